@@ -1,0 +1,70 @@
+//! What goes into a call of a component and what comes out.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::capabilities::scope::Scope;
+use crate::capabilities::state_view::StateView;
+use crate::engine::limits::Limits;
+use crate::error::Error;
+
+/// One call of one operation.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// Who calls: decided by the host, never by the guest.
+    pub scope: Scope,
+    /// The operation.
+    pub op: &'a str,
+    /// The payload.
+    pub input: &'a Value,
+    /// What the guest may see of the state, and where its writes are buffered.
+    pub state: StateView,
+    /// What the call may use.
+    pub limits: &'a Limits,
+    /// When the event's time is up; the call ends at this or after `limits.timeout`, whichever comes first.
+    pub deadline: Instant,
+    /// Whether to record host calls in the answer.
+    pub trace: bool,
+}
+
+/// What a call that went well gives back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The result.
+    pub output: Value,
+    /// The state with the guest's writes, to be committed with the next checkpoint.
+    pub state: StateView,
+    /// The host calls that the guest made, if they were recorded.
+    pub host_calls: Vec<HostCall>,
+}
+
+/// A call that went wrong. The guest's writes are gone.
+#[derive(Debug)]
+pub struct CallFailure {
+    /// What went wrong.
+    pub error: Error,
+    /// Whether the component says that another attempt may help. Limits and traps are never retryable.
+    pub retryable: bool,
+    /// How long the component asks to wait before another attempt.
+    pub backoff_ms: Option<u64>,
+    /// The error as `err_map` sees it: `{code, message, retryable, backoff_ms?, details?}`.
+    pub value: Value,
+    /// The host calls that the guest made, if they were recorded.
+    pub host_calls: Vec<HostCall>,
+}
+
+/// A host call that a guest made, for traces.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HostCall {
+    /// The interface, with version.
+    pub interface: String,
+    /// The function.
+    pub function: String,
+    /// How long the host took.
+    pub micros: u64,
+    /// Whether the host answered with success.
+    pub ok: bool,
+    /// A short note that holds no secret, such as the state key.
+    pub note: String,
+}

@@ -1,0 +1,35 @@
+//! On whose behalf a guest runs.
+
+use crate::id::Id;
+use crate::store::Lane;
+
+/// The identity of one invocation, as the host knows it.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The tenant.
+    pub tenant: Id,
+    /// The deployment environment (`GREENTIC_ENV`, else `local`).
+    pub env: Id,
+    /// The pack.
+    pub pack: Id,
+    /// The component.
+    pub component: Id,
+    /// The provider, for provider calls.
+    pub provider: Option<Id>,
+    /// The flow; empty text for calls outside a flow.
+    pub flow: Id,
+    /// The node; empty text for calls outside a flow.
+    pub node: Id,
+    /// The session's queue, under which its state is kept.
+    pub lane: Lane,
+    /// The session key as it is shown.
+    pub session: Id,
+    /// The user, if known.
+    pub user: Option<Id>,
+    /// The attempt at this node, from 1 on.
+    pub attempt: u32,
+    /// The same for every attempt at this node of this run; what leaves the process carries it.
+    pub idempotency_key: String,
+    /// Correlates logs and answers of one event.
+    pub correlation_id: String,
+}

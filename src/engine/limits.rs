@@ -1,0 +1,36 @@
+//! What one invocation may use.
+
+use std::time::Duration;
+
+/// Limits of one invocation. Settable per tenant in bindings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory in bytes, summed over all memories of the instance.
+    pub memory_bytes: usize,
+    /// Wall time from instantiation to the answer, host calls included.
+    pub timeout: Duration,
+    /// Bytes of an answer.
+    pub output_bytes: usize,
+    /// Handles and resources that the guest may hold.
+    pub handles: usize,
+    /// Bytes that the guest may pass to the host in one host call.
+    pub host_call_bytes: usize,
+    /// Host calls in one invocation.
+    pub host_calls: u32,
+    /// Bytes that the guest may write to the state in one invocation.
+    pub state_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 64 << 20,
+            timeout: Duration::from_secs(10),
+            output_bytes: 1 << 20,
+            handles: 1_000,
+            host_call_bytes: 8 << 20,
+            host_calls: 10_000,
+            state_bytes: 4 << 20,
+        }
+    }
+}

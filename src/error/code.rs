@@ -1,0 +1,245 @@
+//! The table of error codes. A code's number never changes its meaning; `docs/errors/GRH-nnnn.md` explains it.
+
+use std::fmt;
+
+/// What kind of failure a code stands for: it decides exit codes and HTTP statuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The caller gave something that cannot work: exit 2, HTTP 4xx.
+    BadInput,
+    /// A flow or a component failed while it ran: exit 1, HTTP 502.
+    Failed,
+    /// The host cannot do it now (busy, store down, stopping): exit 1, HTTP 503.
+    Unavailable,
+    /// A defect of the host: exit 1, HTTP 500.
+    Internal,
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $number:literal, $kind:ident;)+) => {
+        /// A stable error code, shown as `GRH-0123`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Code { $($(#[doc = $doc])+ $name,)+ }
+
+        impl Code {
+            /// Every code, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The number after `GRH-`.
+            pub fn number(self) -> u16 {
+                match self { $(Self::$name => $number,)+ }
+            }
+
+            /// What kind of failure it is.
+            pub fn kind(self) -> Kind {
+                match self { $(Self::$name => Kind::$kind,)+ }
+            }
+
+            /// One sentence on what the code means.
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    // 00xx: general
+    /// A defect of the host itself.
+    Internal = 1, Internal;
+    /// An identifier breaks the rule for identifiers.
+    InvalidId = 2, BadInput;
+    /// A file or directory cannot be read or written.
+    Io = 3, BadInput;
+    /// A value is larger than its limit.
+    TooLarge = 4, BadInput;
+    /// Text is not valid JSON.
+    InvalidJson = 5, BadInput;
+    /// Command line arguments do not fit together.
+    Usage = 6, BadInput;
+
+    // 01xx: configuration
+    /// A bindings file is not valid YAML or does not fit the schema.
+    BindingsInvalid = 100, BadInput;
+    /// The host was built without any tenant.
+    NoTenants = 101, BadInput;
+    /// Two bindings files name the same tenant.
+    DuplicateTenant = 102, BadInput;
+    /// An environment variable holds a value that cannot be used.
+    EnvInvalid = 103, BadInput;
+
+    // 02xx: packs
+    /// A path is no pack of a known kind.
+    PackKind = 200, BadInput;
+    /// An archive is damaged or not a ZIP file.
+    ArchiveInvalid = 201, BadInput;
+    /// An archive breaks a bound (entries, sizes, ratio).
+    ArchiveBounds = 202, BadInput;
+    /// An archive holds an entry with an unsafe name or kind.
+    ArchiveEntry = 203, BadInput;
+    /// A pack has no manifest.
+    ManifestMissing = 204, BadInput;
+    /// A manifest is not what the pack format says.
+    ManifestInvalid = 205, BadInput;
+    /// A manifest is of a generation that this host does not read.
+    ManifestGeneration = 206, BadInput;
+    /// Components that the pack names are missing.
+    ComponentsMissing = 207, BadInput;
+    /// Files that the pack names do not exist.
+    FilesMissing = 208, BadInput;
+    /// A digest differs from the one that is stated.
+    DigestMismatch = 209, BadInput;
+    /// A provider declaration is not valid.
+    ProviderInvalid = 210, BadInput;
+    /// A provider names a legacy typed world, which is not supported.
+    LegacyProviderWorld = 211, BadInput;
+    /// A directory cannot be built into a pack.
+    PackBuild = 212, BadInput;
+
+    // 03xx: conformance of components
+    /// A file is not a WebAssembly component.
+    NotAComponent = 300, BadInput;
+    /// A component does not conform to the host's interfaces.
+    Nonconforming = 301, BadInput;
+    /// A component imports an interface that the host does not offer.
+    ImportUnknown = 302, BadInput;
+    /// A component imports a version of an interface that the host does not offer.
+    ImportVersion = 303, BadInput;
+    /// A component imports a function that the interface does not have.
+    ImportFunction = 304, BadInput;
+    /// A component imports a function with another type than the host's.
+    ImportType = 305, BadInput;
+    /// A component imports an interface that its pack has not been granted.
+    ImportNotGranted = 306, BadInput;
+    /// A component lacks an export that a flow or a declaration needs.
+    ExportMissing = 307, BadInput;
+    /// A component exports a function with another type than the host calls.
+    ExportType = 308, BadInput;
+    /// An operation is named by neither the provider's declaration nor its describe.
+    OpUnknown = 309, BadInput;
+    /// A provider rejects its configuration.
+    ProviderConfig = 310, BadInput;
+    /// A component cannot be compiled.
+    CompileFailed = 311, BadInput;
+    /// A component is larger than what the host compiles.
+    CompileBounds = 312, BadInput;
+    /// A component failed its trial instantiation at load.
+    SmokeTest = 313, BadInput;
+    /// A component needs more than the instance pool has.
+    PoolTooSmall = 314, BadInput;
+
+    // 04xx: flows at load
+    /// A flow file is not valid.
+    FlowInvalid = 400, BadInput;
+    /// A route or an entry point names a node that does not exist.
+    NodeUnknown = 401, BadInput;
+    /// A node names a component that the pack does not have.
+    ComponentUnknown = 402, BadInput;
+    /// A node names a provider that the pack does not declare.
+    ProviderUnknown = 403, BadInput;
+    /// A provider type fits several providers.
+    ProviderAmbiguous = 404, BadInput;
+    /// A template is not valid.
+    TemplateInvalid = 405, BadInput;
+    /// No route reaches a node.
+    NodeUnreachable = 406, BadInput;
+    /// A flow has no nodes.
+    FlowEmpty = 407, BadInput;
+    /// A flow that another one calls does not exist.
+    FlowCallUnknown = 408, BadInput;
+    /// A cycle of nodes or flow calls has no way out.
+    FlowCycle = 409, BadInput;
+    /// A waiting node has no next node.
+    WaitWithoutNext = 410, BadInput;
+    /// A routing condition is not valid.
+    ConditionInvalid = 411, BadInput;
+    /// A node lacks its operation.
+    OpMissing = 412, BadInput;
+
+    // 05xx: guests
+    /// A guest ran longer than its budget.
+    GuestTimeout = 500, Failed;
+    /// A guest asked for more memory than its limit.
+    GuestMemory = 501, Failed;
+    /// A guest recursed deeper than its stack.
+    GuestStack = 502, Failed;
+    /// A guest trapped.
+    GuestTrap = 503, Failed;
+    /// A guest returned more than its limit.
+    GuestOutput = 504, Failed;
+    /// A guest passed more data to the host, or holds more handles, than its limit.
+    GuestHostCalls = 505, Failed;
+    /// A component answered with an error.
+    ComponentFailed = 506, Failed;
+    /// A component's answer cannot be read.
+    ComponentAnswer = 507, Failed;
+    /// No instance is free and the wait for one was too long.
+    EngineBusy = 508, Unavailable;
+
+    // 06xx: runs
+    /// The tenant is not known to this host.
+    TenantUnknown = 600, BadInput;
+    /// No pack is loaded for the tenant.
+    PackNotLoaded = 601, Unavailable;
+    /// The flow is not known.
+    FlowUnknown = 602, BadInput;
+    /// Several flows could start and the event does not say which.
+    FlowAmbiguous = 603, BadInput;
+    /// The flow is disabled because it cannot run.
+    FlowDisabled = 604, Failed;
+    /// A template could not be rendered.
+    RenderFailed = 605, Failed;
+    /// A run took more steps than its limit.
+    StepLimit = 606, Failed;
+    /// Flows call each other deeper than the limit.
+    CallDepth = 607, Failed;
+    /// The event's deadline passed.
+    DeadlinePassed = 608, Failed;
+    /// A run holds more data than its limit.
+    RunTooLarge = 609, Failed;
+    /// The host is not started, or is stopping.
+    NotRunning = 610, Unavailable;
+    /// The queue is full.
+    Overloaded = 611, Unavailable;
+    /// No route fits the node's result.
+    NoRoute = 612, Failed;
+    /// A waiting run cannot resume because its pack or flow changed.
+    ResumeImpossible = 613, Failed;
+    /// The event was accepted already.
+    DuplicateEvent = 614, BadInput;
+
+    // 07xx: store
+    /// The store's directory cannot be used.
+    StoreDirectory = 700, Unavailable;
+    /// The store is held by another process.
+    StoreLocked = 701, Unavailable;
+    /// The store is damaged or of an unknown format.
+    StoreFormat = 702, Unavailable;
+    /// The store failed.
+    StoreFailed = 703, Unavailable;
+    /// A claim on an event is no longer valid.
+    ClaimLost = 704, Unavailable;
+    /// The store has no room left.
+    StoreFull = 705, Unavailable;
+
+    // 08xx: HTTP
+    /// The address to listen on cannot be used.
+    Listen = 800, BadInput;
+    /// A request is not what the route accepts.
+    RequestInvalid = 801, BadInput;
+    /// A request's body is too large.
+    BodyTooLarge = 802, BadInput;
+    /// The tenant's bindings do not allow this request.
+    RequestDenied = 803, BadInput;
+    /// No such route.
+    RouteUnknown = 804, BadInput;
+    /// The route is off because nothing says how its requests are verified.
+    RouteOff = 805, BadInput;
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GRH-{:04}", self.number())
+    }
+}

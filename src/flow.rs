@@ -1,0 +1,9 @@
+//! Flows: what a pack's flows say, checked and compiled once at load.
+//!
+//! In: [`doc::FlowDoc`]s from a manifest or a `.ygtc` file, and a [`compile::Catalog`] of what the pack offers.
+//! Out: [`model::Flow`]s that `run` executes. This room does no I/O, runs no component and keeps no state.
+
+pub mod condition;
+pub mod doc;
+pub mod model;
+pub mod template;

@@ -1,0 +1,5 @@
+//! Routing conditions.
+
+/// A parsed condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition;

@@ -1,0 +1,88 @@
+//! A flow as its author wrote it, before it is checked: the one form that manifests and `.ygtc` files become.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::error::Location;
+use crate::id::Id;
+
+/// The kind of events that a flow serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowKind {
+    /// Chat messages.
+    Messaging,
+    /// Events of other systems.
+    Event,
+    /// Configuration of a component.
+    ComponentConfig,
+    /// Background jobs.
+    Job,
+    /// HTTP requests.
+    Http,
+}
+
+/// A flow before compilation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlowDoc {
+    /// The flow's id, unique in its pack.
+    pub id: Id,
+    /// What events it serves.
+    pub kind: FlowKind,
+    /// A title for people.
+    pub title: Option<String>,
+    /// A description for people.
+    pub description: Option<String>,
+    /// Free tags.
+    pub tags: Vec<String>,
+    /// Named entry points: name to node id. `default` wins; without it the node `in`, else the first node.
+    pub entrypoints: IndexMap<String, String>,
+    /// The nodes in the author's order.
+    pub nodes: IndexMap<String, NodeDoc>,
+    /// The file (and entry) that the flow came from.
+    pub origin: Location,
+}
+
+/// A node before compilation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeDoc {
+    /// The component id, or a builtin such as `provider.invoke`, `session.wait`, `flow.call`, `emit.response`,
+    /// `component.exec`.
+    pub component: String,
+    /// The operation, where the author named it apart from the payload.
+    pub operation: Option<String>,
+    /// The payload; strings in it may be templates.
+    pub input: Value,
+    /// The output mapping, null if there is none.
+    pub output: Value,
+    /// The error mapping, null if there is none.
+    pub err_map: Value,
+    /// Where to go next.
+    pub routing: RoutingDoc,
+    /// Retry policy as written (`{max_attempts, base_delay_ms}`), null if there is none.
+    pub retry: Value,
+    /// Time limit as written (`"5s"`, or a number of milliseconds), null if there is none.
+    pub timeout: Value,
+    /// Where the node stands in its file.
+    pub location: Option<Location>,
+}
+
+/// A node's routing before compilation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoutingDoc {
+    /// The flow ends.
+    End,
+    /// The flow ends and its last payload is the reply.
+    Reply,
+    /// One next node.
+    Next(String),
+    /// By status of the node's result.
+    Branch {
+        /// Status to node id.
+        on_status: IndexMap<String, String>,
+        /// Where no status fits.
+        default: Option<String>,
+    },
+    /// A list of `{condition?, to | next, status?, out?, reply?}`, first match wins; kept as written.
+    Custom(Value),
+}

@@ -1,0 +1,177 @@
+//! What a pack holds, whatever form it came in.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::flow::doc::FlowDoc;
+use crate::id::Id;
+
+/// A digest of bytes, shown as `sha256:<hex>`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+/// A pack, read and checked for form, not yet prepared.
+#[derive(Clone, Debug)]
+pub struct Pack {
+    /// The pack's id.
+    pub id: Id,
+    /// A name for people.
+    pub name: Option<String>,
+    /// Its version.
+    pub version: semver::Version,
+    /// What it is for.
+    pub kind: PackKind,
+    /// Who published it.
+    pub publisher: String,
+    /// SHA-256 of the archive's bytes; of a directory, over the sorted list of its files' names and digests.
+    pub digest: Digest,
+    /// What the pack came from.
+    pub form: PackForm,
+    /// Where it was read.
+    pub path: PathBuf,
+    /// Its components by id, in manifest order.
+    pub components: IndexMap<Id, PackComponent>,
+    /// Its flows in manifest order.
+    pub flows: Vec<FlowDoc>,
+    /// The providers it declares, by provider id (which is the provider type for inline declarations).
+    pub providers: IndexMap<Id, ProviderDecl>,
+    /// Extensions by key, for `inspect`.
+    pub extensions: IndexMap<String, Value>,
+    /// Secrets that it needs.
+    pub secret_requirements: Vec<SecretRequirement>,
+    /// Assets by path below `assets/`.
+    pub assets: IndexMap<String, Bytes>,
+    /// What is odd about the pack but does not refuse it.
+    pub notes: Vec<Error>,
+}
+
+/// What a pack is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PackKind {
+    /// Flows for users.
+    Application,
+    /// Providers for other packs.
+    Provider,
+    /// Infrastructure.
+    Infrastructure,
+    /// Shared parts.
+    Library,
+}
+
+/// The form that a pack came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PackForm {
+    /// A `.gtpack` archive.
+    Archive,
+    /// A directory with `manifest.cbor`.
+    Directory,
+    /// An `index.ygtc` (and further `.ygtc` files) beside `components/`.
+    Sources,
+    /// A single component.
+    Wasm,
+}
+
+/// A component of a pack.
+#[derive(Clone, Debug)]
+pub struct PackComponent {
+    /// Its id.
+    pub id: Id,
+    /// Its version, where the manifest states one.
+    pub version: Option<semver::Version>,
+    /// The world that the manifest names; informative, what it exports decides.
+    pub world: Option<String>,
+    /// The operations that the manifest names; empty if it names none.
+    pub operations: Vec<Operation>,
+    /// The capabilities that the manifest asks for, as written; none if the component has no such block.
+    pub capabilities: Option<Value>,
+    /// The bytes.
+    pub wasm: Arc<[u8]>,
+    /// SHA-256 of the bytes.
+    pub digest: Digest,
+    /// Where the bytes were found, for people.
+    pub found_in: String,
+}
+
+/// An operation that a manifest names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Its name.
+    pub name: String,
+    /// JSON Schema of its input.
+    #[serde(default)]
+    pub input_schema: Value,
+    /// JSON Schema of its output.
+    #[serde(default)]
+    pub output_schema: Value,
+}
+
+/// A provider that a pack declares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProviderDecl {
+    /// Its id; for inline declarations its type.
+    pub id: Id,
+    /// Its type, such as `messaging.telegram.bot`.
+    pub provider_type: String,
+    /// Free capability names.
+    pub capabilities: Vec<String>,
+    /// The operations it declares; may be empty.
+    pub ops: Vec<String>,
+    /// The component that implements it.
+    pub component: Id,
+    /// The export that the declaration names; informative.
+    pub export: String,
+    /// The world that the declaration names; informative, what the component exports decides.
+    pub world: String,
+    /// Its configuration, where the declaration or the bindings give one.
+    pub config: Option<Value>,
+    /// Where the schema of its configuration lies.
+    pub config_schema_ref: Option<String>,
+}
+
+/// A secret that a pack needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecretRequirement {
+    /// The secret's name.
+    pub key: String,
+    /// Whether the pack works without it.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// All else that the manifest says.
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, Value>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Digest {
+    /// SHA-256 of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest as _;
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "sha256:{}", hex::encode(self.0))
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}

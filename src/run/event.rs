@@ -1,0 +1,55 @@
+//! An event, in the one form that every way into the host makes of what it received.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::id::Id;
+use crate::session::SessionKey;
+use crate::store::ReplyRoute;
+
+/// An event for a tenant.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The tenant.
+    pub tenant: Id,
+    /// The pack, where the caller names one.
+    pub pack: Option<Id>,
+    /// Which flow it starts if no run waits for it.
+    pub flow: FlowChoice,
+    /// Its session.
+    pub session: SessionKey,
+    /// The user, if known.
+    pub user: Option<Id>,
+    /// The provider it came through (`webchat`, `webhook`, …), if any.
+    pub provider: Option<Id>,
+    /// The platform's id of the event, to recognise repetitions; scoped by tenant and provider by the receiver.
+    pub dedupe: Option<String>,
+    /// The flow's input.
+    pub input: Value,
+    /// Where replies go.
+    pub reply_to: ReplyTo,
+    /// Correlates logs and answers.
+    pub correlation_id: String,
+}
+
+/// Which flow an event starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowChoice {
+    /// This flow.
+    Id(Id),
+    /// The one flow of this kind (`messaging`, `event`, `http`, `job`).
+    Kind(String),
+    /// The one flow of kind `messaging`, else the pack's only flow.
+    Default,
+}
+
+/// Where the replies of a run go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyTo {
+    /// To whoever waits for the outcome; nothing is stored.
+    Caller,
+    /// To the store, where a client fetches them or a sender takes them; also to whoever waits for the outcome.
+    Route(ReplyRoute),
+}
