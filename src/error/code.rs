@@ -156,6 +156,10 @@ codes! {
     ConditionInvalid = 411, BadInput;
     /// A node lacks its operation.
     OpMissing = 412, BadInput;
+    /// A flow is written in a dialect that this host does not read.
+    FlowDialect = 413, BadInput;
+    /// A node says something that its kind of node does not understand.
+    NodeInvalid = 414, BadInput;
 
     // 05xx: guests
     /// A guest ran longer than its budget.
