@@ -240,6 +240,14 @@ codes! {
     RouteUnknown = 804, BadInput;
     /// The route is off because nothing says how its requests are verified.
     RouteOff = 805, BadInput;
+    /// A request's body did not arrive in time.
+    RequestTimeout = 806, BadInput;
+    /// The route does not serve this method.
+    MethodNotAllowed = 807, BadInput;
+    /// A request's body is not of the media type that the route accepts.
+    MediaType = 808, BadInput;
+    /// A flow's result cannot be made into an HTTP answer.
+    ResponseInvalid = 809, Failed;
 }
 
 impl fmt::Display for Code {
