@@ -1,7 +1,69 @@
 //! Packs: one [`model::Pack`] from a `.gtpack` archive, a materialized directory, an `index.ygtc` beside its
-//! components, or a bare `.wasm`.
+//! components, or a bare `.wasm`; and the way back, from a directory of sources to an archive.
 //!
-//! In: a path and where else components may lie. Out: a pack whose every part was read within bounds. Everything
-//! in a pack is untrusted; this room compiles nothing and runs nothing.
+//! In: a path and where else components may lie. Out: a pack whose every part was read within [`Limits`].
+//! Everything in a pack is untrusted; this room compiles nothing and runs nothing, and never writes but where it is
+//! told to build.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::id::Id;
+
+pub mod archive;
+pub mod authoring;
+mod cbor;
+mod component_sources;
+mod directory;
+mod files;
+mod limits;
+mod load;
+pub mod manifest;
 pub mod model;
+mod names;
+pub mod provider;
+mod resolve;
+pub mod sbom;
+
+pub use limits::Limits;
+pub use model::Pack;
+
+/// Where a pack's components may lie besides the pack, and how large it may be.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOptions {
+    /// Component id to file; wins over everything, and the file must exist.
+    pub overrides: BTreeMap<Id, PathBuf>,
+    /// A directory that holds `<id>.wasm` or `components/<id>.wasm`; searched before the pack.
+    pub components_dir: Option<PathBuf>,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// Loads the pack at `path`, whatever its form. It blocks: call it where blocking is allowed.
+///
+/// - a `.gtpack` archive;
+/// - a directory with `manifest.cbor` (or that file);
+/// - a directory with `.ygtc` files or `pack.yaml` (or one of those files), see [`authoring`];
+/// - a `.wasm` component: a pack with this component and no flows.
+///
+/// With the Cargo feature `verify` every file that the pack names is looked for before any component is opened;
+/// without it a missing file is an error when its turn comes.
+///
+/// # Errors
+///
+/// A code between `GRH-0200` and `GRH-0299`, `FlowInvalid` for flow files, `Io` for what cannot be read.
+pub fn load(path: &Path, options: &LoadOptions) -> Result<Pack> {
+    load::load(path, options)
+}
+
+/// Loads an archive from memory; `name` stands for it in errors.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_bytes(bytes: impl Into<Bytes>, name: &str, options: &LoadOptions) -> Result<Pack> {
+    load::load_bytes(bytes.into(), name, options)
+}

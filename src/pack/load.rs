@@ -1,0 +1,233 @@
+//! Telling the forms of packs apart, and putting a [`Pack`] together.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::error::{Code, Error, Result};
+use crate::id::Id;
+use crate::pack::archive::{Archive, is_zip};
+use crate::pack::directory::{Directory, read_file};
+use crate::pack::files::Files;
+use crate::pack::manifest::{self, ExtensionRef, Findings, Manifest};
+use crate::pack::model::{Digest, Pack, PackComponent, PackForm, PackKind, ProviderDecl};
+use crate::pack::resolve::{self, Wanted};
+use crate::pack::{LoadOptions, authoring, component_sources, provider, sbom};
+
+/// The start of every WebAssembly file.
+const WASM: &[u8] = b"\0asm";
+
+pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Pack> {
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        Error::new(Code::Io, format!("the pack {} cannot be opened: {error}", path.display()))
+            .hint("give a .gtpack file, a directory with manifest.cbor, an index.ygtc, or a .wasm component")
+    })?;
+    if metadata.is_dir() {
+        return directory(path, path, options);
+    }
+    let parent = path.parent().unwrap_or(Path::new("."));
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some(manifest::FILE) => return from_manifest(parent, path, options),
+        Some(name) if name == authoring::FILE || name.ends_with(".ygtc") => return sources(parent, path, options),
+        _ => {}
+    }
+    let bytes = Bytes::from(read_file(path, options.limits.archive)?);
+    let gtpack = path.extension().is_some_and(|extension| extension == "gtpack");
+    if bytes.starts_with(WASM) && !gtpack {
+        return Ok(single(bytes, path));
+    }
+    if is_zip(&bytes) || gtpack {
+        return archive(bytes, &path.display().to_string(), path, options);
+    }
+    Err(no_pack(path))
+}
+
+pub(super) fn load_bytes(bytes: Bytes, name: &str, options: &LoadOptions) -> Result<Pack> {
+    archive(bytes, name, Path::new(name), options)
+}
+
+fn no_pack(path: &Path) -> Error {
+    Error::new(Code::PackKind, format!("{} is no pack of a known kind", path.display()))
+        .hint("packs are .gtpack archives, directories with manifest.cbor, directories with .ygtc files, or .wasm components")
+}
+
+fn directory(root: &Path, path: &Path, options: &LoadOptions) -> Result<Pack> {
+    let files = Directory::new(root, &options.limits);
+    if files.has(manifest::FILE) {
+        return from_manifest(root, path, options);
+    }
+    if files.has(authoring::FILE) || !files.files_in("", "ygtc")?.is_empty() {
+        return sources(root, path, options);
+    }
+    Err(no_pack(path))
+}
+
+fn archive(bytes: Bytes, name: &str, path: &Path, options: &LoadOptions) -> Result<Pack> {
+    let mut files = Archive::open(bytes, name, &options.limits)?;
+    let manifest = read_manifest(&mut files, options).map_err(|error| error.in_file(name))?;
+    let mut pack = assemble(manifest, &mut files, PackForm::Archive, path, options).map_err(|e| e.in_file(name))?;
+    pack.notes.extend(sbom::compare(&mut files, &options.limits)?);
+    Ok(pack)
+}
+
+fn from_manifest(root: &Path, path: &Path, options: &LoadOptions) -> Result<Pack> {
+    let mut files = Directory::new(root, &options.limits);
+    let manifest = read_manifest(&mut files, options)?;
+    assemble(manifest, &mut files, PackForm::Directory, path, options)
+}
+
+fn sources(root: &Path, path: &Path, options: &LoadOptions) -> Result<Pack> {
+    let mut files = Directory::new(root, &options.limits);
+    let manifest = authoring::read(root, &mut files, &options.limits)?;
+    assemble(manifest, &mut files, PackForm::Sources, path, options)
+}
+
+fn read_manifest(files: &mut dyn Files, options: &LoadOptions) -> Result<Manifest> {
+    if !files.has(manifest::FILE) {
+        let message = format!("the pack has no {}", manifest::FILE);
+        return Err(Error::new(Code::ManifestMissing, message).hint("build the pack with `pack build`"));
+    }
+    let place = files.place(manifest::FILE);
+    Manifest::decode(&files.read(manifest::FILE)?, &place, &options.limits)
+}
+
+/// A component file as a pack of its own, without flows.
+fn single(bytes: Bytes, path: &Path) -> Pack {
+    let id = authoring::id_from_name(&path.file_stem().unwrap_or_default().to_string_lossy());
+    let digest = Digest::of(&bytes);
+    let component = PackComponent {
+        id: id.clone(),
+        version: None,
+        world: None,
+        operations: Vec::new(),
+        capabilities: None,
+        wasm: bytes.as_ref().into(),
+        digest,
+        found_in: path.display().to_string(),
+    };
+    Pack {
+        id: id.clone(),
+        name: None,
+        version: semver::Version::new(0, 0, 0),
+        kind: PackKind::Library,
+        publisher: "local".to_owned(),
+        digest,
+        form: PackForm::Wasm,
+        path: path.to_owned(),
+        components: IndexMap::from([(id, component)]),
+        flows: Vec::new(),
+        providers: IndexMap::new(),
+        extensions: IndexMap::new(),
+        secret_requirements: Vec::new(),
+        assets: IndexMap::new(),
+        notes: Vec::new(),
+    }
+}
+
+fn assemble(
+    manifest: Manifest,
+    files: &mut dyn Files,
+    form: PackForm,
+    path: &Path,
+    options: &LoadOptions,
+) -> Result<Pack> {
+    let described = if form == PackForm::Sources { authoring::FILE } else { manifest::FILE };
+    let place = files.place(described);
+    let providers = provider::declared(&manifest.extensions, &place)?;
+    let wanted = wanted(manifest.components, &manifest.extensions, &place, options)?;
+    check_provider_components(&providers, &wanted, &place)?;
+    let mut notes = unused_overrides(&wanted, options);
+    let schemas = schemas(&providers, options);
+    // What an author names must be there; published packs name schemas that they do not hold.
+    let (named, unsure) = if form == PackForm::Sources { (schemas, Vec::new()) } else { (Vec::new(), schemas) };
+    for name in unsure.iter().filter(|name| !files.has(name)) {
+        notes.push(Error::new(Code::FilesMissing, format!("{} does not exist", files.place(name))));
+    }
+    let components = resolve::components(wanted, &named, files, options)?;
+    let mut assets = IndexMap::new();
+    for name in files.list("assets")? {
+        let short = name.strip_prefix("assets/").unwrap_or(&name).to_owned();
+        assets.insert(short, Bytes::from(files.read(&name)?));
+    }
+    Ok(Pack {
+        id: manifest.id,
+        name: manifest.name,
+        version: manifest.version,
+        kind: manifest.kind,
+        publisher: manifest.publisher,
+        digest: files.digest(),
+        form,
+        path: path.to_owned(),
+        components,
+        flows: manifest.flows,
+        providers,
+        extensions: other_extensions(manifest.extensions),
+        secret_requirements: manifest.secret_requirements,
+        assets,
+        notes,
+    })
+}
+
+/// The components that a manifest names, or, in packs whose manifest has none, their sources.
+fn wanted(
+    entries: Vec<manifest::ComponentEntry>,
+    extensions: &IndexMap<String, ExtensionRef>,
+    place: &str,
+    options: &LoadOptions,
+) -> Result<Vec<Wanted>> {
+    let sources = component_sources::read(extensions.get(component_sources::KEY), place, &options.limits)?;
+    if entries.is_empty() {
+        return Ok(sources.into_iter().map(|(id, source)| Wanted { id, entry: None, source }).collect());
+    }
+    let mut sources: IndexMap<Id, _> = sources.into_iter().collect();
+    let want = |entry: manifest::ComponentEntry| {
+        let source = sources.swap_remove(&entry.id).unwrap_or_default();
+        Wanted { id: entry.id.clone(), entry: Some(entry), source }
+    };
+    Ok(entries.into_iter().map(want).collect())
+}
+
+fn check_provider_components(providers: &IndexMap<Id, ProviderDecl>, wanted: &[Wanted], place: &str) -> Result<()> {
+    let mut findings = Findings::new(Code::ProviderInvalid, place);
+    for decl in providers.values() {
+        if wanted.iter().any(|wanted| wanted.id == decl.component) {
+            continue;
+        }
+        let ids = wanted.iter().map(|wanted| &*wanted.id);
+        let nearest = ids.max_by(|a, b| strsim::jaro(a, &decl.component).total_cmp(&strsim::jaro(b, &decl.component)));
+        let mut error = Error::new(
+            Code::ProviderInvalid,
+            format!("provider {:?} names component {:?}, which the pack does not have", decl.id, decl.component),
+        );
+        if let Some(nearest) = nearest {
+            error = error.hint(format!("the pack has {nearest:?}"));
+        }
+        findings.push(error);
+    }
+    findings.finish("the pack's providers are not valid")
+}
+
+fn unused_overrides(wanted: &[Wanted], options: &LoadOptions) -> Vec<Error> {
+    let unused = options.overrides.keys().filter(|id| wanted.iter().all(|wanted| wanted.id != **id));
+    let note = |id: &Id| Error::new(Code::ComponentUnknown, format!("the override of component {id:?} is not used"));
+    unused.map(note).collect()
+}
+
+/// The schemas that providers name, where they are files of the pack.
+fn schemas(providers: &IndexMap<Id, ProviderDecl>, options: &LoadOptions) -> Vec<String> {
+    let references = providers.values().filter_map(|decl| decl.config_schema_ref.as_ref());
+    let file = |name: &&String| crate::pack::names::check(name.as_bytes(), &options.limits).is_ok();
+    references.filter(file).cloned().collect()
+}
+
+/// The extensions that are not read here, as `inspect` shows them: their payload, or where it lies.
+fn other_extensions(extensions: IndexMap<String, ExtensionRef>) -> IndexMap<String, Value> {
+    let shown = |extension: ExtensionRef| match (extension.inline, extension.location) {
+        (Value::Null, Some(location)) => serde_json::json!({ "location": location }),
+        (inline, _) => inline,
+    };
+    let others = extensions.into_iter().filter(|(key, _)| !provider::is_provider_key(key));
+    others.map(|(key, extension)| (key, shown(extension))).collect()
+}

@@ -1,0 +1,154 @@
+//! Finding the components of a pack: an override, then the components directory, then the pack itself.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+
+use crate::error::{Code, Error, Result};
+use crate::id::Id;
+use crate::pack::LoadOptions;
+use crate::pack::component_sources::{Source, check_digest};
+use crate::pack::directory::read_file;
+use crate::pack::files::Files;
+use crate::pack::manifest::ComponentEntry;
+use crate::pack::model::{Digest, PackComponent};
+
+/// A component that the pack names.
+pub(super) struct Wanted {
+    pub(super) id: Id,
+    /// What the manifest says about it, if it says anything.
+    pub(super) entry: Option<ComponentEntry>,
+    /// Where the pack says that it lies.
+    pub(super) source: Source,
+}
+
+/// Where a component was found.
+enum Found {
+    /// A file outside of the pack.
+    Outside(PathBuf),
+    /// A file of the pack.
+    Inside(String),
+}
+
+/// The file that holds component `id` in a pack.
+pub(super) fn file_name(id: &str) -> String {
+    format!("components/{id}.wasm")
+}
+
+/// Finds and reads all components. `named` are further files that the pack names.
+pub(super) fn components(
+    wanted: Vec<Wanted>,
+    named: &[String],
+    files: &mut dyn Files,
+    options: &LoadOptions,
+) -> Result<IndexMap<Id, PackComponent>> {
+    let plan: Vec<_> = wanted.into_iter().map(|wanted| (find(&wanted, files, options), wanted)).collect();
+    if cfg!(feature = "verify") {
+        check_all(&plan, named, files)?;
+    }
+    let mut out = IndexMap::with_capacity(plan.len());
+    for (found, wanted) in &plan {
+        let Ok(found) = found else { return Err(missing(&plan)) };
+        let component = open(wanted, found, files, options)?;
+        out.insert(wanted.id.clone(), component);
+    }
+    Ok(out)
+}
+
+/// Looks for a component; the error lists the places.
+fn find(wanted: &Wanted, files: &dyn Files, options: &LoadOptions) -> Result<Found, Vec<String>> {
+    let id = &wanted.id;
+    if let Some(path) = options.overrides.get(id) {
+        return Ok(Found::Outside(path.clone()));
+    }
+    let mut looked = Vec::new();
+    if let Some(dir) = &options.components_dir {
+        for path in [dir.join(format!("{id}.wasm")), dir.join(file_name(id))] {
+            if path.is_file() {
+                return Ok(Found::Outside(path));
+            }
+            looked.push(path.display().to_string());
+        }
+    }
+    let mut inside = Vec::from_iter(wanted.source.file.clone());
+    inside.push(file_name(id));
+    inside.dedup();
+    for name in inside {
+        if files.has(&name) {
+            return Ok(Found::Inside(name));
+        }
+        looked.push(files.place(&name));
+    }
+    Err(looked)
+}
+
+/// Checks, before any of them is opened, that all files exist that the pack or its caller names.
+fn check_all(plan: &[(Result<Found, Vec<String>>, Wanted)], named: &[String], files: &dyn Files) -> Result<()> {
+    let mut gone = Vec::new();
+    for (found, wanted) in plan {
+        if let Ok(Found::Outside(path)) = found
+            && !path.is_file()
+        {
+            let message = format!("{} does not exist, which component {:?} is to come from", path.display(), wanted.id);
+            gone.push(Error::new(Code::FilesMissing, message));
+        }
+    }
+    for name in named {
+        if !files.has(name) {
+            gone.push(Error::new(Code::FilesMissing, format!("{} does not exist", files.place(name))));
+        }
+    }
+    if plan.iter().any(|(found, _)| found.is_err()) {
+        let absent = missing(plan);
+        if gone.is_empty() {
+            return Err(absent);
+        }
+        gone.insert(0, absent);
+    }
+    if gone.is_empty() {
+        return Ok(());
+    }
+    Err(Error::from_many(Code::FilesMissing, "files that the pack names do not exist", gone))
+}
+
+/// One error over all components that were not found.
+fn missing(plan: &[(Result<Found, Vec<String>>, Wanted)]) -> Error {
+    let absent: Vec<_> =
+        plan.iter().filter_map(|(found, wanted)| Some((wanted, found.as_ref().err()?))).collect();
+    let details = absent.iter().map(|(wanted, looked)| {
+        let published = match wanted.source.published.as_str() {
+            "" => String::new(),
+            from => format!(" (published as {:?}, which this host does not fetch)", crate::id::clip(from)),
+        };
+        let message = format!("component {:?} is missing{published}; looked in {}", wanted.id, looked.join(", "));
+        Error::new(Code::ComponentsMissing, message)
+    });
+    let ids: Vec<_> = absent.iter().map(|(wanted, _)| &*wanted.id).collect();
+    Error::new(Code::ComponentsMissing, format!("components are missing: {}", ids.join(", ")))
+        .with_details(details.collect())
+        .hint("put the files into one of these places, or say where they are with --components-dir or --components-map")
+}
+
+fn open(wanted: &Wanted, found: &Found, files: &mut dyn Files, options: &LoadOptions) -> Result<PackComponent> {
+    let (bytes, found_in) = match found {
+        Found::Outside(path) => (read_file(path, options.limits.entry)?, path.display().to_string()),
+        Found::Inside(name) => (files.read(name)?, files.place(name)),
+    };
+    let source = &wanted.source;
+    if let (Found::Inside(name), Some(digest)) = (found, &source.digest)
+        && source.file.as_ref() == Some(name)
+    {
+        check_digest(&bytes, digest, &format!("component {:?}", wanted.id)).map_err(|error| error.in_file(&found_in))?;
+    }
+    let entry = wanted.entry.as_ref();
+    Ok(PackComponent {
+        id: wanted.id.clone(),
+        version: entry.map(|entry| entry.version.clone()),
+        world: entry.and_then(|entry| entry.world.clone()),
+        operations: entry.map(|entry| entry.operations.clone()).unwrap_or_default(),
+        capabilities: entry.and_then(|entry| entry.capabilities.clone()),
+        digest: Digest::of(&bytes),
+        wasm: bytes.into(),
+        found_in,
+    })
+}
