@@ -16,8 +16,12 @@ use crate::error::{Code, Error, Result};
 use crate::id::Id;
 
 pub mod memory;
+pub mod redb;
+#[cfg(test)]
+mod suite;
 
 pub use memory::MemoryStore;
+pub use redb::RedbStore;
 
 /// The most things that one call of [`Store::sweep`] forgets.
 pub const SWEEP_BATCH: usize = 512;
@@ -117,6 +121,13 @@ pub struct Wait {
     pub flow: Id,
     /// When the wait is given up.
     pub expires_at: Option<Timestamp>,
+}
+
+impl Wait {
+    /// Whether it is given up at `now`.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// Whose data a state key belongs to.

@@ -122,7 +122,7 @@ impl Inner {
         }
         entry.attempts = entry.attempts.saturating_add(1);
         entry.claimed_at = Some(now);
-        let waits = queue.waits.values().filter(|wait| !expired(wait, now)).cloned().collect();
+        let waits = queue.waits.values().filter(|wait| !wait.has_expired(now)).cloned().collect();
         let run = entry.run.and_then(|run| stored(&self.runs, run));
         Some(Claim {
             token: ClaimToken { event: id, lane: lane.clone(), fence: u64::from(entry.attempts) },
@@ -162,7 +162,7 @@ impl Inner {
         let claimed_at = self.claimed(claim)?.claimed_at;
         let waits = self.lanes.get(&claim.lane).map(|queue| &queue.waits);
         let wait = waits.and_then(|waits| waits.values().find(|wait| wait.run == run));
-        let alive = wait.is_some_and(|wait| claimed_at.is_none_or(|at| !expired(wait, at)));
+        let alive = wait.is_some_and(|wait| claimed_at.is_none_or(|at| !wait.has_expired(at)));
         Ok(if alive { stored(&self.runs, run) } else { None })
     }
 
@@ -279,7 +279,7 @@ impl Inner {
                 if let Some(run) = run {
                     self.check_run(claim, run)?;
                 }
-                for run in [run, begun].into_iter().flatten() {
+                if let Some(run) = run.or(begun) {
                     self.forget_run(run);
                 }
             }
@@ -391,10 +391,6 @@ impl Inner {
             dead: self.dead.len() as u64,
         }
     }
-}
-
-fn expired(wait: &Wait, now: Timestamp) -> bool {
-    wait.expires_at.is_some_and(|at| at <= now)
 }
 
 fn stored(runs: &HashMap<RunId, Run>, id: RunId) -> Option<StoredRun> {

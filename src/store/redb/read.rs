@@ -1,0 +1,142 @@
+//! Reads, over tables that are open for reading or for writing.
+
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+
+use super::fault::Fault;
+use super::record::{Blob, DeadRecord, ReplyRecord, RunRecord, StateRecord, WorkRecord, decode};
+use super::tables::{
+    DEAD, DEDUPE, EVENTS, HEADS, Hash, JOURNAL, REPLIES, RUNS, STATE, WAITS, WORK, lane_key, route_key, scope_key,
+    state_key,
+};
+use crate::id::Id;
+use crate::store::{
+    ClaimToken, Counts, DeadLetter, EventId, Lane, ReplyRoute, RunId, StateScope, StoredReply, StoredRun, Wait,
+    claim_lost,
+};
+
+type Result<T> = std::result::Result<T, Fault>;
+
+pub(super) fn state_get(txn: &ReadTransaction, scope: &StateScope, key: &str) -> Result<Option<bytes::Bytes>> {
+    let state = txn.open_table(STATE)?;
+    let Some(record) = state.get((&scope_key(scope), &state_key(key)))? else { return Ok(None) };
+    let StateRecord { value: Blob(value), .. } = decode("state", record.value())?;
+    Ok(Some(value))
+}
+
+pub(super) fn load_wait(txn: &ReadTransaction, boot: u64, claim: &ClaimToken, run: RunId) -> Result<Option<StoredRun>> {
+    let work = match txn.open_table(WORK)?.get(claim.event.0)? {
+        Some(record) => decode::<WorkRecord>("work", record.value())?,
+        None => return Err(Fault::Refused(claim_lost(claim))),
+    };
+    if !work.is(claim, boot) {
+        return Err(Fault::Refused(claim_lost(claim)));
+    }
+    for wait in lane_waits(&txn.open_table(WAITS)?, &lane_key(&claim.lane))? {
+        let wait = wait?;
+        if wait.run == run && !wait.has_expired(work.claimed_at) {
+            return stored_run(&txn.open_table(RUNS)?, &txn.open_table(JOURNAL)?, run);
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn idle_lanes(
+    txn: &ReadTransaction,
+    limit: usize,
+    is_held: impl Fn(&WorkRecord) -> bool,
+) -> Result<Vec<Lane>> {
+    let work = txn.open_table(WORK)?;
+    let mut idle = Vec::new();
+    for entry in txn.open_table(HEADS)?.iter()? {
+        if idle.len() == limit {
+            break;
+        }
+        let (event, lane) = entry?;
+        let held = match work.get(event.value())? {
+            Some(record) => is_held(&decode("work", record.value())?),
+            None => false,
+        };
+        if !held {
+            idle.push(Lane(Id::from(lane.value())));
+        }
+    }
+    Ok(idle)
+}
+
+pub(super) fn replies(txn: &ReadTransaction, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {
+    let Some(first) = after.checked_add(1) else { return Ok(Vec::new()) };
+    let route = route_key(route);
+    let mut found = Vec::new();
+    for entry in txn.open_table(REPLIES)?.range((&route, first)..=(&route, u64::MAX))?.take(limit) {
+        let (key, record) = entry?;
+        let ReplyRecord { at, payload } = decode("replies", record.value())?;
+        found.push(StoredReply { seq: key.value().1, payload: payload.0, at });
+    }
+    Ok(found)
+}
+
+pub(super) fn dead_letters(txn: &ReadTransaction, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
+    let mut found = Vec::new();
+    for entry in txn.open_table(DEAD)?.iter()?.rev() {
+        if found.len() == limit {
+            break;
+        }
+        let (event, record) = entry?;
+        let DeadRecord { event: record, failure, .. } = decode("dead", record.value())?;
+        if tenant.is_none_or(|tenant| *tenant == record.tenant) {
+            found.push(DeadLetter {
+                event: EventId(event.value()),
+                tenant: record.tenant,
+                lane: record.lane,
+                payload: record.payload.0,
+                accepted_at: record.accepted_at,
+                failure,
+            });
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn counts(txn: &ReadTransaction) -> Result<Counts> {
+    Ok(Counts {
+        events: txn.open_table(EVENTS)?.len()?,
+        runs: txn.open_table(RUNS)?.len()?,
+        waits: txn.open_table(WAITS)?.len()?,
+        journal: txn.open_table(JOURNAL)?.len()?,
+        state: txn.open_table(STATE)?.len()?,
+        replies: txn.open_table(REPLIES)?.len()?,
+        dedupe: txn.open_table(DEDUPE)?.len()?,
+        dead: txn.open_table(DEAD)?.len()?,
+    })
+}
+
+/// The oldest event of a lane.
+pub(super) fn first_event(queue: &impl ReadableTable<(&'static Hash, u64), ()>, lane: &Hash) -> Result<Option<u64>> {
+    let first = queue.range((lane, 0)..=(lane, u64::MAX))?.next().transpose()?;
+    Ok(first.map(|(key, _)| key.value().1))
+}
+
+/// The waiting runs of a lane, oldest first.
+pub(super) fn lane_waits(
+    waits: &impl ReadableTable<(&'static Hash, u64), &'static [u8]>,
+    lane: &Hash,
+) -> Result<impl Iterator<Item = Result<Wait>>> {
+    let range = waits.range((lane, 0)..=(lane, u64::MAX))?;
+    Ok(range.map(|entry| decode("waits", entry?.1.value())))
+}
+
+/// A run with its journal.
+pub(super) fn stored_run(
+    runs: &impl ReadableTable<u128, &'static [u8]>,
+    journal: &impl ReadableTable<(u128, u32), &'static [u8]>,
+    id: RunId,
+) -> Result<Option<StoredRun>> {
+    let key = id.0.as_u128();
+    let RunRecord { head, .. } = match runs.get(key)? {
+        Some(record) => decode("runs", record.value())?,
+        None => return Ok(None),
+    };
+    let entries = journal.range((key, 0)..=(key, u32::MAX))?;
+    let journal = entries.map(|entry| Ok(bytes::Bytes::copy_from_slice(entry?.1.value()))).collect::<Result<_>>()?;
+    Ok(Some(StoredRun { id, head: head.0, journal }))
+}

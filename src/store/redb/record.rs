@@ -1,0 +1,128 @@
+//! What stands in the tables: CBOR maps with the field names below. [`FORMAT`] grows when a record changes in a way
+//! that an older host would misread; a new optional field is no such change.
+
+use bytes::Bytes;
+use serde::de::{DeserializeOwned, Error as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::fault::Fault;
+use crate::clock::Timestamp;
+use crate::id::Id;
+use crate::store::{EventId, Failure, Lane, RunId};
+
+/// The version of the tables and records that this host writes and reads.
+pub(super) const FORMAT: u64 = 1;
+
+/// An accepted event.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct EventRecord {
+    pub(super) tenant: Id,
+    pub(super) lane: Lane,
+    pub(super) accepted_at: Timestamp,
+    pub(super) deadline: Timestamp,
+    pub(super) payload: Blob,
+}
+
+/// Who works on an event.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct WorkRecord {
+    pub(super) lane: Lane,
+    /// How often it was claimed; also the fence.
+    pub(super) attempts: u32,
+    pub(super) claimed_at: Timestamp,
+    /// The process that claimed it last.
+    pub(super) boot: u64,
+    /// The run that was checkpointed for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<RunId>,
+}
+
+/// A run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct RunRecord {
+    pub(super) lane: Lane,
+    pub(super) owner: Owner,
+    pub(super) head: Blob,
+}
+
+/// What keeps a run alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Owner {
+    /// The event that works on it.
+    Event(EventId),
+    /// It waits since this event.
+    Wait(EventId),
+    /// The dead letter of this event.
+    Dead(EventId),
+}
+
+/// A value of the state, with its key, which the table's key holds only hashed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StateRecord {
+    pub(super) key: String,
+    pub(super) value: Blob,
+}
+
+/// A reply.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ReplyRecord {
+    pub(super) at: Timestamp,
+    pub(super) payload: Blob,
+}
+
+/// A dead letter.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DeadRecord {
+    pub(super) event: EventRecord,
+    pub(super) failure: Failure,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<RunId>,
+}
+
+/// Bytes that are a CBOR byte string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Blob(pub(super) Bytes);
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Bytestring;
+
+        impl Visitor<'_> for Bytestring {
+            type Value = Blob;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a byte string")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Blob, E> {
+                Ok(Blob(Bytes::copy_from_slice(bytes)))
+            }
+
+            fn visit_byte_buf<E: serde::de::Error>(self, bytes: Vec<u8>) -> Result<Blob, E> {
+                Ok(Blob(bytes.into()))
+            }
+        }
+
+        from.deserialize_byte_buf(Bytestring).map_err(D::Error::custom)
+    }
+}
+
+/// A record as bytes.
+pub(super) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(record, &mut bytes)
+        .map_err(|e| Fault::Damaged(format!("a record cannot be encoded: {e}")))?;
+    Ok(bytes)
+}
+
+/// A record of `table`.
+pub(super) fn decode<T: DeserializeOwned>(table: &str, bytes: &[u8]) -> Result<T, Fault> {
+    ciborium::from_reader(bytes).map_err(|e| Fault::Damaged(format!("a record of table `{table}` cannot be read: {e}")))
+}

@@ -1,0 +1,116 @@
+//! The tables of the store's file and their keys.
+//!
+//! Texts that others choose (lanes, routes, state and dedupe keys) are hashed to fixed width, each over the length
+//! and the bytes of its parts, so that no choice of text makes a key long or lets two of them meet. What is looked
+//! at in the order of time (`*_due`) begins with the time.
+
+use redb::{Table, TableDefinition, WriteTransaction};
+
+use super::fault::Fault;
+use crate::store::{Lane, ReplyRoute, StateScope};
+
+/// A hashed text.
+pub(super) type Hash = [u8; 32];
+
+macro_rules! tables {
+    ($($(#[doc = $doc:literal])+ $name:ident $field:ident: $key:ty => $value:ty;)+) => {
+        $($(#[doc = $doc])+ pub(super) const $name: TableDefinition<'static, $key, $value> =
+            TableDefinition::new(stringify!($field));)+
+
+        /// All tables, opened for writing, and the process's number.
+        pub(super) struct Tables<'txn> {
+            $(pub(super) $field: Table<'txn, $key, $value>,)+
+            /// Counts the processes that opened this store; a claim of another number is a dead process's.
+            pub(super) boot: u64,
+            /// Whether anything was changed.
+            pub(super) dirty: bool,
+        }
+
+        impl<'txn> Tables<'txn> {
+            pub(super) fn open(txn: &'txn WriteTransaction, boot: u64) -> Result<Self, Fault> {
+                Ok(Self { $($field: txn.open_table($name)?,)+ boot, dirty: false })
+            }
+        }
+    };
+}
+
+tables! {
+    /// The numbers under [`meta`].
+    META meta: &'static str => u64;
+    /// Event to its record.
+    EVENTS events: u64 => &'static [u8];
+    /// Event to who works on it; only of events that were ever claimed.
+    WORK work: u64 => &'static [u8];
+    /// Lane and event: the lanes' queues.
+    QUEUE queue: (&'static Hash, u64) => ();
+    /// The oldest event of each lane that has one, to the lane's text.
+    HEADS heads: u64 => &'static str;
+    /// Run to its record.
+    RUNS runs: u128 => &'static [u8];
+    /// Run and place to a journal entry, as it was given.
+    JOURNAL journal: (u128, u32) => &'static [u8];
+    /// Lane and the event that made it wait, to a waiting run.
+    WAITS waits: (&'static Hash, u64) => &'static [u8];
+    /// Expiry, event and run of the waits that expire.
+    WAITS_DUE waits_due: (i64, u64, u128) => ();
+    /// Scope and key to a value.
+    STATE state: (&'static Hash, &'static Hash) => &'static [u8];
+    /// Route to the place of its last reply.
+    ROUTES routes: &'static Hash => u64;
+    /// Route and place to a reply.
+    REPLIES replies: (&'static Hash, u64) => &'static [u8];
+    /// Time, route and place of the replies.
+    REPLIES_DUE replies_due: (i64, &'static Hash, u64) => ();
+    /// Dedupe key to its event, and until when it is remembered.
+    DEDUPE dedupe: &'static Hash => (u64, i64);
+    /// Until when, and the dedupe key.
+    DEDUPE_DUE dedupe_due: (i64, &'static Hash) => ();
+    /// Event to its dead letter.
+    DEAD dead: u64 => &'static [u8];
+    /// Time of failure, and the event.
+    DEAD_DUE dead_due: (i64, u64) => ();
+}
+
+/// The names in [`META`].
+pub(super) mod meta {
+    /// The version of this layout.
+    pub(in super::super) const FORMAT: &str = "format";
+    /// How many processes opened the store.
+    pub(in super::super) const BOOT: &str = "boot";
+    /// The last event's id.
+    pub(in super::super) const LAST_EVENT: &str = "last_event";
+    /// The highest place of the routes that were forgotten.
+    pub(in super::super) const RETIRED_SEQ: &str = "retired_seq";
+}
+
+pub(super) fn lane_key(lane: &Lane) -> Hash {
+    hash("lane", &[&lane.0])
+}
+
+pub(super) fn route_key(route: &ReplyRoute) -> Hash {
+    hash("route", &[&route.0])
+}
+
+pub(super) fn dedupe_key(key: &str) -> Hash {
+    hash("dedupe", &[key])
+}
+
+pub(super) fn state_key(key: &str) -> Hash {
+    hash("state key", &[key])
+}
+
+pub(super) fn scope_key(scope: &StateScope) -> Hash {
+    match scope {
+        StateScope::Session { tenant, pack, lane } => hash("session", &[tenant, pack, &lane.0]),
+        StateScope::Pack { tenant, pack, namespace } => hash("pack", &[tenant, pack, namespace]),
+    }
+}
+
+fn hash(domain: &str, parts: &[&str]) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    for part in std::iter::once(&domain).chain(parts) {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    *hasher.finalize().as_bytes()
+}

@@ -1,0 +1,301 @@
+//! The transactions that write, each over the open tables of a batch. All checks come before the first change, so
+//! that a refused one leaves nothing behind for the others of its batch.
+
+use std::time::Duration;
+
+use redb::{ReadableTable, Table};
+
+use super::fault::Fault;
+use super::read::{first_event, lane_waits, stored_run};
+use super::record::{
+    Blob, DeadRecord, EventRecord, Owner, ReplyRecord, RunRecord, StateRecord, WorkRecord, decode, encode,
+};
+use super::tables::{Hash, Tables, dedupe_key, lane_key, meta, route_key, scope_key, state_key};
+use crate::clock::Timestamp;
+use crate::store::{
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, End, EventId, Failure, Lane, NewEvent, NewReply, RunId,
+    StateWrite, Wait, claim_lost, foreign_run,
+};
+
+type Result<T> = std::result::Result<T, Fault>;
+
+impl Tables<'_> {
+    pub(super) fn accept(&mut self, event: &NewEvent) -> Result<Accepted> {
+        let dedupe = event.dedupe.as_deref().map(dedupe_key);
+        let known = match &dedupe {
+            Some(key) => self.dedupe.get(key)?.map(|v| v.value()),
+            None => None,
+        };
+        if let Some((id, until)) = known
+            && event.accepted_at.0 < until
+        {
+            return Ok(Accepted::Duplicate(EventId(id)));
+        }
+        self.dirty = true;
+        let id = number(&self.meta, meta::LAST_EVENT)? + 1;
+        self.meta.insert(meta::LAST_EVENT, id)?;
+        if let Some(key) = &dedupe {
+            if let Some((_, until)) = known {
+                self.dedupe_due.remove((until, key))?;
+            }
+            let until = event.accepted_at.plus(event.dedupe_ttl).0;
+            self.dedupe.insert(key, (id, until))?;
+            self.dedupe_due.insert((until, key), ())?;
+        }
+        let lane = lane_key(&event.lane);
+        if first_event(&self.queue, &lane)?.is_none() {
+            self.heads.insert(id, &*event.lane.0)?;
+        }
+        self.queue.insert((&lane, id), ())?;
+        let record = EventRecord {
+            tenant: event.tenant.clone(),
+            lane: event.lane.clone(),
+            accepted_at: event.accepted_at,
+            deadline: event.deadline,
+            payload: Blob(event.payload.clone()),
+        };
+        self.events.insert(id, &*encode(&record)?)?;
+        Ok(Accepted::New(EventId(id)))
+    }
+
+    pub(super) fn claim(&mut self, lane: &Lane, now: Timestamp, lease: Duration) -> Result<Option<Claim>> {
+        let key = lane_key(lane);
+        let Some(id) = first_event(&self.queue, &key)? else { return Ok(None) };
+        let before = self.work_of(id)?;
+        if before.as_ref().is_some_and(|work| work.is_held(self.boot, now, lease)) {
+            return Ok(None);
+        }
+        let event: EventRecord = match self.events.get(id)? {
+            Some(record) => decode("events", record.value())?,
+            None => return Err(Fault::Damaged(format!("event {id} is queued but not stored"))),
+        };
+        let begun = before.as_ref().and_then(|work| work.run);
+        let run = match begun {
+            Some(run) => stored_run(&self.runs, &self.journal, run)?,
+            None => None,
+        };
+        let waits =
+            lane_waits(&self.waits, &key)?.filter(|wait| !wait.as_ref().is_ok_and(|wait| wait.has_expired(now)));
+        let waits = waits.collect::<Result<_>>()?;
+        let attempts = before.map_or(0, |work| work.attempts).saturating_add(1);
+        let work = WorkRecord { lane: lane.clone(), attempts, claimed_at: now, boot: self.boot, run: begun };
+        self.dirty = true;
+        self.work.insert(id, &*encode(&work)?)?;
+        Ok(Some(Claim {
+            token: ClaimToken { event: EventId(id), lane: lane.clone(), fence: u64::from(attempts) },
+            tenant: event.tenant,
+            payload: event.payload.0,
+            accepted_at: event.accepted_at,
+            deadline: event.deadline,
+            attempts,
+            run,
+            waits,
+        }))
+    }
+
+    pub(super) fn checkpoint(&mut self, claim: &ClaimToken, checkpoint: &Checkpoint) -> Result<()> {
+        let Checkpoint { run, head, journal, state, replies } = checkpoint;
+        let mut work = self.claimed(claim)?;
+        let before = self.check_run(claim, work.run, *run)?;
+        self.dirty = true;
+        if work.run.is_none() {
+            work.run = Some(*run);
+            self.work.insert(claim.event.0, &*encode(&work)?)?;
+        }
+        let record = RunRecord { lane: claim.lane.clone(), owner: Owner::Event(claim.event), head: Blob(head.clone()) };
+        self.put_run(*run, before, &record, journal)?;
+        self.write_state(state)?;
+        self.add_replies(replies)
+    }
+
+    pub(super) fn complete(&mut self, claim: &ClaimToken, completion: &Completion) -> Result<bool> {
+        let work = self.claimed(claim)?;
+        match &completion.end {
+            End::Finished { run } => {
+                if let Some(run) = run {
+                    self.check_run(claim, work.run, *run)?;
+                }
+                self.dirty = true;
+                if let Some(run) = run.or(work.run) {
+                    self.forget_run(run)?;
+                }
+            }
+            End::Waiting { run, head, journal, flow, expires_at } => {
+                let before = self.check_run(claim, work.run, *run)?;
+                self.dirty = true;
+                let record =
+                    RunRecord { lane: claim.lane.clone(), owner: Owner::Wait(claim.event), head: Blob(head.clone()) };
+                self.put_run(*run, before, &record, journal)?;
+                let wait = Wait { run: *run, flow: flow.clone(), expires_at: *expires_at };
+                self.waits.insert((&lane_key(&claim.lane), claim.event.0), &*encode(&wait)?)?;
+                if let Some(at) = expires_at {
+                    self.waits_due.insert((at.0, claim.event.0, run.0.as_u128()), ())?;
+                }
+            }
+        }
+        self.write_state(&completion.state)?;
+        self.add_replies(&completion.replies)?;
+        self.events.remove(claim.event.0)?;
+        self.end_event(claim)
+    }
+
+    pub(super) fn fail(&mut self, claim: &ClaimToken, failure: &Failure) -> Result<bool> {
+        let run = self.claimed(claim)?.run;
+        let event: EventRecord = match self.events.get(claim.event.0)? {
+            Some(record) => decode("events", record.value())?,
+            None => return Err(Fault::Damaged(format!("event {} is claimed but not stored", claim.event.0))),
+        };
+        self.dirty = true;
+        self.events.remove(claim.event.0)?;
+        if let Some(run) = run
+            && let Some(mut record) = self.run_record(run)?
+        {
+            record.owner = Owner::Dead(claim.event);
+            self.runs.insert(run.0.as_u128(), &*encode(&record)?)?;
+        }
+        self.dead_due.insert((failure.at.0, claim.event.0), ())?;
+        let letter = DeadRecord { event, failure: failure.clone(), run };
+        self.dead.insert(claim.event.0, &*encode(&letter)?)?;
+        self.end_event(claim)
+    }
+
+    pub(super) fn work_of(&self, event: u64) -> Result<Option<WorkRecord>> {
+        self.work.get(event)?.map(|record| decode("work", record.value())).transpose()
+    }
+
+    fn claimed(&self, claim: &ClaimToken) -> Result<WorkRecord> {
+        match self.work_of(claim.event.0)? {
+            Some(work) if work.is(claim, self.boot) => Ok(work),
+            _ => Err(Fault::Refused(claim_lost(claim))),
+        }
+    }
+
+    pub(super) fn run_record(&self, run: RunId) -> Result<Option<RunRecord>> {
+        self.runs.get(run.0.as_u128())?.map(|record| decode("runs", record.value())).transpose()
+    }
+
+    /// The run as it is stored, if the claim may touch it: not another event's, another lane's, nor a second one.
+    fn check_run(&self, claim: &ClaimToken, begun: Option<RunId>, run: RunId) -> Result<Option<RunRecord>> {
+        let known = self.run_record(run)?;
+        let ours = known.as_ref().is_none_or(|known| {
+            known.lane == claim.lane
+                && match known.owner {
+                    Owner::Event(event) => event == claim.event,
+                    Owner::Wait(_) => true,
+                    Owner::Dead(_) => false,
+                }
+        });
+        if ours && begun.is_none_or(|begun| begun == run) {
+            Ok(known)
+        } else {
+            Err(Fault::Refused(foreign_run(claim, run)))
+        }
+    }
+
+    /// Stores where a run stands, ends the wait in which it was, and adds to its journal.
+    fn put_run(
+        &mut self,
+        run: RunId,
+        before: Option<RunRecord>,
+        record: &RunRecord,
+        journal: &[bytes::Bytes],
+    ) -> Result<()> {
+        let key = run.0.as_u128();
+        self.runs.insert(key, &*encode(record)?)?;
+        if let Some(RunRecord { owner: Owner::Wait(since), lane, .. }) = before {
+            self.end_wait(&lane, since)?;
+        }
+        let last = self.journal.range((key, 0)..=(key, u32::MAX))?.next_back().transpose()?;
+        let next = last.map_or(0, |(at, _)| at.value().1 + 1);
+        for (at, entry) in (next..).zip(journal) {
+            self.journal.insert((key, at), &**entry)?;
+        }
+        Ok(())
+    }
+
+    fn end_wait(&mut self, lane: &Lane, since: EventId) -> Result<()> {
+        let wait: Option<Wait> = match self.waits.remove((&lane_key(lane), since.0))? {
+            Some(record) => Some(decode("waits", record.value())?),
+            None => None,
+        };
+        if let Some(Wait { run, expires_at: Some(at), .. }) = wait {
+            self.waits_due.remove((at.0, since.0, run.0.as_u128()))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_run(&mut self, run: RunId) -> Result<()> {
+        let key = run.0.as_u128();
+        let gone: Option<RunRecord> = match self.runs.remove(key)? {
+            Some(record) => Some(decode("runs", record.value())?),
+            None => None,
+        };
+        if let Some(RunRecord { owner: Owner::Wait(since), lane, .. }) = gone {
+            self.end_wait(&lane, since)?;
+        }
+        self.journal.retain_in((key, 0)..=(key, u32::MAX), |_, _| false)?;
+        Ok(())
+    }
+
+    /// Takes a claimed event out of its lane. True if the lane holds a further one.
+    fn end_event(&mut self, claim: &ClaimToken) -> Result<bool> {
+        let lane = lane_key(&claim.lane);
+        self.work.remove(claim.event.0)?;
+        self.heads.remove(claim.event.0)?;
+        self.queue.remove((&lane, claim.event.0))?;
+        let next = first_event(&self.queue, &lane)?;
+        if let Some(next) = next {
+            self.heads.insert(next, &*claim.lane.0)?;
+        }
+        Ok(next.is_some())
+    }
+
+    fn write_state(&mut self, writes: &[StateWrite]) -> Result<()> {
+        for StateWrite { scope, key, value } in writes {
+            let (at, hashed) = (scope_key(scope), state_key(key));
+            match value {
+                Some(value) => {
+                    let record = StateRecord { key: key.clone(), value: Blob(value.clone()) };
+                    self.state.insert((&at, &hashed), &*encode(&record)?)?;
+                }
+                None => {
+                    self.state.remove((&at, &hashed))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_replies(&mut self, replies: &[NewReply]) -> Result<()> {
+        for NewReply { route, payload, at } in replies {
+            let key: Hash = route_key(route);
+            let last = self.routes.get(&key)?.map(|v| v.value());
+            let seq = 1 + match last {
+                Some(last) => last,
+                None => number(&self.meta, meta::RETIRED_SEQ)?,
+            };
+            self.routes.insert(&key, seq)?;
+            let record = ReplyRecord { at: *at, payload: Blob(payload.clone()) };
+            self.replies.insert((&key, seq), &*encode(&record)?)?;
+            self.replies_due.insert((at.0, &key, seq), ())?;
+        }
+        Ok(())
+    }
+}
+
+impl WorkRecord {
+    /// Whether a live worker holds the event.
+    pub(super) fn is_held(&self, boot: u64, now: Timestamp, lease: Duration) -> bool {
+        self.boot == boot && now < self.claimed_at.plus(lease)
+    }
+
+    /// Whether this is the claim that still holds.
+    pub(super) fn is(&self, claim: &ClaimToken, boot: u64) -> bool {
+        self.boot == boot && u64::from(self.attempts) == claim.fence && self.lane == claim.lane
+    }
+}
+
+/// A number of the table `meta`; 0 if it was never written.
+pub(super) fn number(meta: &Table<'_, &'static str, u64>, name: &str) -> Result<u64> {
+    Ok(meta.get(name)?.map_or(0, |v| v.value()))
+}
