@@ -1,1 +1,153 @@
-//! x
+//! Code generated from `wit/`, and nothing else: the host traits behind a component's imports, the typed exports that
+//! the host calls, and the WIT texts themselves.
+//!
+//! Every import interface is a module with a `Host` trait and an `add_to_linker`. Every export generation is a
+//! module with `…Indices` (looked up once in an `InstancePre`) and `Guest` (typed calls into one instance).
+
+#![allow(missing_docs, reason = "generated code; the WIT files document it")]
+
+/// What components import from the host, one module per interface and version.
+pub mod imports {
+    mod generated {
+        wasmtime::component::bindgen!({
+            path: [
+                "../wit/interfaces-types-0.1.0",
+                "../wit/types-core-0.4.0",
+                "../wit/component-0.4.0",
+                "../wit/component-0.5.0",
+                "../wit/types-core-0.6.0",
+                "../wit/component-0.6.0",
+                "../wit/host-1.0.0",
+                "../wit/host-import-0.6.0",
+                "../wit/interfaces-host-0.1.0",
+                "../wit/state-1.0.0",
+                "../wit/telemetry-1.0.0",
+            ],
+            inline: "
+                package greentic:host-surface;
+
+                world imports {
+                    import greentic:component/control@0.4.0;
+                    import greentic:component/control@0.5.0;
+                    import greentic:component/control@0.6.0;
+                    import greentic:host/kv-v1@1.0.0;
+                    import greentic:host-import/session@0.6.0;
+                    import greentic:host-import/state@0.6.0;
+                    import greentic:host-import/telemetry@0.6.0;
+                    import greentic:interfaces-host/imports@0.1.0;
+                    import greentic:state/state-store@1.0.0;
+                    import greentic:telemetry/logger-api@1.0.0;
+                }
+            ",
+            imports: {
+                "greentic:component/control.should-cancel": trappable,
+                "greentic:host-import/telemetry.emit": trappable,
+                "greentic:interfaces-host/imports.telemetry-emit": trappable,
+                "greentic:telemetry/logger-api.log": trappable,
+                default: async | trappable,
+            },
+        });
+    }
+
+    pub use generated::greentic::component0_4_0::control as control_v0_4;
+    pub use generated::greentic::component0_5_0::control as control_v0_5;
+    pub use generated::greentic::component0_6_0::control as control_v0_6;
+    pub use generated::greentic::host::kv_v1;
+    pub use generated::greentic::host_import::session as host_import_session;
+    pub use generated::greentic::host_import::state as host_import_state;
+    pub use generated::greentic::host_import::telemetry as host_import_telemetry;
+    pub use generated::greentic::interfaces_host::imports as interfaces_host;
+    pub use generated::greentic::interfaces_types::types as interfaces_types;
+    pub use generated::greentic::state::state_store;
+    pub use generated::greentic::telemetry::logger_api;
+    pub use generated::greentic::types_core0_4_0::types as types_core_v0_4;
+}
+
+/// `greentic:component/node@0.6.0`, which flow nodes call.
+pub mod node_v0_6 {
+    mod generated {
+        wasmtime::component::bindgen!({
+            path: ["../wit/types-core-0.6.0", "../wit/component-0.6.0"],
+            inline: "
+                package greentic:host-surface;
+
+                world node {
+                    export greentic:component/node@0.6.0;
+                }
+            ",
+            exports: { default: async },
+        });
+    }
+
+    pub use generated::exports::greentic::component::node::*;
+    pub use generated::{Node, NodeIndices, NodePre};
+}
+
+/// `greentic:provider-schema-core/schema-core-api@1.0.0`: providers under the name that new ones use.
+pub mod provider_schema_core {
+    mod generated {
+        wasmtime::component::bindgen!({
+            path: "../wit/provider-schema-core-1.0.0",
+            world: "schema-core",
+            exports: { default: async },
+        });
+    }
+
+    pub use generated::exports::greentic::provider_schema_core::schema_core_api::*;
+    pub use generated::{SchemaCore, SchemaCoreIndices, SchemaCorePre};
+}
+
+/// `greentic:provider/schema-core-api@1.0.0`: providers under an older name.
+pub mod provider {
+    mod generated {
+        wasmtime::component::bindgen!({
+            path: "../wit/provider-1.0.0",
+            world: "schema-core",
+            exports: { default: async },
+        });
+    }
+
+    pub use generated::exports::greentic::provider::schema_core_api::*;
+    pub use generated::{SchemaCore, SchemaCoreIndices, SchemaCorePre};
+}
+
+/// `greentic:provider-core/schema-core-api@1.0.0`: providers under the first name.
+pub mod provider_core {
+    mod generated {
+        wasmtime::component::bindgen!({
+            path: "../wit/provider-core-1.0.0",
+            world: "schema-core",
+            exports: { default: async },
+        });
+    }
+
+    pub use generated::exports::greentic::provider_core::schema_core_api::*;
+    pub use generated::{SchemaCore, SchemaCoreIndices, SchemaCorePre};
+}
+
+macro_rules! wit_packages {
+    ($($folder:literal,)+) => {
+        /// The WIT packages as path below `wit/` and text, each after those it uses.
+        pub const WIT_PACKAGES: &[(&str, &str)] = &[$((
+            concat!($folder, "/package.wit"),
+            include_str!(concat!("../../wit/", $folder, "/package.wit")),
+        ),)+];
+    };
+}
+
+wit_packages! {
+    "interfaces-types-0.1.0",
+    "types-core-0.4.0",
+    "types-core-0.6.0",
+    "component-0.4.0",
+    "component-0.5.0",
+    "component-0.6.0",
+    "host-1.0.0",
+    "host-import-0.6.0",
+    "interfaces-host-0.1.0",
+    "provider-1.0.0",
+    "provider-core-1.0.0",
+    "provider-schema-core-1.0.0",
+    "state-1.0.0",
+    "telemetry-1.0.0",
+}
