@@ -28,8 +28,9 @@ mod tests;
 
 pub use bounds::CompileBounds;
 pub use compile::{Binary, Compiled};
-pub use failure::{Exceeded, Subject};
-pub use guest::{Guest, GuestData};
+pub use failure::Subject;
+pub(crate) use failure::output as output_too_large;
+pub use guest::{Guest, GuestData, until};
 pub use limiter::Limiter;
 pub use options::{Allocation, EngineOptions};
 pub use shared::Shared;
@@ -57,7 +58,8 @@ impl Engine {
     pub fn new(options: EngineOptions) -> Result<Self> {
         let (wasm, pooled) = config::build(&options)?;
         ticker::start(&wasm)?;
-        let artifacts = options.artifact_dir.as_deref().map(|dir| artifacts::Artifacts::open(dir, &wasm)).transpose()?;
+        let artifacts =
+            options.artifact_dir.as_deref().map(|dir| artifacts::Artifacts::open(dir, &wasm)).transpose()?;
         let compiler = compile::Compiler::new(wasm.clone(), options.bounds, options.parallel_compiles, artifacts);
         Ok(Self(Arc::new(Inner {
             wasm,

@@ -170,7 +170,10 @@ mod tests {
     }
 
     fn private_tempdir() -> tempfile::TempDir {
-        tempfile::Builder::new().prefix("artifacts").tempdir().unwrap()
+        let dir = tempfile::tempdir().unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        dir
     }
 
     #[test]

@@ -75,8 +75,11 @@ impl CompileBounds {
         if found <= allowed {
             return Ok(());
         }
-        Err(Error::new(Code::CompileBounds, format!("component {name} has {found} {what}; at most {allowed} are compiled"))
-            .hint("build it optimised and without debug sections, or split it"))
+        Err(Error::new(
+            Code::CompileBounds,
+            format!("component {name} has {found} {what}; at most {allowed} are compiled"),
+        )
+        .hint("build it optimised and without debug sections, or split it"))
     }
 }
 

@@ -60,7 +60,8 @@ impl Compiler {
     }
 
     async fn make(&self, binary: &Binary<'_>) -> Result<Compiled> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|e| super::internal("compiler stopped", e))?;
+        let place =
+            Arc::clone(&self.places).acquire_owned().await.map_err(|e| super::internal("compiler stopped", e))?;
         let task = Task {
             engine: self.engine.clone(),
             bounds: self.bounds,
