@@ -6,4 +6,6 @@
 pub mod condition;
 pub mod doc;
 pub mod model;
+pub mod routing;
 pub mod template;
+pub mod ygtc;

@@ -13,6 +13,7 @@ pub mod engine;
 pub mod error;
 pub mod flow;
 pub mod id;
+pub mod ingress;
 pub mod pack;
 pub mod run;
 pub mod session;

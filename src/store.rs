@@ -12,8 +12,15 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::id::Id;
+
+pub mod memory;
+
+pub use memory::MemoryStore;
+
+/// The most things that one call of [`Store::sweep`] forgets.
+pub const SWEEP_BATCH: usize = 512;
 
 /// The order of acceptance of an event, unique in a store and never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -164,7 +171,8 @@ pub struct NewReply {
 /// A stored reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredReply {
-    /// Its place in its route, from 1 on, without gaps.
+    /// Its place in its route: one more than the reply before it. A route begins at 1, or, once [`Store::sweep`] has
+    /// forgotten whole routes, after the highest place of those, so that a place is never used twice in a route.
     pub seq: u64,
     /// The reply itself.
     pub payload: Bytes,
@@ -284,14 +292,15 @@ pub trait Store: StateReader {
     async fn accept(&self, event: NewEvent) -> Result<Accepted>;
 
     /// Takes the oldest event of `lane`. None if the lane is empty, or if its oldest event is claimed by a live
-    /// worker (a claim that is older than `lease` may be taken over; an embedded store has one worker and takes
-    /// over what a crash left behind when it opens).
+    /// worker: a claim is taken over when it is as old as `lease`, or when the process that held it is gone (which
+    /// an embedded store knows when it opens). The taken-over worker is told so by `ClaimLost`.
     async fn claim(&self, lane: &Lane, now: Timestamp, lease: Duration) -> Result<Option<Claim>>;
 
-    /// Lanes with events that nobody works on, at most `limit`, for start-up and take-over.
+    /// Lanes with events that nobody works on, the one that waits longest first, at most `limit`, for start-up and
+    /// take-over.
     async fn idle_lanes(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Lane>>;
 
-    /// A waiting run of the claim's lane, to resume. None if it is gone or expired.
+    /// A waiting run of the claim's lane, to resume. None if it is gone, or had expired when the event was claimed.
     async fn load_wait(&self, claim: &ClaimToken, run: RunId) -> Result<Option<StoredRun>>;
 
     /// Stores a run's progress.
@@ -310,10 +319,22 @@ pub trait Store: StateReader {
     /// Dead letters, newest first, at most `limit`.
     async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>>;
 
-    /// Forgets expired waits, dedupe keys past their time, and replies and dead letters older than `keep`.
-    /// Bounded work per call; returns how many things were forgotten, so that the caller goes on while it is not 0.
+    /// Forgets expired waits, dedupe keys past their time, and replies and dead letters older than `keep`. A wait is
+    /// spared while an event of its lane is claimed, which may be resuming it. Forgets at most [`SWEEP_BATCH`] things
+    /// and returns how many, so that the caller goes on while it is not 0.
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64>;
 
     /// What is in the store.
     async fn counts(&self) -> Result<Counts>;
+}
+
+/// The refusal of a claim that another worker took over, or whose event is done.
+fn claim_lost(claim: &ClaimToken) -> Error {
+    Error::new(Code::ClaimLost, format!("the claim on event {} is no longer valid", claim.event.0))
+        .hint("the event was taken over or is done; drop what was computed for it")
+}
+
+/// The refusal of a run that does not belong to the claimed event.
+fn foreign_run(claim: &ClaimToken, run: RunId) -> Error {
+    Error::new(Code::Internal, format!("run {} does not belong to event {}", run.0, claim.event.0))
 }

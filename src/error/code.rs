@@ -156,6 +156,10 @@ codes! {
     ConditionInvalid = 411, BadInput;
     /// A node lacks its operation.
     OpMissing = 412, BadInput;
+    /// A flow is written in a dialect that this host does not read.
+    FlowDialect = 413, BadInput;
+    /// A node says something that its kind of node does not understand.
+    NodeInvalid = 414, BadInput;
 
     // 05xx: guests
     /// A guest ran longer than its budget.
@@ -236,6 +240,14 @@ codes! {
     RouteUnknown = 804, BadInput;
     /// The route is off because nothing says how its requests are verified.
     RouteOff = 805, BadInput;
+    /// A request's body did not arrive in time.
+    RequestTimeout = 806, BadInput;
+    /// The route does not serve this method.
+    MethodNotAllowed = 807, BadInput;
+    /// A request's body is not of the media type that the route accepts.
+    MediaType = 808, BadInput;
+    /// A flow's result cannot be made into an HTTP answer.
+    ResponseInvalid = 809, Failed;
 }
 
 impl fmt::Display for Code {

@@ -1,0 +1,21 @@
+//! Ingress: from the bytes of a platform's request to events in one canonical form.
+//!
+//! In: a request as it was received ([`adapter::Request`]), the tenant that it was addressed to, the time. Out: an
+//! [`adapter::Intake`]: the [`envelope::IngressEnvelope`]s that the request stands for, or the reason why it stands
+//! for none. The room does no I/O, keeps no state and starts nothing: an adapter verifies, then normalizes, and the
+//! same functions serve the server, the tests, the benches and the fuzzers. Nothing in a request is believed before
+//! it is verified, and the tenant is never taken from a body.
+
+pub mod adapter;
+pub mod channels;
+pub mod envelope;
+pub mod headers;
+pub mod webchat;
+pub mod webhook;
+
+pub use adapter::{Context, Inbound, Intake, Request};
+pub use channels::{Channels, Verification};
+pub use envelope::IngressEnvelope;
+
+#[cfg(test)]
+mod corpus;

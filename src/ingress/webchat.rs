@@ -1,0 +1,380 @@
+//! WebChat: activities in the Bot Framework's schema, sent by a browser or a client of one's own.
+//!
+//! There is no signature: who may send is decided by the route being on at all (see
+//! [`crate::ingress::channels::Verification`]), and `from.id` and `conversation.id` are what the sender says. The
+//! conversation id is therefore the conversation's secret, and clients choose it at random.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::{Code, Error, Result};
+use crate::ingress::adapter::{Context, Inbound, Intake, Request, dedupe_key, json_object, platform_id};
+use crate::ingress::channels::WebchatChannel;
+use crate::ingress::envelope::{
+    Attachment, AttachmentKind, Button, Entities, IngressEnvelope, Mention, ProviderIds, Session, urls_in,
+};
+use crate::run::event::ReplyTo;
+use crate::session::reply_route;
+use crate::store::ReplyRoute;
+
+/// The provider's name in envelopes and session keys.
+pub const PROVIDER: &str = "webchat";
+
+/// Where the replies of a conversation wait.
+pub fn route_of(tenant: &str, conversation: &str) -> ReplyRoute {
+    reply_route(tenant, PROVIDER, conversation)
+}
+
+/// Verifies and normalizes one activity. Activities that are no message of a user are ignored.
+pub fn receive(channel: &WebchatChannel, context: &Context, request: &Request<'_>) -> Result<Intake> {
+    channel.verification.require("POST /webchat/activities")?;
+    let raw = json_object(request.body)?;
+    match raw.get("type").map(Value::as_str) {
+        None | Some(Some("message")) => {}
+        Some(Some(_)) => return Ok(Intake::Ignored("the activity is no message")),
+        Some(None) => return Err(Error::new(Code::RequestInvalid, "type is not a string")),
+    }
+    let activity = Activity::deserialize(&raw)
+        .map_err(|e| Error::new(Code::RequestInvalid, format!("the activity does not fit the schema: {e}")))?;
+    if activity.is_from_bot() {
+        return Ok(Intake::Ignored("the activity comes from a bot"));
+    }
+    activity.normalize(raw, channel, context, request).map(|inbound| Intake::Message(Box::new(inbound)))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Activity {
+    id: Option<String>,
+    timestamp: Option<String>,
+    locale: Option<String>,
+    #[serde(default)]
+    conversation: Account,
+    #[serde(default)]
+    from: Account,
+    #[serde(default)]
+    recipient: Account,
+    text: Option<String>,
+    #[serde(default)]
+    attachments: Vec<WireAttachment>,
+    #[serde(default)]
+    entities: Vec<Value>,
+    suggested_actions: Option<SuggestedActions>,
+    #[serde(default)]
+    value: Value,
+    #[serde(default, alias = "channel_data")]
+    channel_data: Value,
+}
+
+#[derive(Default, Deserialize)]
+struct Account {
+    id: Option<String>,
+    role: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireAttachment {
+    content_type: Option<String>,
+    content_url: Option<String>,
+    name: Option<String>,
+    content: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct SuggestedActions {
+    #[serde(default)]
+    actions: Vec<CardAction>,
+}
+
+#[derive(Deserialize)]
+struct CardAction {
+    title: Option<String>,
+    #[serde(default)]
+    value: Value,
+}
+
+impl Activity {
+    /// Own messages that come back, and those of other bots: answering them would be a loop.
+    fn is_from_bot(&self) -> bool {
+        self.from.role.as_deref() == Some("bot") || (self.from.id.is_some() && self.from.id == self.recipient.id)
+    }
+
+    fn normalize(
+        self,
+        raw: Value,
+        channel: &WebchatChannel,
+        context: &Context,
+        request: &Request<'_>,
+    ) -> Result<Inbound> {
+        let conversation = platform_id("conversation.id", self.conversation.id.as_deref().unwrap_or_default())?;
+        let user = platform_id("from.id", self.from.id.as_deref().unwrap_or_default())?;
+        let message = self.id.as_deref().filter(|id| !id.is_empty()).map(|id| platform_id("id", id)).transpose()?;
+        let dedupe = self.dedupe(&conversation, &user, message.as_deref())?;
+        let ids = ProviderIds {
+            conversation_id: Some(conversation.clone()),
+            user_id: Some(user),
+            message_id: message,
+            ..ProviderIds::default()
+        };
+        let session = ids
+            .session_key(&context.tenant, PROVIDER)
+            .ok_or_else(|| Error::new(Code::RequestInvalid, "the activity names neither a conversation nor a user"))?;
+        let buttons = self.buttons();
+        let text = self.text.filter(|text| !text.is_empty()).or_else(|| self.value.as_str().map(str::to_owned));
+        let envelope = IngressEnvelope {
+            tenant: context.tenant.to_string(),
+            provider: PROVIDER.into(),
+            provider_ids: ids,
+            session: Session {
+                key: session.shown().to_string(),
+                scopes: ["chat", "attachments", "buttons"].map(str::to_owned).into(),
+            },
+            timestamp: self.timestamp.and_then(|t| t.parse().ok()).unwrap_or_else(|| context.received()),
+            locale: self.locale,
+            entities: Entities {
+                mentions: self.entities.iter().filter_map(mention).collect(),
+                urls: text.as_deref().map(urls_in).unwrap_or_default(),
+            },
+            text,
+            attachments: self.attachments.into_iter().map(WireAttachment::normalize).collect(),
+            buttons,
+            metadata: request.metadata(),
+            channel_data: if self.channel_data.is_null() { json!({}) } else { self.channel_data },
+            raw,
+        };
+        Ok(Inbound {
+            envelope,
+            session,
+            flow: channel.flow.clone(),
+            dedupe,
+            reply_to: ReplyTo::Route(route_of(&context.tenant, &conversation)),
+        })
+    }
+
+    /// A client that got no answer in time sends the same text again as a new activity; then only the client's own id
+    /// is the same.
+    fn dedupe(&self, conversation: &str, user: &str, message: Option<&str>) -> Result<Option<String>> {
+        let client = self.channel_data.get("clientActivityID").and_then(Value::as_str).filter(|id| !id.is_empty());
+        if let Some(id) = client {
+            let id = platform_id("channelData.clientActivityID", id)?;
+            return Ok(Some(dedupe_key([conversation, user, "client", &id])));
+        }
+        Ok(message.map(|id| dedupe_key([conversation, user, "id", id])))
+    }
+
+    /// Suggested actions, and the value of a button that was pressed: it comes without a text of the user's own.
+    fn buttons(&self) -> Vec<Button> {
+        let suggested = self.suggested_actions.iter().flat_map(|s| &s.actions);
+        let mut buttons: Vec<Button> = suggested
+            .enumerate()
+            .map(|(place, action)| Button {
+                id: place.to_string(),
+                title: action.title.clone().unwrap_or_default(),
+                payload: action.value.clone(),
+            })
+            .collect();
+        if self.text.as_deref().is_none_or(str::is_empty) && !self.value.is_null() {
+            let title = self.value.as_str().unwrap_or_default().to_owned();
+            buttons.push(Button { id: buttons.len().to_string(), title, payload: self.value.clone() });
+        }
+        buttons
+    }
+}
+
+impl WireAttachment {
+    fn normalize(self) -> Attachment {
+        let inline = self.content_url.as_deref().and_then(data_url).map(str::to_owned);
+        let size = inline.as_deref().and_then(|b64| STANDARD.decode(b64).ok()).map_or(0, |bytes| bytes.len() as u64);
+        Attachment {
+            kind: AttachmentKind::of_mime(self.content_type.as_deref().unwrap_or_default()),
+            name: self.name,
+            mime: self.content_type,
+            size,
+            url: if inline.is_some() { None } else { self.content_url },
+            data_inline_b64: inline,
+            content: self.content,
+        }
+    }
+}
+
+/// The base64 text of a `data:` URL.
+fn data_url(url: &str) -> Option<&str> {
+    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
+    head.ends_with(";base64").then_some(data)
+}
+
+fn mention(entity: &Value) -> Option<Mention> {
+    let is_mention = entity.get("type").and_then(Value::as_str) == Some("mention");
+    let who = entity.get("mentioned").filter(|_| is_mention)?;
+    Some(Mention {
+        id: who.get("id").and_then(Value::as_str)?.to_owned(),
+        name: who.get("name").and_then(Value::as_str).map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::id::Id;
+    use crate::ingress::channels::Verification;
+    use crate::run::event::FlowChoice;
+
+    fn receive_bytes(body: &[u8]) -> Result<Intake> {
+        let channel =
+            WebchatChannel { verification: Verification::Insecure, flow: FlowChoice::Kind("messaging".into()) };
+        let context = Context { tenant: Id::from("demo"), now: Timestamp(1_762_851_600_000), nonce: Uuid::nil() };
+        let headers = HeaderMap::new();
+        let request = Request {
+            method: "POST",
+            path: "/webchat/activities",
+            query: None,
+            headers: &headers,
+            body,
+            peer: Some([127, 0, 0, 1].into()),
+        };
+        receive(&channel, &context, &request)
+    }
+
+    fn message(body: &Value) -> Inbound {
+        match receive_bytes(body.to_string().as_bytes()).unwrap() {
+            Intake::Message(inbound) => *inbound,
+            Intake::Ignored(why) => panic!("ignored: {why}"),
+        }
+    }
+
+    fn activity(extra: &Value) -> Value {
+        let mut activity = json!({"type": "message", "conversation": {"id": "c"}, "from": {"id": "u"}});
+        for (key, value) in extra.as_object().unwrap() {
+            activity[key] = value.clone();
+        }
+        activity
+    }
+
+    #[test]
+    fn an_activity_becomes_an_event() {
+        let body = activity(&json!({
+            "id": "c|1", "text": "see https://a.example.", "timestamp": "2022-03-25T00:57:22.5223034+00:00",
+            "locale": "en-GB", "channelData": {"k": 1},
+            "entities": [{"type": "mention", "mentioned": {"id": "b", "name": "Bot"}}, {"type": "place"}, 7],
+        }));
+        let inbound = message(&body);
+        assert_eq!(inbound.dedupe.as_deref(), Some("c:u:id:c|1"));
+        let event = inbound.into_event("corr".into()).unwrap();
+        assert_eq!(
+            (&*event.tenant, event.user.as_deref(), event.provider.as_deref()),
+            ("demo", Some("u"), Some("webchat"))
+        );
+        assert_eq!(event.reply_to, ReplyTo::Route(reply_route("demo", "webchat", "c")));
+        assert_eq!(event.input["session"]["key"], "demo:webchat:c:u");
+        assert_eq!(event.input["timestamp"], "2022-03-25T00:57:22.5223034Z");
+        assert_eq!(event.input["locale"], "en-GB");
+        assert_eq!(event.input["channel_data"], json!({"k": 1}));
+        assert_eq!(
+            event.input["entities"],
+            json!({"mentions": [{"id": "b", "name": "Bot"}], "urls": ["https://a.example"]})
+        );
+        assert_eq!(event.input["metadata"]["ip"], "127.0.0.1");
+        assert_eq!(event.input["raw"], body);
+    }
+
+    #[test]
+    fn attachments_are_mapped_one_to_one() {
+        let inbound = message(&activity(&json!({"attachments": [
+            {"contentType": "image/png", "contentUrl": "https://a.example/x.png", "name": "x.png"},
+            {"contentType": "text/plain", "contentUrl": "data:text/plain;base64,aGVsbG8="},
+            {"contentType": "application/vnd.microsoft.card.hero", "content": {"title": "T"}},
+        ]})));
+        let shown = serde_json::to_value(inbound.envelope.attachments).unwrap();
+        assert_eq!(
+            shown,
+            json!([
+                {"type": "image", "name": "x.png", "mime": "image/png", "size": 0, "url": "https://a.example/x.png",
+                 "data_inline_b64": null},
+                {"type": "file", "name": null, "mime": "text/plain", "size": 5, "url": null, "data_inline_b64": "aGVsbG8="},
+                {"type": "card", "name": null, "mime": "application/vnd.microsoft.card.hero", "size": 0, "url": null,
+                 "data_inline_b64": null, "content": {"title": "T"}},
+            ])
+        );
+    }
+
+    #[test]
+    fn a_pressed_button_is_a_button_and_a_value_beside_a_text_is_not() {
+        let pressed = message(&activity(&json!({"value": "approve"}))).envelope;
+        assert_eq!(pressed.text.as_deref(), Some("approve"));
+        assert_eq!(
+            serde_json::to_value(&pressed.buttons).unwrap(),
+            json!([{"id": "0", "title": "approve", "payload": "approve"}])
+        );
+        let form = message(&activity(&json!({"value": {"size": "L"}}))).envelope;
+        assert_eq!((form.text, form.buttons[0].payload.clone()), (None, json!({"size": "L"})));
+        let beside = message(&activity(&json!({"text": "hi", "value": {"size": "L"}}))).envelope;
+        assert!(beside.buttons.is_empty());
+        let suggested = message(&activity(&json!({"text": "hi", "suggestedActions": {"actions": [
+            {"type": "imBack", "title": "Yes", "value": "yes"}]}})))
+        .envelope;
+        assert_eq!(
+            serde_json::to_value(&suggested.buttons).unwrap(),
+            json!([{"id": "0", "title": "Yes", "payload": "yes"}])
+        );
+    }
+
+    #[test]
+    fn the_clients_own_id_recognises_what_it_sends_again() {
+        let of = |id: &str| message(&activity(&json!({"id": id, "channelData": {"clientActivityID": "x"}}))).dedupe;
+        assert_eq!(of("c|1"), of("c|2"));
+        assert_eq!(message(&activity(&json!({}))).dedupe, None);
+    }
+
+    #[test]
+    fn what_is_no_users_message_is_ignored() {
+        for extra in [
+            json!({"type": "conversationUpdate"}),
+            json!({"type": "typing", "from": {}}),
+            json!({"from": {"id": "b", "role": "bot"}}),
+            json!({"from": {"id": "b"}, "recipient": {"id": "b"}}),
+        ] {
+            let body = activity(&extra).to_string();
+            assert!(matches!(receive_bytes(body.as_bytes()), Ok(Intake::Ignored(_))), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_message_is_refused() {
+        for extra in [
+            json!({"from": {}}),
+            json!({"from": null}),
+            json!({"conversation": {}}),
+            json!({"conversation": {"id": ""}}),
+            json!({"text": 5}),
+            json!({"type": 5}),
+            json!({"from": {"id": "u".repeat(513)}}),
+            json!({"attachments": {}}),
+        ] {
+            let body = activity(&extra).to_string();
+            assert_eq!(receive_bytes(body.as_bytes()).unwrap_err().code(), Code::RequestInvalid, "{body}");
+        }
+    }
+
+    #[test]
+    fn ids_with_separators_do_not_collide() {
+        let of = |conversation: &str, user: &str| {
+            message(&activity(&json!({"conversation": {"id": conversation}, "from": {"id": user}}))).session.lane()
+        };
+        assert_ne!(of("a:b", "c"), of("a", "b:c"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            drop(receive_bytes(&body));
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! A store in memory, for tests and for hosts that need nothing after they stop. Whatever is finished is freed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::{
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, End, EventId, Failure, Lane, NewEvent,
+    NewReply, ReplyRoute, RunId, SWEEP_BATCH, StateReader, StateScope, StateWrite, Store, StoredReply, StoredRun, Wait,
+    claim_lost, foreign_run,
+};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::id::Id;
+
+/// The store in memory. Every call takes one lock, for as long as a few map operations take.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    last_event: u64,
+    events: HashMap<EventId, Event>,
+    lanes: HashMap<Lane, Queue>,
+    runs: HashMap<RunId, Run>,
+    state: HashMap<StateScope, HashMap<String, Bytes>>,
+    routes: HashMap<ReplyRoute, Route>,
+    /// The highest place of the routes that were forgotten.
+    retired_seq: u64,
+    dedupe: HashMap<String, (EventId, Timestamp)>,
+    dead: BTreeMap<EventId, Dead>,
+    /// What [`Store::sweep`] looks at, in the order of time.
+    due: Due,
+}
+
+#[derive(Debug, Default)]
+struct Due {
+    waits: BTreeSet<(Timestamp, EventId, RunId)>,
+    dedupe: BTreeSet<(Timestamp, String)>,
+    replies: BTreeSet<(Timestamp, ReplyRoute, u64)>,
+    dead: BTreeSet<(Timestamp, EventId)>,
+}
+
+#[derive(Debug)]
+struct Event {
+    event: NewEvent,
+    attempts: u32,
+    claimed_at: Option<Timestamp>,
+    run: Option<RunId>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<EventId>,
+    /// Waiting runs under the event that made them wait, so that the oldest comes first.
+    waits: BTreeMap<EventId, Wait>,
+}
+
+#[derive(Debug)]
+struct Run {
+    lane: Lane,
+    owner: Owner,
+    head: Bytes,
+    journal: Vec<Bytes>,
+}
+
+/// What keeps a run alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// The event that works on it.
+    Event(EventId),
+    /// It waits since this event.
+    Wait(EventId),
+    /// The dead letter of this event.
+    Dead(EventId),
+}
+
+#[derive(Debug, Default)]
+struct Route {
+    last: u64,
+    replies: BTreeMap<u64, StoredReply>,
+}
+
+#[derive(Debug)]
+struct Dead {
+    letter: DeadLetter,
+    run: Option<RunId>,
+}
+
+impl Inner {
+    fn accept(&mut self, event: NewEvent) -> Accepted {
+        if let Some(key) = &event.dedupe {
+            match self.dedupe.get(key) {
+                Some(&(known, until)) if event.accepted_at < until => return Accepted::Duplicate(known),
+                Some(&(_, until)) => self.due.dedupe.remove(&(until, key.clone())),
+                None => false,
+            };
+        }
+        self.last_event += 1;
+        let id = EventId(self.last_event);
+        if let Some(key) = &event.dedupe {
+            let until = event.accepted_at.plus(event.dedupe_ttl);
+            self.dedupe.insert(key.clone(), (id, until));
+            self.due.dedupe.insert((until, key.clone()));
+        }
+        self.lanes.entry(event.lane.clone()).or_default().events.push_back(id);
+        self.events.insert(id, Event { event, attempts: 0, claimed_at: None, run: None });
+        Accepted::New(id)
+    }
+
+    fn claim(&mut self, lane: &Lane, now: Timestamp, lease: Duration) -> Option<Claim> {
+        let queue = self.lanes.get(lane)?;
+        let id = *queue.events.front()?;
+        let entry = self.events.get_mut(&id)?;
+        if entry.claimed_at.is_some_and(|at| now < at.plus(lease)) {
+            return None;
+        }
+        entry.attempts = entry.attempts.saturating_add(1);
+        entry.claimed_at = Some(now);
+        let waits = queue.waits.values().filter(|wait| !expired(wait, now)).cloned().collect();
+        let run = entry.run.and_then(|run| stored(&self.runs, run));
+        Some(Claim {
+            token: ClaimToken { event: id, lane: lane.clone(), fence: u64::from(entry.attempts) },
+            tenant: entry.event.tenant.clone(),
+            payload: entry.event.payload.clone(),
+            accepted_at: entry.event.accepted_at,
+            deadline: entry.event.deadline,
+            attempts: entry.attempts,
+            run,
+            waits,
+        })
+    }
+
+    fn idle_lanes(&self, now: Timestamp, lease: Duration, limit: usize) -> Vec<Lane> {
+        let mut idle: Vec<_> = self
+            .lanes
+            .iter()
+            .filter_map(|(lane, queue)| {
+                let head = *queue.events.front()?;
+                let claimed_at = self.events.get(&head)?.claimed_at;
+                claimed_at.is_none_or(|at| at.plus(lease) <= now).then_some((head, lane))
+            })
+            .collect();
+        idle.sort_unstable();
+        idle.into_iter().take(limit).map(|(_, lane)| lane.clone()).collect()
+    }
+
+    /// The claimed event, if the claim still holds.
+    fn claimed(&self, claim: &ClaimToken) -> Result<&Event> {
+        self.events
+            .get(&claim.event)
+            .filter(|e| e.claimed_at.is_some() && u64::from(e.attempts) == claim.fence && e.event.lane == claim.lane)
+            .ok_or_else(|| claim_lost(claim))
+    }
+
+    fn load_wait(&self, claim: &ClaimToken, run: RunId) -> Result<Option<StoredRun>> {
+        let claimed_at = self.claimed(claim)?.claimed_at;
+        let waits = self.lanes.get(&claim.lane).map(|queue| &queue.waits);
+        let wait = waits.and_then(|waits| waits.values().find(|wait| wait.run == run));
+        let alive = wait.is_some_and(|wait| claimed_at.is_none_or(|at| !expired(wait, at)));
+        Ok(if alive { stored(&self.runs, run) } else { None })
+    }
+
+    /// Refuses a run that the claim may not touch: another event's, another lane's, or a second one.
+    fn check_run(&self, claim: &ClaimToken, run: RunId) -> Result<()> {
+        let begun = self.claimed(claim)?.run;
+        let ours = match self.runs.get(&run) {
+            None => true,
+            Some(known) => {
+                known.lane == claim.lane
+                    && match known.owner {
+                        Owner::Event(event) => event == claim.event,
+                        Owner::Wait(_) => true,
+                        Owner::Dead(_) => false,
+                    }
+            }
+        };
+        if ours && begun.is_none_or(|begun| begun == run) { Ok(()) } else { Err(foreign_run(claim, run)) }
+    }
+
+    /// Stores where a run stands, and whose it is now.
+    fn put_run(&mut self, lane: &Lane, run: RunId, owner: Owner, head: Bytes, journal: Vec<Bytes>) {
+        let new = || Run { lane: lane.clone(), owner, head: Bytes::new(), journal: Vec::new() };
+        let entry = self.runs.entry(run).or_insert_with(new);
+        let before = std::mem::replace(&mut entry.owner, owner);
+        entry.head = head;
+        entry.journal.extend(journal);
+        if let Owner::Wait(since) = before {
+            self.end_wait(lane, since);
+        }
+    }
+
+    fn end_wait(&mut self, lane: &Lane, since: EventId) {
+        let Some(queue) = self.lanes.get_mut(lane) else { return };
+        if let Some(wait) = queue.waits.remove(&since)
+            && let Some(at) = wait.expires_at
+        {
+            self.due.waits.remove(&(at, since, wait.run));
+        }
+        self.drop_empty_lane(lane);
+    }
+
+    fn drop_empty_lane(&mut self, lane: &Lane) {
+        if self.lanes.get(lane).is_some_and(|queue| queue.events.is_empty() && queue.waits.is_empty()) {
+            self.lanes.remove(lane);
+        }
+    }
+
+    fn forget_run(&mut self, run: RunId) {
+        if let Some(gone) = self.runs.remove(&run)
+            && let Owner::Wait(since) = gone.owner
+        {
+            self.end_wait(&gone.lane, since);
+        }
+    }
+
+    fn write_state(&mut self, writes: Vec<StateWrite>) {
+        for StateWrite { scope, key, value } in writes {
+            match value {
+                Some(value) => {
+                    self.state.entry(scope).or_default().insert(key, value);
+                }
+                None => {
+                    if let Some(keys) = self.state.get_mut(&scope) {
+                        keys.remove(&key);
+                        if keys.is_empty() {
+                            self.state.remove(&scope);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_replies(&mut self, replies: Vec<NewReply>) {
+        for NewReply { route, payload, at } in replies {
+            let start = self.retired_seq;
+            let entry = self.routes.entry(route.clone()).or_insert_with(|| Route { last: start, ..Route::default() });
+            entry.last += 1;
+            let seq = entry.last;
+            entry.replies.insert(seq, StoredReply { seq, payload, at });
+            self.due.replies.insert((at, route, seq));
+        }
+    }
+
+    fn checkpoint(&mut self, claim: &ClaimToken, checkpoint: Checkpoint) -> Result<()> {
+        let Checkpoint { run, head, journal, state, replies } = checkpoint;
+        self.check_run(claim, run)?;
+        self.put_run(&claim.lane, run, Owner::Event(claim.event), head, journal);
+        if let Some(event) = self.events.get_mut(&claim.event) {
+            event.run = Some(run);
+        }
+        self.write_state(state);
+        self.add_replies(replies);
+        Ok(())
+    }
+
+    /// Takes a claimed event out of its lane. True if the lane holds a further one.
+    fn end_event(&mut self, claim: &ClaimToken) -> (Option<Event>, bool) {
+        let event = self.events.remove(&claim.event);
+        let queue = self.lanes.get_mut(&claim.lane);
+        let more = queue.is_some_and(|queue| {
+            queue.events.retain(|id| *id != claim.event);
+            !queue.events.is_empty()
+        });
+        self.drop_empty_lane(&claim.lane);
+        (event, more)
+    }
+
+    fn complete(&mut self, claim: &ClaimToken, completion: Completion) -> Result<bool> {
+        let begun = self.claimed(claim)?.run;
+        match completion.end {
+            End::Finished { run } => {
+                if let Some(run) = run {
+                    self.check_run(claim, run)?;
+                }
+                for run in [run, begun].into_iter().flatten() {
+                    self.forget_run(run);
+                }
+            }
+            End::Waiting { run, head, journal, flow, expires_at } => {
+                self.check_run(claim, run)?;
+                self.put_run(&claim.lane, run, Owner::Wait(claim.event), head, journal);
+                let wait = Wait { run, flow, expires_at };
+                self.lanes.entry(claim.lane.clone()).or_default().waits.insert(claim.event, wait);
+                if let Some(at) = expires_at {
+                    self.due.waits.insert((at, claim.event, run));
+                }
+            }
+        }
+        self.write_state(completion.state);
+        self.add_replies(completion.replies);
+        Ok(self.end_event(claim).1)
+    }
+
+    fn fail(&mut self, claim: &ClaimToken, failure: Failure) -> Result<bool> {
+        self.claimed(claim)?;
+        let (event, more) = self.end_event(claim);
+        let Some(Event { event, run, .. }) = event else { return Err(claim_lost(claim)) };
+        if let Some(run) = run.and_then(|run| self.runs.get_mut(&run)) {
+            run.owner = Owner::Dead(claim.event);
+        }
+        self.due.dead.insert((failure.at, claim.event));
+        let letter = DeadLetter {
+            event: claim.event,
+            tenant: event.tenant,
+            lane: event.lane,
+            payload: event.payload,
+            accepted_at: event.accepted_at,
+            failure,
+        };
+        self.dead.insert(claim.event, Dead { letter, run });
+        Ok(more)
+    }
+
+    fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Vec<StoredReply> {
+        let Some(route) = self.routes.get(route) else { return Vec::new() };
+        let Some(first) = after.checked_add(1) else { return Vec::new() };
+        route.replies.range(first..).take(limit).map(|(_, reply)| reply.clone()).collect()
+    }
+
+    fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Vec<DeadLetter> {
+        let letters = self.dead.values().rev().map(|dead| &dead.letter);
+        letters.filter(|letter| tenant.is_none_or(|t| *t == letter.tenant)).take(limit).cloned().collect()
+    }
+
+    fn sweep(&mut self, now: Timestamp, keep: Duration) -> usize {
+        let mut done = self.sweep_waits(now, SWEEP_BATCH);
+        done += self.sweep_dedupe(now, SWEEP_BATCH - done);
+        done += self.sweep_replies(now, keep, SWEEP_BATCH - done);
+        done + self.sweep_dead(now, keep, SWEEP_BATCH - done)
+    }
+
+    fn sweep_waits(&mut self, now: Timestamp, limit: usize) -> usize {
+        let is_claimed = |lane: &Lane| {
+            let head = self.lanes.get(lane).and_then(|queue| queue.events.front());
+            head.and_then(|id| self.events.get(id)).is_some_and(|event| event.claimed_at.is_some())
+        };
+        let due = self.due.waits.iter().take_while(|(at, ..)| *at <= now);
+        let free = due.filter(|(.., run)| !self.runs.get(run).is_some_and(|run| is_claimed(&run.lane)));
+        let gone: Vec<_> = free.take(limit).map(|(.., run)| *run).collect();
+        gone.iter().for_each(|run| self.forget_run(*run));
+        gone.len()
+    }
+
+    fn sweep_dedupe(&mut self, now: Timestamp, limit: usize) -> usize {
+        let gone = take_due(&mut self.due.dedupe, limit, |(until, _)| *until <= now);
+        for (_, key) in &gone {
+            self.dedupe.remove(key);
+        }
+        gone.len()
+    }
+
+    fn sweep_replies(&mut self, now: Timestamp, keep: Duration, limit: usize) -> usize {
+        let gone = take_due(&mut self.due.replies, limit, |(at, ..)| at.plus(keep) <= now);
+        for (_, route, seq) in &gone {
+            let Some(entry) = self.routes.get_mut(route) else { continue };
+            entry.replies.remove(seq);
+            if entry.replies.is_empty() {
+                self.retired_seq = self.retired_seq.max(entry.last);
+                self.routes.remove(route);
+            }
+        }
+        gone.len()
+    }
+
+    fn sweep_dead(&mut self, now: Timestamp, keep: Duration, limit: usize) -> usize {
+        let gone = take_due(&mut self.due.dead, limit, |(at, _)| at.plus(keep) <= now);
+        for (_, event) in &gone {
+            if let Some(run) = self.dead.remove(event).and_then(|dead| dead.run) {
+                self.forget_run(run);
+            }
+        }
+        gone.len()
+    }
+
+    fn counts(&self) -> Counts {
+        Counts {
+            events: self.events.len() as u64,
+            runs: self.runs.len() as u64,
+            waits: self.lanes.values().map(|queue| queue.waits.len() as u64).sum(),
+            journal: self.runs.values().map(|run| run.journal.len() as u64).sum(),
+            state: self.state.values().map(|keys| keys.len() as u64).sum(),
+            replies: self.routes.values().map(|route| route.replies.len() as u64).sum(),
+            dedupe: self.dedupe.len() as u64,
+            dead: self.dead.len() as u64,
+        }
+    }
+}
+
+fn expired(wait: &Wait, now: Timestamp) -> bool {
+    wait.expires_at.is_some_and(|at| at <= now)
+}
+
+fn stored(runs: &HashMap<RunId, Run>, id: RunId) -> Option<StoredRun> {
+    runs.get(&id).map(|run| StoredRun { id, head: run.head.clone(), journal: run.journal.clone() })
+}
+
+/// Takes the first things out of `set` that are due, at most `limit`.
+fn take_due<T: Ord>(set: &mut BTreeSet<T>, limit: usize, is_due: impl Fn(&T) -> bool) -> Vec<T> {
+    let mut taken = Vec::new();
+    while taken.len() < limit && set.first().is_some_and(&is_due) {
+        taken.extend(set.pop_first());
+    }
+    taken
+}
+
+#[async_trait]
+impl StateReader for MemoryStore {
+    async fn state_get(&self, scope: &StateScope, key: &str) -> Result<Option<Bytes>> {
+        Ok(self.inner.lock().state.get(scope).and_then(|keys| keys.get(key)).cloned())
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn accept(&self, event: NewEvent) -> Result<Accepted> {
+        Ok(self.inner.lock().accept(event))
+    }
+
+    async fn claim(&self, lane: &Lane, now: Timestamp, lease: Duration) -> Result<Option<Claim>> {
+        Ok(self.inner.lock().claim(lane, now, lease))
+    }
+
+    async fn idle_lanes(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Lane>> {
+        Ok(self.inner.lock().idle_lanes(now, lease, limit))
+    }
+
+    async fn load_wait(&self, claim: &ClaimToken, run: RunId) -> Result<Option<StoredRun>> {
+        self.inner.lock().load_wait(claim, run)
+    }
+
+    async fn checkpoint(&self, claim: &ClaimToken, checkpoint: Checkpoint) -> Result<()> {
+        self.inner.lock().checkpoint(claim, checkpoint)
+    }
+
+    async fn complete(&self, claim: &ClaimToken, completion: Completion) -> Result<bool> {
+        self.inner.lock().complete(claim, completion)
+    }
+
+    async fn fail(&self, claim: &ClaimToken, failure: Failure) -> Result<bool> {
+        self.inner.lock().fail(claim, failure)
+    }
+
+    async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {
+        Ok(self.inner.lock().replies(route, after, limit))
+    }
+
+    async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
+        Ok(self.inner.lock().dead_letters(tenant, limit))
+    }
+
+    async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64> {
+        Ok(self.inner.lock().sweep(now, keep) as u64)
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        Ok(self.inner.lock().counts())
+    }
+}
