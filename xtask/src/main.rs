@@ -1,2 +1,28 @@
-//! x
-fn main() {}
+//! Build chores: `cargo xtask guests` compiles the guest fixtures.
+
+mod guests;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Build chores of greentic-runner-host
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Compile the guest fixtures to `target/guests/<name>.wasm`
+    Guests(guests::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Guests(args) => guests::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
