@@ -1,6 +1,17 @@
 //! Calling components: what a prepared component exports, and how an operation of it is called.
 //!
 //! In: bytes, grants and a [`call::Call`]. Out: a [`call::Answer`] or a [`call::CallFailure`]. `abi` is the only
-//! room beside `capabilities` that touches generated bindings. It decides nothing about flows or retries.
+//! room beside `capabilities` that touches generated bindings. It decides nothing about flows or retries, and never
+//! lets one instance serve two invocations.
 
+mod answer;
 pub mod call;
+mod cbor;
+mod exports;
+mod node;
+mod prepared;
+mod provider;
+mod registry;
+
+pub use prepared::Prepared;
+pub use registry::Registry;

@@ -2,7 +2,22 @@
 //!
 //! In: generated traits from `bindings`, and the [`scope::Scope`] that the host decided. Out: calls of the domain
 //! services behind them. This room knows nothing of flows or HTTP, and believes nothing that a guest says about
-//! its tenant, session or identity.
+//! its tenant, session or identity: the contexts that guests pass along are ignored.
 
+mod calls;
+mod context;
+mod control;
+pub mod grants;
+mod host_import;
+mod interfaces_host;
+mod kv;
+mod log;
 pub mod scope;
+mod session;
+mod state;
+mod state_store;
 pub mod state_view;
+pub mod surface;
+mod telemetry;
+
+pub use context::HostCtx;

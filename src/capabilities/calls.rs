@@ -1,0 +1,123 @@
+//! Counting and recording the host calls of one invocation.
+
+use std::time::Instant;
+
+use crate::abi::call::HostCall;
+use crate::engine::limits::Limits;
+use crate::error::{Code, Error, Result};
+
+/// A trace shows this many host calls; a guest that makes more is not worth more of the host's memory.
+const MAX_RECORDED: usize = 500;
+const MAX_NOTE: usize = 120;
+
+/// A function of the host, for records and messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Function {
+    pub(super) interface: &'static str,
+    pub(super) name: &'static str,
+}
+
+/// A host call that is being answered.
+#[derive(Debug)]
+pub(super) struct Begun {
+    function: Function,
+    since: Option<Instant>,
+}
+
+/// What an invocation may still ask, and what it has asked.
+#[derive(Debug)]
+pub(super) struct Calls {
+    left: u32,
+    limit: u32,
+    call_bytes: usize,
+    state_bytes: usize,
+    recorded: Option<Vec<HostCall>>,
+}
+
+impl Calls {
+    pub(super) fn new(limits: &Limits, trace: bool) -> Self {
+        Self {
+            left: limits.host_calls,
+            limit: limits.host_calls,
+            call_bytes: limits.host_call_bytes,
+            state_bytes: limits.state_bytes,
+            recorded: trace.then(Vec::new),
+        }
+    }
+
+    /// Counts a call that passes `bytes` to the host. An error ends the guest.
+    pub(super) fn begin(&mut self, function: Function, bytes: usize) -> Result<Begun> {
+        let Some(left) = self.left.checked_sub(1) else {
+            return Err(exceeded(format!("made more than {} host calls", self.limit), "host_calls"));
+        };
+        self.left = left;
+        if bytes > self.call_bytes {
+            let what = format!("passed {bytes} bytes to {}.{} in one call", function.interface, function.name);
+            return Err(exceeded(what, "host_call_bytes"));
+        }
+        Ok(Begun { function, since: self.recorded.is_some().then(Instant::now) })
+    }
+
+    /// Checks what the invocation has written to the state so far. An error ends the guest.
+    pub(super) fn written(&self, bytes: usize) -> Result<()> {
+        if bytes <= self.state_bytes {
+            return Ok(());
+        }
+        Err(exceeded(format!("wrote more than {} bytes of state", self.state_bytes), "state_bytes"))
+    }
+
+    /// Records how a call ended; `note` must hold no secret.
+    pub(super) fn end(&mut self, begun: Begun, ok: bool, note: &str) {
+        let (Some(recorded), Some(since)) = (&mut self.recorded, begun.since) else { return };
+        if recorded.len() >= MAX_RECORDED {
+            return;
+        }
+        recorded.push(HostCall {
+            interface: begun.function.interface.to_owned(),
+            function: begun.function.name.to_owned(),
+            micros: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
+            ok,
+            note: note.chars().take(MAX_NOTE).flat_map(char::escape_debug).collect(),
+        });
+    }
+
+    /// The recorded calls; none if they were not recorded.
+    pub(super) fn take(&mut self) -> Vec<HostCall> {
+        self.recorded.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+fn exceeded(what: String, limit: &str) -> Error {
+    Error::new(Code::GuestHostCalls, what).hint(format!("see `limits.{limit}` in the bindings"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const F: Function = Function { interface: "a:b/c@1.0.0", name: "f" };
+
+    #[test]
+    fn calls_bytes_and_state_are_bounded() {
+        let limits = Limits { host_calls: 2, host_call_bytes: 10, state_bytes: 5, ..Limits::default() };
+        let mut calls = Calls::new(&limits, false);
+        calls.begin(F, 10).unwrap();
+        assert!(calls.begin(F, 11).unwrap_err().message().contains("11 bytes"));
+        assert!(calls.begin(F, 0).unwrap_err().message().contains("more than 2 host calls"));
+        calls.written(5).unwrap();
+        assert_eq!(calls.written(6).unwrap_err().code(), Code::GuestHostCalls);
+        assert!(calls.take().is_empty());
+    }
+
+    #[test]
+    fn a_record_is_bounded_and_printable() {
+        let mut calls = Calls::new(&Limits::default(), true);
+        for _ in 0..MAX_RECORDED + 5 {
+            let begun = calls.begin(F, 0).unwrap();
+            calls.end(begun, true, &format!("a\u{1b}[31m{}", "x".repeat(1000)));
+        }
+        let recorded = calls.take();
+        assert_eq!(recorded.len(), MAX_RECORDED);
+        assert!(recorded[0].note.starts_with("a\\u{1b}[31m") && recorded[0].note.len() < 200);
+    }
+}
