@@ -22,6 +22,14 @@ pub struct MemoryStore {
     inner: Mutex<Inner>,
 }
 
+impl MemoryStore {
+    /// Frees every claim, as a restart does with a store that outlives its process.
+    #[cfg(test)]
+    pub(super) fn lose_workers(&self) {
+        self.inner.lock().events.values_mut().for_each(|event| event.claimed_at = None);
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     last_event: u64,

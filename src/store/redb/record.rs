@@ -126,3 +126,76 @@ pub(super) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, Fault> {
 pub(super) fn decode<T: DeserializeOwned>(table: &str, bytes: &[u8]) -> Result<T, Fault> {
     ciborium::from_reader(bytes).map_err(|e| Fault::Damaged(format!("a record of table `{table}` cannot be read: {e}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> EventRecord {
+        EventRecord {
+            tenant: Id::from("acme"),
+            lane: Lane(Id::from("acme:webchat:c:u")),
+            accepted_at: Timestamp(1_700_000_000_000),
+            deadline: Timestamp(1_700_000_030_000),
+            payload: Blob(Bytes::from_static(b"\x00payload\xff")),
+        }
+    }
+
+    /// A record's bytes in CBOR's diagnostic form, and proof that they are read back as they were written.
+    fn shown<T: Serialize + DeserializeOwned>(record: &T) -> String {
+        let bytes = encode(record).unwrap();
+        let again: T = decode("test", &bytes).unwrap();
+        assert_eq!(encode(&again).unwrap(), bytes);
+        let value: ciborium::Value = ciborium::from_reader(&*bytes).unwrap();
+        diagnostic(&value)
+    }
+
+    fn diagnostic(value: &ciborium::Value) -> String {
+        use ciborium::Value;
+        match value {
+            Value::Integer(n) => i128::from(*n).to_string(),
+            Value::Bytes(bytes) => format!("h'{}'", hex::encode(bytes)),
+            Value::Text(text) => format!("{text:?}"),
+            Value::Null => "null".into(),
+            Value::Map(entries) => {
+                let entries: Vec<_> =
+                    entries.iter().map(|(k, v)| format!("{}: {}", diagnostic(k), diagnostic(v))).collect();
+                format!("{{{}}}", entries.join(", "))
+            }
+            other => panic!("records hold no {other:?}"),
+        }
+    }
+
+    /// What is on users' disks. A change here needs a new [`FORMAT`], or must read what stands here.
+    #[test]
+    fn records_keep_their_format() {
+        let lane = Lane(Id::from("acme:webchat:c:u"));
+        let run = RunId(uuid::Uuid::from_u128(7));
+        let head = Blob(Bytes::from_static(b"head"));
+        let failure = Failure { code: "GRH-0503".into(), message: "trap".into(), at: Timestamp(3) };
+        let owned = |owner| RunRecord { lane: lane.clone(), owner, head: head.clone() };
+        let work = |run| WorkRecord { lane: lane.clone(), attempts: 2, claimed_at: Timestamp(-1), boot: 3, run };
+        let wait = crate::store::Wait { run, flow: Id::from("chat"), expires_at: Some(Timestamp(4)) };
+        let lines = [
+            format!("format {FORMAT}"),
+            shown(&event()),
+            shown(&work(None)),
+            shown(&work(Some(run))),
+            shown(&owned(Owner::Event(EventId(1)))),
+            shown(&owned(Owner::Wait(EventId(2)))),
+            shown(&owned(Owner::Dead(EventId(3)))),
+            shown(&wait),
+            shown(&StateRecord { key: "k".into(), value: head.clone() }),
+            shown(&ReplyRecord { at: Timestamp(5), payload: head.clone() }),
+            shown(&DeadRecord { event: event(), failure, run: Some(run) }),
+        ];
+        insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn strange_bytes_are_damage() {
+        for bytes in [&b""[..], b"\xff", b"\xa0", b"\x5b\xff\xff\xff\xff\xff\xff\xff\xff"] {
+            assert!(matches!(decode::<EventRecord>("events", bytes), Err(Fault::Damaged(_))), "{bytes:?}");
+        }
+    }
+}

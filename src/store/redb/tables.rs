@@ -114,3 +114,25 @@ fn hash(domain: &str, parts: &[&str]) -> Hash {
     }
     *hasher.finalize().as_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+
+    /// Keys are on users' disks as much as records are.
+    #[test]
+    fn keys_keep_their_form() {
+        let lane = Lane(Id::from("acme:webchat:c:u"));
+        let (tenant, pack, namespace) = (Id::from("acme"), Id::from("bot"), Id::from("orders"));
+        let keys = [
+            lane_key(&lane),
+            route_key(&ReplyRoute(Id::from("acme:webchat:c"))),
+            dedupe_key("acme:webchat:1"),
+            state_key("k"),
+            scope_key(&StateScope::Session { tenant: tenant.clone(), pack: pack.clone(), lane }),
+            scope_key(&StateScope::Pack { tenant, pack, namespace }),
+        ];
+        insta::assert_snapshot!(keys.map(hex::encode).join("\n"));
+    }
+}

@@ -112,14 +112,9 @@ impl Subject {
                 None => String::new(),
             },
             Op::Sweep => format!("{:?}", self.store.sweep(now, KEEP).await),
+            Op::Reopen => String::new(),
             Op::Later(by) => {
                 self.now = now.plus(seconds(*by));
-                String::new()
-            }
-            // A live claim survives no reopening; the model's claims are made old enough to be taken over too.
-            Op::Reopen => {
-                self.now = now.plus(SHORT_LEASE);
-                self.claims.clear();
                 String::new()
             }
             Op::Look { lane: on, after } => {
@@ -136,12 +131,15 @@ impl Subject {
 
 async fn compare(ops: &[Op]) {
     let dir = tempfile::tempdir().unwrap();
+    let model = Arc::new(MemoryStore::default());
     let subject = |store: Any| Subject { store, now: T0, claims: Vec::new() };
-    let mut memory = subject(Arc::new(MemoryStore::default()));
+    let mut memory = subject(model.clone());
     let mut redb = subject(RedbStore::open(dir.path()).unwrap());
     for (at, op) in ops.iter().enumerate() {
         if matches!(op, Op::Reopen) {
-            redb.store = Arc::new(MemoryStore::default());
+            model.lose_workers();
+            // The old one frees the directory first.
+            redb.store = model.clone();
             redb.store = RedbStore::open(dir.path()).unwrap();
         }
         let (expected, found) = (memory.run(op).await, redb.run(op).await);
