@@ -16,6 +16,7 @@ pub mod id;
 pub mod ingress;
 pub mod pack;
 pub mod run;
+pub mod server;
 pub mod session;
 pub mod store;
 

@@ -1,0 +1,104 @@
+//! The HTTP server: what the outside world reaches of a host.
+//!
+//! In: connections. Out: events for the [`backend::Backend`], and its answers, replies and traces. The room decides
+//! nothing about flows: it bounds what a client can cost (time, bytes, connections, requests), finds the tenant that a
+//! request is addressed to, lets [`crate::ingress`] verify and normalize, and acknowledges only what is stored. What
+//! goes out of it holds codes and correlation ids, never the insides of the host.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Code, Error, Result};
+
+mod admission;
+mod answer;
+pub mod backend;
+mod body;
+mod connection;
+mod correlation;
+mod health;
+mod listing;
+mod options;
+mod page;
+mod router;
+mod serve;
+mod sse;
+mod tenant;
+mod trace;
+mod webchat;
+mod webhook;
+
+pub use backend::Backend;
+pub use listing::{RouteInfo, routes};
+pub use options::{HttpLimits, ServerOptions};
+
+/// A server that has its address and does not serve yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: Arc<App>,
+}
+
+/// What every handler sees.
+pub(crate) struct App {
+    backend: Arc<dyn Backend>,
+    options: ServerOptions,
+    clock: Arc<dyn Clock>,
+    /// Cancelled when the server stops accepting, so that streams end.
+    draining: CancellationToken,
+    requests: Semaphore,
+    streams: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Takes the address that `options` name; port 0 takes a free one.
+    pub async fn bind(options: ServerOptions, backend: Arc<dyn Backend>) -> Result<Self> {
+        let cannot = |e: std::io::Error| {
+            Error::new(Code::Listen, format!("cannot listen on {}: {e}", options.listen))
+                .hint("choose another --port or --listen, or stop what uses it")
+        };
+        let listener = TcpListener::bind(options.listen).await.map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        let app = App {
+            backend,
+            clock: Arc::new(SystemClock),
+            draining: CancellationToken::new(),
+            requests: Semaphore::new(options.limits.max_requests),
+            streams: Arc::new(Semaphore::new(options.limits.max_streams)),
+            options,
+        };
+        Ok(Self { listener, address, app: Arc::new(app) })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` resolves; then accepts nothing more, lets what is under way finish for at most the drain
+    /// time of the options, and returns.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send) {
+        let draining = self.app.draining.clone();
+        let limits = self.app.options.limits.clone();
+        let router = router::router(self.app);
+        let serving = serve::serve(self.listener, router, &limits, draining.clone());
+        let stopping = async {
+            stop.await;
+            draining.cancel();
+        };
+        tokio::join!(serving, stopping);
+    }
+}

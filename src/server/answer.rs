@@ -1,0 +1,102 @@
+//! Errors as HTTP answers: `{"error": {"code", "message", "correlation_id"}}` with the status that fits the code.
+//!
+//! A caller learns what is wrong with the request. What is wrong behind it stays in the log: the message is then the
+//! code's title.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::error::{Code, Error, Kind};
+
+/// An error on its way to the client.
+#[derive(Clone, Debug)]
+pub(super) struct Problem(pub(super) Error);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = status(&self.0).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the answer's body once the correlation id is known.
+pub(super) fn fill(response: &mut Response, error: &Error, correlation_id: &str) {
+    let body = json!({"error": {
+        "code": error.code().to_string(),
+        "message": message(error),
+        "correlation_id": correlation_id,
+    }});
+    *response.body_mut() = Body::from(body.to_string());
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if error.code().kind() == Kind::Unavailable {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+}
+
+/// The status for an error.
+pub(super) fn status(error: &Error) -> StatusCode {
+    match error.code() {
+        Code::TenantUnknown | Code::FlowUnknown | Code::RouteUnknown => StatusCode::NOT_FOUND,
+        Code::RequestDenied | Code::RouteOff => StatusCode::FORBIDDEN,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::FlowAmbiguous | Code::DuplicateEvent => StatusCode::CONFLICT,
+        Code::BodyTooLarge | Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::RequestInvalid | Code::InvalidJson | Code::InvalidId => StatusCode::BAD_REQUEST,
+        Code::DeadlinePassed | Code::GuestTimeout => StatusCode::GATEWAY_TIMEOUT,
+        code => match code.kind() {
+            Kind::Failed => StatusCode::BAD_GATEWAY,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            // Bad input that is not the request's: the host was given something that cannot work.
+            Kind::BadInput | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        },
+    }
+}
+
+fn message(error: &Error) -> &str {
+    let about_the_request = matches!(
+        error.code(),
+        Code::BodyTooLarge
+            | Code::MediaType
+            | Code::MethodNotAllowed
+            | Code::RequestDenied
+            | Code::RequestInvalid
+            | Code::RequestTimeout
+            | Code::RouteOff
+    );
+    if about_the_request { error.message() } else { error.code().title() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_code_answers_with_success() {
+        for &code in Code::ALL {
+            let status = status(&Error::new(code, "x"));
+            assert!(status.is_client_error() || status.is_server_error(), "{code}: {status}");
+        }
+    }
+
+    #[test]
+    fn what_is_behind_the_request_stays_inside() {
+        let inside = Error::new(Code::StoreFailed, "disk /srv/canary is gone").hint("canary");
+        assert!(!message(&inside).contains("canary"));
+        assert_eq!(status(&inside), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(message(&Error::new(Code::RequestInvalid, "from.id is missing")), "from.id is missing");
+    }
+}

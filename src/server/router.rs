@@ -1,0 +1,74 @@
+//! The routes. Every route of a tenant exists twice: as it is, and under `/t/{tenant}`.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::answer::Problem;
+use super::{App, admission, correlation, health, page, trace, webchat, webhook};
+use crate::error::{Code, Error};
+
+/// The server's routes with everything that a request passes on its way.
+pub(super) fn router(app: Arc<App>) -> Router {
+    let mut router =
+        Router::new().route("/healthz", get(health::healthz)).merge(of_tenant()).nest("/t/{tenant}", of_tenant());
+    if app.options.demo {
+        router = router.merge(page::routes()).route("/demo/trace", get(trace::stream));
+    }
+    router
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(Arc::clone(&app), admission::admit))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(correlation::correlate))
+        .layer(map_response(harden))
+        .with_state(app)
+}
+
+fn of_tenant() -> Router<Arc<App>> {
+    Router::new()
+        .route("/webchat/activities", post(webchat::receive))
+        .route("/webchat/conversations/{conversation}/activities", get(webchat::activities))
+        .route("/webchat/conversations/{conversation}/stream", get(webchat::stream))
+        .route("/webhook/{flow_id}", any(webhook::receive))
+}
+
+async fn unknown_route() -> Problem {
+    Problem(Error::new(Code::RouteUnknown, "no such route"))
+}
+
+async fn unknown_method(request: Request) -> Problem {
+    let method = request.method().as_str();
+    Problem(Error::new(Code::MethodNotAllowed, format!("this route does not serve {}", crate::id::clip(method))))
+}
+
+/// A panic is a defect; the request that met it gets an answer and no other request notices.
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Problem(Error::new(Code::Internal, format!("a handler panicked: {}", text.unwrap_or("no message")))).into_response()
+}
+
+/// Headers that hold for every answer; a route that needs others has set them already.
+async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    default_to(headers, REFERRER_POLICY, "no-referrer");
+    default_to(headers, X_FRAME_OPTIONS, "DENY");
+    default_to(headers, CACHE_CONTROL, "no-store");
+    default_to(headers, CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    response
+}
+
+fn default_to(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.entry(name).or_insert(HeaderValue::from_static(value));
+}

@@ -1,0 +1,181 @@
+//! WebChat: `POST /webchat/activities`, and the way back for a web page: a list to poll and a stream to listen to.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Extension, Query, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::Event;
+use axum::response::{IntoResponse as _, Response};
+use futures::stream;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::answer::Problem;
+use super::correlation::{Correlation, Peer};
+use super::tenant::{Param, Tenant};
+use super::{App, body, sse};
+use crate::error::{Code, Error, Result};
+use crate::ingress::adapter::platform_id;
+use crate::ingress::{self, Context, Intake, webchat};
+use crate::store::ReplyRoute;
+
+mod activity;
+
+/// The most replies that one answer holds.
+const PAGE: usize = 100;
+
+/// Acknowledges an activity once it is stored.
+pub(super) async fn receive(
+    State(app): State<Arc<App>>,
+    tenant: Tenant,
+    Extension(correlation): Extension<Correlation>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = body::read(&parts.headers, body, &app.options.limits).await?;
+    require_json(&parts.headers)?;
+    let context = Context { tenant: tenant.id.clone(), now: app.clock.now(), nonce: Uuid::now_v7() };
+    let request = ingress::Request {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        headers: &parts.headers,
+        body: &body,
+        peer: Some(peer.ip()),
+    };
+    let answer = match webchat::receive(&tenant.channels.webchat, &context, &request)? {
+        Intake::Ignored(why) => {
+            tracing::debug!(why, correlation_id = %correlation.0, "activity ignored");
+            json!({})
+        }
+        Intake::Message(inbound) => {
+            let id = inbound.envelope.provider_ids.message_id.clone();
+            let submitted = app.backend.submit(inbound.into_event(correlation.0.to_string())?).await?;
+            json!({ "id": id.unwrap_or_else(|| submitted.event.0.to_string()) })
+        }
+    };
+    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+/// Other media types are what a form of another site could send without asking.
+fn require_json(headers: &HeaderMap) -> Result<()> {
+    let mime = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mime = mime.split(';').next().unwrap_or_default().trim();
+    if mime.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Error::new(Code::MediaType, "an activity is sent as application/json"))
+}
+
+#[derive(Deserialize)]
+pub(super) struct ConversationPath {
+    conversation: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Since {
+    watermark: Option<String>,
+}
+
+/// The replies of a conversation after a watermark: `{activities, watermark}`.
+pub(super) async fn activities(
+    State(app): State<Arc<App>>,
+    tenant: Tenant,
+    Param(ConversationPath { conversation }): Param<ConversationPath>,
+    Query(since): Query<Since>,
+) -> Result<Json<Value>, Problem> {
+    let place = Place::open(&tenant, conversation)?;
+    let after = watermark(since.watermark.as_deref())?;
+    let stored = app.backend.replies(&place.route, after, PAGE).await?;
+    let watermark = stored.last().map_or(after, |reply| reply.seq);
+    let activities: Vec<Value> =
+        stored.iter().flat_map(|reply| activity::of_reply(&place.tenant, &place.conversation, reply)).collect();
+    Ok(Json(json!({"activities": activities, "watermark": watermark.to_string()})))
+}
+
+/// The replies of a conversation as they come. A client that connects again says by `Last-Event-ID` what it has.
+pub(super) async fn stream(
+    State(app): State<Arc<App>>,
+    tenant: Tenant,
+    Param(ConversationPath { conversation }): Param<ConversationPath>,
+    Query(since): Query<Since>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let place = Place::open(&tenant, conversation)?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let after = watermark(last.or(since.watermark.as_deref()))?;
+    let changed = app.backend.watch(&place.route);
+    let source = Source { app: Arc::clone(&app), place, after, changed, ready: VecDeque::new() };
+    Ok(sse::answer(&app, stream::unfold(source, Source::next))?)
+}
+
+fn watermark(text: Option<&str>) -> Result<u64> {
+    match text {
+        None | Some("") => Ok(0),
+        Some(text) => text.parse().map_err(|_| Error::new(Code::RequestInvalid, "the watermark is not a number")),
+    }
+}
+
+/// A conversation whose replies may be read: its id is what gives the right to.
+struct Place {
+    tenant: String,
+    conversation: String,
+    route: ReplyRoute,
+}
+
+impl Place {
+    fn open(tenant: &Tenant, conversation: String) -> Result<Self> {
+        tenant.channels.webchat.verification.require("/webchat/conversations")?;
+        let conversation = platform_id("the conversation's id", &conversation)?;
+        Ok(Self { route: webchat::route_of(&tenant.id, &conversation), tenant: tenant.id.to_string(), conversation })
+    }
+}
+
+struct Source {
+    app: Arc<App>,
+    place: Place,
+    after: u64,
+    changed: watch::Receiver<u64>,
+    ready: VecDeque<Event>,
+}
+
+impl Source {
+    async fn next(mut self) -> Option<(Event, Self)> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some((event, self));
+            }
+            // Seen before the store is read: what is stored in between is noticed in the next round.
+            self.changed.borrow_and_update();
+            self.fill().await?;
+            if self.ready.is_empty() {
+                self.changed.changed().await.ok()?;
+            }
+        }
+    }
+
+    /// Reads what is new. None ends the stream: the client comes back and goes on where it was.
+    async fn fill(&mut self) -> Option<()> {
+        let stored = match self.app.backend.replies(&self.place.route, self.after, PAGE).await {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::warn!(%error, "replies could not be read");
+                return None;
+            }
+        };
+        for reply in stored {
+            self.after = reply.seq;
+            let activities = activity::of_reply(&self.place.tenant, &self.place.conversation, &reply);
+            self.ready.extend(activities.into_iter().map(|activity| {
+                Event::default().event("activity").id(reply.seq.to_string()).data(activity.to_string())
+            }));
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,88 @@
+//! `ANY /webhook/{flow_id}`: runs a flow and answers with its result.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Extension, Request, State};
+use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::answer::Problem;
+use super::backend::{Outcome, OutcomeStatus, Submitted};
+use super::correlation::{Correlation, Peer};
+use super::tenant::{Param, Tenant};
+use super::{App, body};
+use crate::error::{Code, Error, Result};
+use crate::ingress::webhook::{self, answer};
+use crate::ingress::{self, Context};
+use crate::run::event::ReplyTo;
+
+/// The most stored replies that make up the answer to a repeated request.
+const MOST_REPLIES: usize = 100;
+
+/// What a flow answers with is shown by browsers under the host's own origin: nothing in it may run.
+const SANDBOX: HeaderValue =
+    HeaderValue::from_static("sandbox; default-src 'none'; img-src data: https:; style-src 'unsafe-inline'");
+
+#[derive(Deserialize)]
+pub(super) struct FlowPath {
+    flow_id: String,
+}
+
+/// Verifies, normalizes, submits, waits for the outcome.
+pub(super) async fn receive(
+    State(app): State<Arc<App>>,
+    tenant: Tenant,
+    Param(FlowPath { flow_id }): Param<FlowPath>,
+    Extension(correlation): Extension<Correlation>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = body::read(&parts.headers, body, &app.options.limits).await?;
+    let context = Context { tenant: tenant.id.clone(), now: app.clock.now(), nonce: Uuid::now_v7() };
+    let request = ingress::Request {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        headers: &parts.headers,
+        body: &body,
+        peer: Some(peer.ip()),
+    };
+    let inbound = webhook::receive(&tenant.channels.webhook, &context, &flow_id, &request)?;
+    let event = inbound.into_event(correlation.0.to_string())?;
+    let reply_to = event.reply_to.clone();
+    let submitted = app.backend.submit(event).await?;
+    let outcome = outcome(&app, submitted, &reply_to).await?;
+    respond(outcome)
+}
+
+/// What the flow made of the request. A repetition of a request that has its result already gets that.
+async fn outcome(app: &App, submitted: Submitted, reply_to: &ReplyTo) -> Result<Outcome> {
+    if let (true, ReplyTo::Route(route)) = (submitted.duplicate, reply_to) {
+        let stored = app.backend.replies(route, 0, MOST_REPLIES).await?;
+        if !stored.is_empty() {
+            let replies: Result<Vec<Value>, _> = stored.iter().map(|r| serde_json::from_slice(&r.payload)).collect();
+            let replies =
+                replies.map_err(|e| Error::new(Code::StoreFormat, format!("a stored reply is not JSON: {e}")))?;
+            return Ok(Outcome { status: OutcomeStatus::Completed, replies });
+        }
+    }
+    match tokio::time::timeout(app.options.limits.answer_timeout, submitted.outcome).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::new(Code::DeadlinePassed, "the flow goes on, but its caller has waited long enough")),
+    }
+}
+
+fn respond(outcome: Outcome) -> Result<Response, Problem> {
+    if outcome.status == OutcomeStatus::Waiting && outcome.replies.is_empty() {
+        return Ok(axum::http::StatusCode::ACCEPTED.into_response());
+    }
+    let mut response = answer::of_replies(outcome.replies)?.map(|body: Bytes| Body::from(body));
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, SANDBOX);
+    Ok(response)
+}
