@@ -5,6 +5,7 @@
 
 pub mod condition;
 pub mod doc;
+mod hint;
 pub mod model;
 pub mod routing;
 pub mod template;
