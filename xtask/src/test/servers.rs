@@ -1,0 +1,70 @@
+//! The servers that tests start, each on a port of its own.
+//!
+//! A test that needs one stands in a module (or has a name) that contains the server's marker. Where the server is
+//! not installed, those tests are counted and left out.
+
+use std::env;
+use std::ffi::OsStr;
+
+/// A server that some tests need.
+pub(super) struct Server {
+    /// The program that those tests start.
+    pub(super) program: &'static str,
+    /// What the names of those tests contain.
+    pub(super) marker: &'static str,
+    /// How to install it.
+    pub(super) install: &'static str,
+}
+
+/// Every server that some test needs. Tests of the host's own doors start nothing but the host.
+pub(super) const SERVERS: &[Server] = &[];
+
+impl Server {
+    /// Whether it can be started here.
+    pub(super) fn is_here(&self) -> bool {
+        is_in(self.program, env::var_os("PATH").as_deref())
+    }
+
+    /// What to say about the `count` tests that need it.
+    pub(super) fn skipped(&self, count: usize) -> String {
+        format!("skipped: {count} tests that need {}, which is not installed: {}", self.program, self.install)
+    }
+}
+
+fn is_in(program: &str, path: Option<&OsStr>) -> bool {
+    path.is_some_and(|path| env::split_paths(path).any(|directory| directory.join(program).is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_where_path_says() {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = env::join_paths([Path::new("/nowhere"), here]).unwrap();
+        assert!(is_in("Cargo.toml", Some(&path)));
+        assert!(!is_in("src", Some(&path)), "a directory is no program");
+        assert!(!is_in("no-such-server", Some(&path)));
+        assert!(!is_in("Cargo.toml", None));
+    }
+
+    #[test]
+    fn a_missing_server_is_named_with_the_way_to_get_it() {
+        let server = Server { program: "a-server", marker: "needs_a_server", install: "apt-get install a-server" };
+        let line = server.skipped(3);
+        for part in ["3 tests", "a-server", "apt-get install a-server"] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+
+    #[test]
+    fn markers_are_distinct() {
+        for (at, server) in SERVERS.iter().enumerate() {
+            let mut others = SERVERS.iter().enumerate().filter(|(other, _)| *other != at);
+            assert!(others.all(|(_, other)| !other.marker.contains(server.marker)), "{}", server.marker);
+        }
+    }
+}
