@@ -1,6 +1,7 @@
 //! Prepared components, shared by everybody who uses the same bytes with the same grants.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::prepared::Prepared;
 use crate::capabilities::grants::Grants;
@@ -10,19 +11,27 @@ use crate::engine::{Binary, Engine, Shared};
 use crate::error::{Code, Error, Kind, Result};
 
 /// What a component may use in its trial at load. Its tenant's own limits apply when it is called.
-const TRIAL_MEMORY: usize = 256 << 20;
+fn trial_limits() -> Limits {
+    Limits { memory_bytes: 256 << 20, timeout: Duration::from_secs(5), ..Limits::default() }
+}
 
 /// Prepares components, each once while anybody holds it.
 #[derive(Debug)]
 pub struct Registry {
     engine: Engine,
+    trial: Limits,
     prepared: Shared<([u8; 32], Grants), Prepared>,
 }
 
 impl Registry {
     /// A registry that compiles and runs on `engine`.
     pub fn new(engine: Engine) -> Self {
-        Self { engine, prepared: Shared::default() }
+        Self::with_trial_limits(engine, trial_limits())
+    }
+
+    /// A registry that gives components `trial` for their trial at load.
+    pub fn with_trial_limits(engine: Engine, trial: Limits) -> Self {
+        Self { engine, trial, prepared: Shared::default() }
     }
 
     /// The engine.
@@ -44,8 +53,7 @@ impl Registry {
         let linker = surface::linker(binary.name, &compiled.component, grants)?;
         let pre = linker.instantiate_pre(&compiled.component).map_err(|e| unlinkable(binary.name, &e))?;
         let prepared = Prepared::new(self.engine.clone(), binary.name, pre, compiled);
-        let limits = Limits { memory_bytes: TRIAL_MEMORY, ..Limits::default() };
-        prepared.smoke_test(binary.name, &limits).await.map_err(|e| not_started(binary.name, e))?;
+        prepared.smoke_test(binary.name, &self.trial).await.map_err(|e| not_started(binary.name, e))?;
         Ok(prepared)
     }
 }

@@ -178,7 +178,7 @@ mod tests {
 
     fn check(wat: &str, grants: Grants) -> Result<Linker<HostCtx>> {
         let engine = wasmtime::Engine::default();
-        let component = Component::new(&engine, wat).unwrap();
+        let component = Component::new(&engine, wat::parse_str(wat).unwrap()).unwrap();
         linker("c", &component, grants)
     }
 
@@ -208,7 +208,7 @@ mod tests {
         let wat = r#"(component
             (import "greentic:state/state-stor@1.0.0" (instance (export "f" (func))))
             (import "greentic:host/kv-v1@1.0.0" (instance (export "f" (func))))
-            (import "types:only/types@1.0.0" (instance (export "t" (type (sub resource))))))"#;
+            (import "types:only/types@1.0.0" (instance (type (record (field "a" string))) (export "t" (type (eq 0))))))"#;
         let error = check(wat, Grants::none()).err().unwrap();
         let codes: Vec<_> = error.details().iter().map(Error::code).collect();
         assert_eq!(codes, [Code::ImportUnknown, Code::ImportNotGranted]);
