@@ -1,5 +1,6 @@
 //! Calling components and providers, and what the host's interfaces answer them.
 
+#[cfg(test)]
 mod guests;
 
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use greentic_runner_host::Code;
 use greentic_runner_host::capabilities::grants::Grants;
 use greentic_runner_host::engine::limits::Limits;
-use guests::{As, Rig, limits, scope};
+use guests::{Rig, limits, scope};
 use serde_json::json;
 
 #[tokio::test]
@@ -19,7 +20,7 @@ async fn a_provider_answers_under_each_of_its_names() {
         provider.provider_callable().unwrap();
         assert_eq!(provider.component_callable().unwrap_err().code(), Code::ExportMissing);
         let input = json!({"text": "hello", "n": [1, 2.5, null]});
-        let answer = rig.call(&provider, As::Provider, scope("t", "s"), "echo", &input).await.unwrap();
+        let answer = rig.call(&provider, scope("t", "s"), "echo", &input).await.unwrap();
         assert_eq!(answer.output, input, "{name}");
         assert_eq!(provider.provider_ops(name, &rig.limits).await.unwrap().unwrap(), ["echo", "fail", "config"]);
         assert_eq!(provider.describe(name, &rig.limits).await.unwrap()["provider_type"], "fixture.echo");
@@ -42,19 +43,19 @@ async fn a_components_own_error_is_passed_on_whole() {
     let rig = Rig::new(limits());
     let provider = rig.guest("echo-provider").await;
     let input = json!({"code": "rate", "message": "slow down", "retryable": true});
-    let failure = rig.call(&provider, As::Provider, scope("t", "s"), "fail", &input).await.unwrap_err();
+    let failure = rig.call(&provider, scope("t", "s"), "fail", &input).await.unwrap_err();
     assert_eq!(failure.error.code(), Code::ComponentFailed);
     assert!(failure.retryable);
     assert_eq!(failure.value, json!({"code": "rate", "message": "slow down", "retryable": true}));
 
     let node = rig.guest("echo-node").await;
-    let failure = rig.call(&node, As::Node, scope("t", "s"), "fail-retryable", &json!({})).await.unwrap_err();
+    let failure = rig.call(&node, scope("t", "s"), "fail-retryable", &json!({})).await.unwrap_err();
     assert_eq!(
         failure.value,
         json!({"code": "busy", "message": "it was asked to fail for now", "retryable": true, "backoff_ms": 1})
     );
     assert_eq!(failure.backoff_ms, Some(1));
-    let failure = rig.call(&node, As::Node, scope("t", "s"), "fail", &json!({})).await.unwrap_err();
+    let failure = rig.call(&node, scope("t", "s"), "fail", &json!({})).await.unwrap_err();
     assert!(!failure.retryable);
     assert!(failure.error.message().contains("component component failed: refused: it was asked to fail"));
 }
@@ -66,7 +67,7 @@ async fn a_node_names_its_operations() {
     node.component_callable().unwrap();
     assert_eq!(node.component_ops("echo-node", &rig.limits).await.unwrap(), ["echo", "fail", "fail-retryable"]);
     assert_eq!(node.provider_callable().unwrap_err().code(), Code::ExportMissing);
-    let null = rig.call(&node, As::Node, scope("t", "s"), "echo", &json!(null)).await.unwrap();
+    let null = rig.call(&node, scope("t", "s"), "echo", &json!(null)).await.unwrap();
     assert_eq!(null.output, json!(null));
 }
 
@@ -78,7 +79,7 @@ async fn an_empty_component_loads_and_says_why_it_cannot_be_called() {
         assert_eq!(error.code(), Code::ExportMissing);
         assert!(error.message().contains("component empty is empty"), "{error}");
     }
-    let failure = rig.call(&empty, As::Node, scope("t", "s"), "run", &json!({})).await.unwrap_err();
+    let failure = rig.call(&empty, scope("t", "s"), "run", &json!({})).await.unwrap_err();
     assert_eq!(failure.error.code(), Code::ExportMissing);
 }
 
@@ -136,7 +137,7 @@ async fn a_guest_cannot_reach_the_hosts_own_keys() {
     rig.node(&user, scope("t", "s"), "update", json!({"node": "ask"})).await;
     let reserved = rig.written.keys().next().unwrap().1.clone();
     for key in [reserved.as_str(), "", "\0x"] {
-        let failure = rig.call(&user, As::Node, scope("t", "s"), "get", &json!({"key": key})).await.unwrap_err();
+        let failure = rig.call(&user, scope("t", "s"), "get", &json!({"key": key})).await.unwrap_err();
         assert_eq!(failure.value["message"], "invalid-arg", "{key:?}");
     }
 }
@@ -151,7 +152,7 @@ async fn the_first_imports_work_too() {
     let session = rig.node(&user, me(), "session-update", json!({"node": "n"})).await;
     assert_eq!(session, json!({"session": "t:test:s:user"}));
     rig.node(&user, me(), "telemetry-emit", json!({"note": "n"})).await;
-    let missing = rig.call(&user, As::Node, me(), "state-get", &json!({"key": "none"})).await.unwrap_err();
+    let missing = rig.call(&user, me(), "state-get", &json!({"key": "none"})).await.unwrap_err();
     assert!(missing.value["message"].as_str().unwrap().starts_with("not_found"), "{}", missing.value);
 }
 
@@ -160,7 +161,7 @@ async fn a_trace_shows_the_host_calls() {
     let rig = Rig::new(limits());
     let logger = rig.guest("logger").await;
     let input = json!({"level": "warn", "text": "a\nb"});
-    let answer = rig.call(&logger, As::Node, scope("t", "s"), "log", &input).await.unwrap();
+    let answer = rig.call(&logger, scope("t", "s"), "log", &input).await.unwrap();
     assert_eq!(answer.output, json!({"fields": 2}));
     let calls: Vec<_> = answer.host_calls.iter().map(|c| (c.interface.as_str(), c.function.as_str(), c.ok)).collect();
     assert_eq!(calls, [("greentic:telemetry/logger-api@1.0.0", "log", true)]);
@@ -171,9 +172,9 @@ async fn a_guest_hears_that_its_time_is_nearly_up() {
     let limits = Limits { timeout: Duration::from_millis(400), host_calls: u32::MAX, ..limits() };
     let rig = Rig::new(limits);
     let user = rig.guest("control-user").await;
-    let few = rig.call(&user, As::Node, scope("t", "s"), "work", &json!({"rounds": 3})).await.unwrap();
+    let few = rig.call(&user, scope("t", "s"), "work", &json!({"rounds": 3})).await.unwrap();
     assert_eq!(few.output, json!({"rounds": 3, "cancelled": false}));
     let input = json!({"rounds": u64::MAX});
-    let answer = rig.call(&user, As::Node, scope("t", "s"), "work", &input).await.unwrap();
+    let answer = rig.call(&user, scope("t", "s"), "work", &input).await.unwrap();
     assert_eq!(answer.output["cancelled"], true);
 }

@@ -1,6 +1,7 @@
 //! Hostile guests: each ends with its own coded error within its limits, while a neighbour on the same engine and the
 //! same thread answers correctly, and nothing of what it wrote remains.
 
+#[cfg(test)]
 mod guests;
 
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use greentic_runner_host::Code;
 use greentic_runner_host::capabilities::grants::{Grant, Grants};
 use greentic_runner_host::engine::limits::Limits;
-use guests::{As, Rig, limits, scope};
+use guests::{Rig, limits, scope};
 use serde_json::{Value, json};
 
 struct Case {
@@ -50,11 +51,11 @@ async fn a_hostile_guest_ends_with_its_code_and_its_neighbour_does_not_notice() 
     for case in hostile() {
         let guest = rig.guest(case.guest).await;
         rig.limits = case.limits.clone();
-        let attack = rig.call(&guest, As::Node, scope("evil", "s"), case.op, &case.input);
+        let attack = rig.call(&guest, scope("evil", "s"), case.op, &case.input);
         let neighbour = async {
             for n in 0..20 {
                 let input = json!({"n": n, "text": "grüezi"});
-                let answer = rig.call(&echo, As::Node, scope("good", "s"), "echo", &input).await.unwrap();
+                let answer = rig.call(&echo, scope("good", "s"), "echo", &input).await.unwrap();
                 assert_eq!(answer.output, input);
             }
         };
@@ -79,7 +80,7 @@ async fn limits_leave_room_up_to_their_edge() {
         ("chatty", "big", json!({"bytes": 31 << 10})),
     ] {
         let guest = rig.guest(guest).await;
-        let answer = rig.call(&guest, As::Node, scope("t", "s"), op, &input).await;
+        let answer = rig.call(&guest, scope("t", "s"), op, &input).await;
         answer.unwrap_or_else(|failure| panic!("{op}: {}", failure.error));
     }
 }
@@ -111,7 +112,7 @@ async fn what_a_failed_guest_wrote_is_gone() {
     let me = || scope("t", "s");
     assert_eq!(rig.node(&counter, me(), "bump", json!({})).await, json!({"count": 1}));
     for (op, code) in [("bump-then-fail", Code::ComponentFailed), ("bump-then-trap", Code::GuestTrap)] {
-        let failure = rig.call(&counter, As::Node, me(), op, &json!({})).await.unwrap_err();
+        let failure = rig.call(&counter, me(), op, &json!({})).await.unwrap_err();
         assert_eq!(failure.error.code(), code);
         assert!(failure.host_calls.iter().any(|call| call.function == "write"), "the trace shows the write");
         assert_eq!(rig.node(&counter, me(), "read", json!({})).await, json!({"count": 1}));

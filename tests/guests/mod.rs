@@ -63,13 +63,6 @@ pub(crate) fn scope(tenant: &str, session: &str) -> Scope {
     }
 }
 
-/// How a fixture is called.
-#[derive(Clone, Copy)]
-pub(crate) enum As {
-    Node,
-    Provider,
-}
-
 /// A place to run fixtures in: what calls write is seen by later calls, as the rest of a run sees it.
 pub(crate) struct Rig {
     pub(crate) registry: Registry,
@@ -95,11 +88,10 @@ impl Rig {
         self.prepare(name, Grants::all()).await.unwrap()
     }
 
-    /// Calls a guest without keeping what it writes.
+    /// Calls a guest, as a provider if it is no node, without keeping what it writes.
     pub(crate) async fn call(
         &self,
         guest: &Prepared,
-        way: As,
         scope: Scope,
         op: &str,
         input: &Value,
@@ -113,16 +105,15 @@ impl Rig {
             deadline: Instant::now() + Duration::from_secs(60),
             trace: true,
         };
-        match way {
-            As::Node => guest.invoke_component(call).await,
-            As::Provider => guest.invoke_provider(call).await,
+        match guest.component_callable() {
+            Ok(()) => guest.invoke_component(call).await,
+            Err(_) => guest.invoke_provider(call).await,
         }
     }
 
     /// Calls a node and keeps what it writes.
     pub(crate) async fn node(&mut self, guest: &Prepared, scope: Scope, op: &str, input: Value) -> Value {
-        let answer =
-            self.call(guest, As::Node, scope, op, &input).await.unwrap_or_else(|f| panic!("{op}: {}", f.error));
+        let answer = self.call(guest, scope, op, &input).await.unwrap_or_else(|f| panic!("{op}: {}", f.error));
         Arc::make_mut(&mut self.written).extend(answer.state.into_writes());
         answer.output
     }
