@@ -4,5 +4,6 @@
 //! services behind them. This room knows nothing of flows or HTTP, and believes nothing that a guest says about
 //! its tenant, session or identity.
 
+pub mod grants;
 pub mod scope;
 pub mod state_view;

@@ -1,0 +1,106 @@
+//! What a component may be linked to.
+
+use std::fmt;
+
+/// One thing that a tenant may grant to a pack's components.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Grant {
+    /// State of the session.
+    State,
+    /// Where the session stands.
+    Session,
+    /// Values shared by the pack's sessions.
+    Kv,
+    /// Records in the host's log.
+    Telemetry,
+}
+
+impl Grant {
+    /// Every grant.
+    pub const ALL: [Self; 4] = [Self::State, Self::Session, Self::Kv, Self::Telemetry];
+
+    /// Its name, as messages show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Session => "session",
+            Self::Kv => "kv",
+            Self::Telemetry => "telemetry",
+        }
+    }
+
+    fn bit(self) -> u16 {
+        match self {
+            Self::State => 1,
+            Self::Session => 1 << 1,
+            Self::Kv => 1 << 2,
+            Self::Telemetry => 1 << 3,
+        }
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of grants. Components with the same bytes and the same grants share their linked form.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Grants(u16);
+
+impl Grants {
+    /// Nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Everything that this host can offer.
+    pub fn all() -> Self {
+        Grant::ALL.into_iter().collect()
+    }
+
+    /// This set and `grant`.
+    #[must_use]
+    pub fn with(self, grant: Grant) -> Self {
+        Self(self.0 | grant.bit())
+    }
+
+    /// This set without `grant`.
+    #[must_use]
+    pub fn without(self, grant: Grant) -> Self {
+        Self(self.0 & !grant.bit())
+    }
+
+    /// Whether `grant` is in the set.
+    pub fn has(self, grant: Grant) -> bool {
+        self.0 & grant.bit() != 0
+    }
+}
+
+impl FromIterator<Grant> for Grants {
+    fn from_iter<I: IntoIterator<Item = Grant>>(grants: I) -> Self {
+        grants.into_iter().fold(Self::none(), Self::with)
+    }
+}
+
+impl fmt::Debug for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(Grant::ALL.into_iter().filter(|g| self.has(*g)).map(Grant::name)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_holds_what_was_put_in() {
+        for grant in Grant::ALL {
+            assert!(Grants::all().has(grant) && !Grants::none().has(grant));
+            assert_eq!(Grants::all().without(grant).with(grant), Grants::all());
+            assert_ne!(Grants::all().without(grant), Grants::all());
+        }
+        assert_eq!(format!("{:?}", Grants::none().with(Grant::Kv)), r#"{"kv"}"#);
+    }
+}
