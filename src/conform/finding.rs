@@ -89,7 +89,9 @@ impl Finding {
             Code::ImportNotGranted => format!("imports {interface} without the grant {asked}"),
             Code::ExportMissing if item.is_empty() => format!("does not export {interface}"),
             Code::ExportMissing => format!("exports {interface} without its function {item}"),
-            Code::ExportType => format!("exports {interface} otherwise: {item}: the host asks for {asked}, it has {offered}"),
+            Code::ExportType => {
+                format!("exports {interface} otherwise: {item}: the host asks for {asked}, it has {offered}")
+            }
             _ => format!("imports {interface} otherwise: {item}: it asks for {asked}, the host has {offered}"),
         }
     }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use wit_parser::{Function as WitFunction, Handle, InterfaceId, Resolve, Type as WitType, TypeDef, TypeDefKind, TypeId};
+use wit_parser::{
+    Function as WitFunction, Handle, InterfaceId, Resolve, Type as WitType, TypeDef, TypeDefKind, TypeId,
+};
 
 use super::model::{Function, Interface, Type, TypeRef};
 
