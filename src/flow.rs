@@ -8,6 +8,7 @@ pub mod condition;
 pub mod doc;
 mod hint;
 pub mod model;
+pub mod pick;
 pub mod route;
 pub mod routing;
 pub mod template;
