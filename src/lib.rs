@@ -9,6 +9,7 @@ pub mod abi;
 pub mod activity;
 pub mod capabilities;
 pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod error;
 pub mod flow;
@@ -20,4 +21,5 @@ pub mod session;
 pub mod store;
 
 pub use activity::{Activity, ActivityKind};
+pub use config::HostConfig;
 pub use error::{Code, Error, Result};

@@ -104,7 +104,8 @@ impl Archive {
         let mut rest = self.bytes.get(start..)?;
         let mut seen = std::collections::BTreeSet::new();
         while rest.starts_with(b"PK\x01\x02") {
-            let length = |at: usize| rest.get(at..at + 2).map(|b| b.iter().rev().fold(0, |n, b| n << 8 | usize::from(*b)));
+            let length =
+                |at: usize| rest.get(at..at + 2).map(|b| b.iter().rev().fold(0, |n, b| n << 8 | usize::from(*b)));
             let (name, extra, comment) = (length(28)?, length(30)?, length(32)?);
             let text = rest.get(FIXED..FIXED + name)?;
             if !seen.insert(text) {

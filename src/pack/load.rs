@@ -49,8 +49,9 @@ pub(super) fn load_bytes(bytes: Bytes, name: &str, options: &LoadOptions) -> Res
 }
 
 fn no_pack(path: &Path) -> Error {
-    Error::new(Code::PackKind, format!("{} is no pack of a known kind", path.display()))
-        .hint("packs are .gtpack archives, directories with manifest.cbor, directories with .ygtc files, or .wasm components")
+    Error::new(Code::PackKind, format!("{} is no pack of a known kind", path.display())).hint(
+        "packs are .gtpack archives, directories with manifest.cbor, directories with .ygtc files, or .wasm components",
+    )
 }
 
 fn directory(root: &Path, path: &Path, options: &LoadOptions) -> Result<Pack> {

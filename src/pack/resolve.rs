@@ -113,8 +113,7 @@ fn check_all(plan: &[(Result<Found, Vec<String>>, Wanted)], named: &[String], fi
 
 /// One error over all components that were not found.
 fn missing(plan: &[(Result<Found, Vec<String>>, Wanted)]) -> Error {
-    let absent: Vec<_> =
-        plan.iter().filter_map(|(found, wanted)| Some((wanted, found.as_ref().err()?))).collect();
+    let absent: Vec<_> = plan.iter().filter_map(|(found, wanted)| Some((wanted, found.as_ref().err()?))).collect();
     let details = absent.iter().map(|(wanted, looked)| {
         let published = match wanted.source.published.as_str() {
             "" => String::new(),
@@ -138,7 +137,8 @@ fn open(wanted: &Wanted, found: &Found, files: &mut dyn Files, options: &LoadOpt
     if let (Found::Inside(name), Some(digest)) = (found, &source.digest)
         && source.file.as_ref() == Some(name)
     {
-        check_digest(&bytes, digest, &format!("component {:?}", wanted.id)).map_err(|error| error.in_file(&found_in))?;
+        check_digest(&bytes, digest, &format!("component {:?}", wanted.id))
+            .map_err(|error| error.in_file(&found_in))?;
     }
     let entry = wanted.entry.as_ref();
     Ok(PackComponent {
