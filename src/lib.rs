@@ -10,6 +10,7 @@ pub mod activity;
 pub mod capabilities;
 pub mod clock;
 pub mod conform;
+pub mod config;
 pub mod engine;
 pub mod error;
 pub mod flow;
@@ -22,4 +23,5 @@ pub mod session;
 pub mod store;
 
 pub use activity::{Activity, ActivityKind};
+pub use config::HostConfig;
 pub use error::{Code, Error, Result};
