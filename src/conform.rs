@@ -19,8 +19,8 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{Want, compare};
-pub use finding::{Finding, Rule, verdict};
+pub use compare::{Want, compare, export};
+pub use finding::{Finding, Rule, refusal, verdict};
 pub use model::{Function, Interface, Type, TypeRef};
 pub use shape::{ComponentShape, inspect};
 pub use surface::{Offer, Surface};

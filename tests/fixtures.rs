@@ -60,7 +60,7 @@ const FIXTURES: &[Fixture] = &[
 fn findings(name: &str, grants: Grants, want: Want) -> error::Result<Vec<Finding>> {
     let path = Path::new(ROOT).join("target/guests").join(format!("{name}.wasm"));
     let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask guests`", path.display()));
-    Ok(compare(&inspect(&bytes)?, Surface::host()?, grants, &[want]))
+    Ok(compare(&inspect(name, &bytes)?, Surface::host()?, grants, &[want]))
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::shape::ComponentShape;
 use super::surface::{Offer, Surface};
 use super::types::Differ;
 use crate::capabilities::grants::Grants;
+use crate::capabilities::surface::is_wasi;
 use crate::error::Code;
 
 /// What a component is wanted for.
@@ -51,14 +52,14 @@ pub fn compare(shape: &ComponentShape, surface: &Surface, grants: Grants, wants:
         findings.push(finding);
     }
     for want in wants {
-        findings.extend(export(*want, shape, surface));
+        findings.extend(export(*want, shape, surface).err().unwrap_or_default());
     }
     findings.truncate(MAX_FINDINGS);
     findings
 }
 
 fn import(name: &str, asked: &Interface, surface: &Surface, grants: Grants) -> Vec<Finding> {
-    if is_wasi(name, surface) {
+    if is_wasi(name) {
         return Vec::new();
     }
     let Some(offer) = surface.imports().get(name) else {
@@ -90,12 +91,6 @@ fn import(name: &str, asked: &Interface, surface: &Surface, grants: Grants) -> V
         });
     }
     findings
-}
-
-/// Whether `name` is an interface of WASI that is linked, in whatever patch version of 0.2.
-fn is_wasi(name: &str, surface: &Surface) -> bool {
-    let (interface, version) = split_version(name);
-    surface.wasi().contains(&interface) && version.is_some_and(|version| (version.major, version.minor) == (0, 2))
 }
 
 /// An import that the host does not know under this name and version.
@@ -166,21 +161,25 @@ fn unknown_function(name: &str, function: &str, offer: &Offer) -> Finding {
     }
 }
 
-/// One of the wanted interfaces has to fit; if none does, what is wrong with those that are there.
-fn export(want: Want, shape: &ComponentShape, surface: &Surface) -> Vec<Finding> {
+/// The export by which a component of this `shape` is called for `want`: the best one that fits.
+///
+/// # Errors
+///
+/// What is wrong with those that are there, or that none is.
+pub fn export(want: Want, shape: &ComponentShape, surface: &Surface) -> Result<&'static str, Vec<Finding>> {
     let mut findings = Vec::new();
     for name in want.any_of() {
         let (Some(asked), Some(offered)) = (surface.exports().get(name), shape.exports.get(*name)) else { continue };
         let differences = export_differences(name, asked, offered);
         if differences.is_empty() {
-            return Vec::new();
+            return Ok(name);
         }
         findings.extend(differences);
     }
     if findings.is_empty() {
         findings.push(no_export(want, shape));
     }
-    findings
+    Err(findings)
 }
 
 fn export_differences(name: &str, asked: &Interface, offered: &Interface) -> Vec<Finding> {
@@ -210,17 +209,17 @@ fn export_differences(name: &str, asked: &Interface, offered: &Interface) -> Vec
 
 fn no_export(want: Want, shape: &ComponentShape) -> Finding {
     const LISTED: usize = 8;
-    let best = want.any_of().first().copied().unwrap_or_default();
-    let exported: Vec<_> = shape.exports.keys().map(|name| shown(name)).take(LISTED).collect();
-    let hint = match (exported.is_empty(), want.any_of()) {
-        (true, [only]) => format!("the component exports no interface at all; {only} is wanted"),
-        (true, any) => format!("the component exports no interface at all; one of {} is wanted", any.join(", ")),
-        (false, [only]) => format!("it exports {}; {only} is wanted", exported.join(", ")),
-        (false, any) => format!("it exports {}; one of {} is wanted", exported.join(", "), any.join(", ")),
-    };
+    let (best, all) = (want.any_of().first().copied().unwrap_or_default(), want.any_of().join(" or "));
+    let exported: Vec<_> = shape.exports.keys().chain(shape.exported_functions.keys()).map(|name| shown(name)).collect();
+    let missing = Finding::new(Code::ExportMissing, best, Rule::WantedExport);
+    if exported.is_empty() {
+        let hint = format!("put a component in its place that exports {all}");
+        return Finding { offered: Some("nothing".to_owned()), hint: Some(hint), ..missing };
+    }
+    let listed = exported.iter().take(LISTED).map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
     Finding {
         nearest: nearest(best, shape.exports.keys().map(String::as_str)),
-        hint: Some(hint),
-        ..Finding::new(Code::ExportMissing, best, Rule::WantedExport)
+        hint: Some(format!("it exports {listed}; build it to export {all}")),
+        ..missing
     }
 }

@@ -87,6 +87,7 @@ impl Finding {
             Code::ImportVersion => format!("imports {interface}; the host offers {offered}"),
             Code::ImportFunction => format!("imports {item} of {interface}, a function that the host's lacks"),
             Code::ImportNotGranted => format!("imports {interface} without the grant {asked}"),
+            Code::ExportMissing if self.offered.is_some() => format!("is empty: it exports {offered}, not {interface}"),
             Code::ExportMissing if item.is_empty() => format!("does not export {interface}"),
             Code::ExportMissing => format!("exports {interface} without its function {item}"),
             Code::ExportType => {
@@ -108,18 +109,21 @@ impl From<Finding> for Error {
     }
 }
 
-/// The findings about the component called `name` as one error, or nothing if there are none.
+/// Whether the component called `name` passes: it does without findings.
 ///
 /// # Errors
 ///
-/// [`Code::Nonconforming`] over all findings, or the finding itself if it is the only one.
+/// [`refusal`] over all findings.
 pub fn verdict(name: &str, findings: Vec<Finding>) -> Result<()> {
-    if findings.is_empty() {
-        return Ok(());
-    }
+    if findings.is_empty() { Ok(()) } else { Err(refusal(name, findings)) }
+}
+
+/// The findings about the component called `name` as one error: [`Code::Nonconforming`] over all of them, or the
+/// finding itself if it is the only one.
+pub fn refusal(name: &str, findings: Vec<Finding>) -> Error {
     let errors: Vec<Error> = findings.into_iter().map(|finding| named(name, finding)).collect();
     let summary = format!("component {name} does not fit the host: {} findings", errors.len());
-    Err(Error::from_many(Code::Nonconforming, summary, errors))
+    Error::from_many(Code::Nonconforming, summary, errors)
 }
 
 fn named(name: &str, finding: Finding) -> Error {

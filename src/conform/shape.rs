@@ -24,52 +24,52 @@ pub struct ComponentShape {
     pub exported_functions: IndexMap<String, Function>,
 }
 
-/// Reads the outside of the component in `bytes`.
+/// Reads the outside of the component in `bytes`, called `name` in messages.
 ///
 /// # Errors
 ///
 /// [`Code::NotAComponent`] for what is no component, [`Code::Nonconforming`] for one whose outside cannot be written
 /// in WIT.
-pub fn inspect(bytes: &[u8]) -> Result<ComponentShape> {
-    check_frame(bytes)?;
+pub fn inspect(name: &str, bytes: &[u8]) -> Result<ComponentShape> {
+    check_frame(name, bytes)?;
     // The decoder asserts what it takes for granted; a component that proves it wrong must not end the process.
     let decoded = catch_unwind(AssertUnwindSafe(|| wit_component::decode(bytes)))
-        .map_err(|_| unreadable("its types confuse the decoder"))?
-        .map_err(|error| unreadable(&format!("{error:#}")))?;
+        .map_err(|_| unreadable(name, "its types confuse the decoder"))?
+        .map_err(|error| unreadable(name, &format!("{error:#}")))?;
     match decoded {
         DecodedWasm::Component(resolve, world) => Ok(shape_of(&resolve, world)),
         DecodedWasm::WitPackage(..) => Err(Error::new(
             Code::NotAComponent,
-            "the file is a WIT package in binary form: it describes interfaces and has no code",
+            format!("component {name} is a WIT package in binary form: it describes interfaces and has no code"),
         )),
     }
 }
 
 /// Makes sure that the sections lie within `bytes`, so that no length that the file claims is believed later.
-fn check_frame(bytes: &[u8]) -> Result<()> {
+fn check_frame(name: &str, bytes: &[u8]) -> Result<()> {
     if !bytes.starts_with(b"\0asm") {
-        return Err(Error::new(Code::NotAComponent, "the file does not begin as WebAssembly does")
+        return Err(Error::new(Code::NotAComponent, format!("component {name} does not begin as WebAssembly does"))
             .hint("a component is a binary .wasm file"));
     }
     for payload in Parser::new(0).parse_all(bytes) {
         match payload {
             Ok(Payload::Version { encoding: Encoding::Module, range, .. }) if range.start == 0 => {
-                return Err(Error::new(Code::NotAComponent, "the file is a core module, not a component")
+                return Err(Error::new(Code::NotAComponent, format!("component {name} is a core module"))
                     .hint("make a component of it, with `cargo component build` or `wasm-tools component new`"));
             }
             Ok(_) => {}
             Err(error) => {
-                return Err(Error::new(Code::NotAComponent, format!("the file is damaged: {error}")));
+                return Err(Error::new(Code::NotAComponent, format!("component {name} is damaged: {error}")));
             }
         }
     }
     Ok(())
 }
 
-fn unreadable(why: &str) -> Error {
+fn unreadable(name: &str, why: &str) -> Error {
     const LIMIT: usize = 400;
     let why: String = why.chars().take(LIMIT).collect();
-    Error::new(Code::Nonconforming, format!("the component's interfaces cannot be read: {why}"))
+    Error::new(Code::Nonconforming, format!("the interfaces of component {name} cannot be read: {why}"))
 }
 
 fn shape_of(resolve: &Resolve, world: WorldId) -> ComponentShape {

@@ -9,21 +9,8 @@ use wit_parser::Resolve;
 use super::model::Interface;
 use super::read::Reader;
 use crate::capabilities::grants::Grant;
+use crate::capabilities::surface::{SURFACE, WASI};
 use crate::error::{Code, Error, Result};
-
-/// The interfaces that components may import, and the grants that each takes.
-const OFFERED: &[(&str, &[Grant])] = &[
-    ("greentic:component/control@0.4.0", &[]),
-    ("greentic:component/control@0.5.0", &[]),
-    ("greentic:component/control@0.6.0", &[]),
-    ("greentic:host-import/session@0.6.0", &[Grant::Session]),
-    ("greentic:host-import/state@0.6.0", &[Grant::State]),
-    ("greentic:host-import/telemetry@0.6.0", &[Grant::Telemetry]),
-    ("greentic:host/kv-v1@1.0.0", &[Grant::Kv]),
-    ("greentic:interfaces-host/imports@0.1.0", &[Grant::State, Grant::Session, Grant::Telemetry]),
-    ("greentic:state/state-store@1.0.0", &[Grant::State]),
-    ("greentic:telemetry/logger-api@1.0.0", &[Grant::Telemetry]),
-];
 
 /// The interfaces of components that the host calls.
 const CALLED: &[&str] = &[
@@ -31,37 +18,6 @@ const CALLED: &[&str] = &[
     "greentic:provider-core/schema-core-api@1.0.0",
     "greentic:provider-schema-core/schema-core-api@1.0.0",
     "greentic:provider/schema-core-api@1.0.0",
-];
-
-/// The interfaces of WASI 0.2 that are always linked, over an empty context.
-const WASI: &[&str] = &[
-    "wasi:cli/environment",
-    "wasi:cli/exit",
-    "wasi:cli/stderr",
-    "wasi:cli/stdin",
-    "wasi:cli/stdout",
-    "wasi:cli/terminal-input",
-    "wasi:cli/terminal-output",
-    "wasi:cli/terminal-stderr",
-    "wasi:cli/terminal-stdin",
-    "wasi:cli/terminal-stdout",
-    "wasi:clocks/monotonic-clock",
-    "wasi:clocks/wall-clock",
-    "wasi:filesystem/preopens",
-    "wasi:filesystem/types",
-    "wasi:io/error",
-    "wasi:io/poll",
-    "wasi:io/streams",
-    "wasi:random/insecure",
-    "wasi:random/insecure-seed",
-    "wasi:random/random",
-    "wasi:sockets/instance-network",
-    "wasi:sockets/ip-name-lookup",
-    "wasi:sockets/network",
-    "wasi:sockets/tcp",
-    "wasi:sockets/tcp-create-socket",
-    "wasi:sockets/udp",
-    "wasi:sockets/udp-create-socket",
 ];
 
 /// An interface that the host offers.
@@ -119,8 +75,8 @@ fn read_host() -> Result<Surface> {
         found.map(|id| reader.interface(id)).ok_or_else(|| defect(format!("wit/ holds no interface {name}")))
     };
     let mut surface = Surface { imports: IndexMap::new(), exports: IndexMap::new() };
-    for (name, needs) in OFFERED {
-        surface.imports.insert(name, Offer { interface: find(name)?, needs });
+    for offered in SURFACE {
+        surface.imports.insert(offered.name, Offer { interface: find(offered.name)?, needs: offered.needs });
     }
     for name in CALLED {
         surface.exports.insert(name, find(name)?);

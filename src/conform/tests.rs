@@ -27,7 +27,7 @@ fn component(sources: &[&str]) -> Vec<u8> {
 }
 
 fn findings(bytes: &[u8], grants: Grants, wants: &[Want]) -> Vec<Finding> {
-    compare(&inspect(bytes).unwrap(), Surface::host().unwrap(), grants, wants)
+    compare(&inspect("c", bytes).unwrap(), Surface::host().unwrap(), grants, wants)
 }
 
 fn importing(name: &str) -> Vec<u8> {
@@ -353,7 +353,7 @@ fn findings_are_stable_as_json() {
 fn types_that_no_interface_of_the_host_has_are_compared_too() {
     let shape = |body: &str| {
         let package = format!("package a:b; interface i {{ {body} }} world root {{ import i; }}");
-        inspect(&component(&[&package])).unwrap()
+        inspect("c", &component(&[&package])).unwrap()
     };
     let differences = |asked: &str, offered: &str| -> Vec<String> {
         let (asked, offered) = (shape(asked), shape(offered));
@@ -405,7 +405,7 @@ fn what_is_no_component_is_said_to_be_none() {
         ("a WIT package", wit_package),
         ("a section that claims four gigabytes", b"\0asm\x0d\0\x01\0\x07\xff\xff\xff\xff\x0f".to_vec()),
     ] {
-        assert_eq!(code_of(inspect(&bytes)), Some(Code::NotAComponent), "{what}");
+        assert_eq!(code_of(inspect("c", &bytes)), Some(Code::NotAComponent), "{what}");
     }
 }
 
@@ -415,12 +415,12 @@ fn a_damaged_component_is_refused_or_read_but_never_fatal() {
     let surface = Surface::host().unwrap();
     // A cut between two sections leaves a component that is whole, if poorer.
     let cuts: Vec<_> = (0..whole.len()).step_by(7).collect();
-    let refused = cuts.iter().filter(|end| inspect(&whole[..**end]).is_err()).count();
+    let refused = cuts.iter().filter(|end| inspect("c", &whole[..**end]).is_err()).count();
     assert!(refused > cuts.len() * 9 / 10, "{refused} of {}", cuts.len());
     for position in (8..whole.len()).step_by(5) {
         let mut bytes = whole.clone();
         bytes[position] ^= 0xff;
-        if let Ok(shape) = inspect(&bytes) {
+        if let Ok(shape) = inspect("c", &bytes) {
             compare(&shape, surface, Grants::none(), &[Want::Provider]);
         }
     }
