@@ -3,10 +3,13 @@
 //! In: [`doc::FlowDoc`]s from a manifest or a `.ygtc` file, and a [`compile::Catalog`] of what the pack offers.
 //! Out: [`model::Flow`]s that `run` executes. This room does no I/O, runs no component and keeps no state.
 
+pub mod compile;
 pub mod condition;
 pub mod doc;
 mod hint;
 pub mod model;
+pub mod pick;
+pub mod route;
 pub mod routing;
 pub mod template;
 pub mod ygtc;

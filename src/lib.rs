@@ -9,6 +9,7 @@ pub mod abi;
 pub mod activity;
 pub mod capabilities;
 pub mod clock;
+pub mod conform;
 pub mod engine;
 pub mod error;
 pub mod flow;

@@ -15,10 +15,12 @@ use crate::id::Id;
 
 pub mod archive;
 pub mod authoring;
+pub mod build;
 mod cbor;
 mod component_sources;
 mod directory;
 mod files;
+pub mod inspect;
 mod limits;
 mod load;
 pub mod manifest;
@@ -27,9 +29,13 @@ mod names;
 pub mod provider;
 mod resolve;
 pub mod sbom;
+pub mod scaffold;
 
+pub use build::{BuildReport, build};
+pub use inspect::Inspection;
 pub use limits::Limits;
 pub use model::Pack;
+pub use scaffold::scaffold;
 
 /// Where a pack's components may lie besides the pack, and how large it may be.
 #[derive(Clone, Debug, Default)]

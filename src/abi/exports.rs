@@ -5,17 +5,8 @@ use wasmtime::component::InstancePre;
 
 use super::provider::ProviderPre;
 use crate::capabilities::HostCtx;
+use crate::conform::{ComponentShape, Surface, Want, export, refusal};
 use crate::error::{Code, Error, Result};
-
-/// The interface of component nodes that the host calls.
-const NODE: &str = "greentic:component/node@0.6.0";
-/// Interfaces of older components, named so that their authors learn why they are not called.
-const OLDER: &[&str] = &[
-    "greentic:component/node@0.4.0",
-    "greentic:component/node@0.5.0",
-    "greentic:component/component-runtime@0.6.0",
-    "greentic:component/runtime@0.6.1",
-];
 
 /// What can be called, and why the rest cannot.
 pub(super) struct Exports {
@@ -24,19 +15,14 @@ pub(super) struct Exports {
 }
 
 impl Exports {
-    /// Looks through the exports of the component behind `pre`, called `name` in messages.
-    pub(super) fn find(name: &str, pre: &InstancePre<HostCtx>) -> Self {
-        let component = pre.component();
-        let exported: Vec<_> =
-            component.component_type().exports(component.engine()).map(|(name, _)| name.to_owned()).collect();
-        let node = match exported.iter().any(|e| e == NODE) {
-            true => NodePre::new(pre.clone()).map_err(|e| wrong_type(name, NODE, &e)),
-            false => Err(no_node(name, &exported)),
-        };
-        let provider = match exported.iter().find_map(|e| ProviderPre::named(e, pre)) {
-            Some((interface, found)) => found.map_err(|e| wrong_type(name, interface, &e)),
-            None => Err(missing(name, "a provider interface (schema-core-api@1.0.0)", &exported)),
-        };
+    /// What of the component behind `pre`, called `name` in messages, has the types that the host calls.
+    pub(super) fn find(name: &str, shape: &ComponentShape, surface: &Surface, pre: &InstancePre<HostCtx>) -> Self {
+        let chosen = |want| export(want, shape, surface).map_err(|findings| refusal(name, findings));
+        let node = chosen(Want::Node).and_then(|_| NodePre::new(pre.clone()).map_err(|e| lost(name, &e)));
+        let provider = chosen(Want::Provider).and_then(|interface| match ProviderPre::named(interface, pre) {
+            Some(found) => found.map_err(|e| lost(name, &e)),
+            None => Err(Error::new(Code::Internal, format!("nothing calls {interface}, which is looked for"))),
+        });
         Self { node, provider }
     }
 
@@ -51,26 +37,7 @@ impl Exports {
     }
 }
 
-fn no_node(name: &str, exported: &[String]) -> Error {
-    match exported.iter().find(|e| OLDER.contains(&e.as_str())) {
-        Some(older) => {
-            Error::new(Code::ExportMissing, format!("component {name} exports {older}, which this host does not call"))
-                .hint(format!("build it against {NODE}"))
-        }
-        None => missing(name, NODE, exported),
-    }
-}
-
-fn missing(name: &str, wanted: &str, exported: &[String]) -> Error {
-    if exported.is_empty() {
-        return Error::new(Code::ExportMissing, format!("component {name} is empty: it exports nothing"))
-            .hint("put a component with an implementation in its place");
-    }
-    Error::new(Code::ExportMissing, format!("component {name} does not export {wanted}"))
-        .hint(format!("it exports {}", exported.join(", ")))
-}
-
-fn wrong_type(name: &str, interface: &str, cause: &wasmtime::Error) -> Error {
-    Error::new(Code::ExportType, format!("component {name} exports {interface} with other types: {cause:#}"))
-        .hint("build it against the published WIT of this version")
+/// An export that conforms but cannot be found again.
+fn lost(name: &str, cause: &wasmtime::Error) -> Error {
+    Error::new(Code::Internal, format!("component {name} cannot be called: {cause:#}"))
 }

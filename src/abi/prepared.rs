@@ -34,8 +34,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(engine: Engine, name: &str, pre: InstancePre<HostCtx>, compiled: Arc<Compiled>) -> Self {
-        let exports = Exports::find(name, &pre);
+    pub(super) fn new(engine: Engine, exports: Exports, pre: InstancePre<HostCtx>, compiled: Arc<Compiled>) -> Self {
         Self { engine, pre, exports, description: OnceCell::new(), ops: OnceCell::new(), _compiled: compiled }
     }
 

@@ -30,18 +30,14 @@ impl Request<'_> {
 
 macro_rules! packages {
     ($($variant:ident = $name:literal, $module:ident, $accessor:ident;)+) => {
-        /// A provider, by the name under which it exports the interface. Newer names come first: a component that
-        /// exports several is called by the first.
+        /// A provider, by the name under which it exports the interface.
         pub(super) enum ProviderPre { $($variant($module::SchemaCorePre<HostCtx>),)+ }
 
         impl ProviderPre {
             /// The provider behind the export `name`, if that is one of the names.
-            pub(super) fn named(
-                name: &str,
-                pre: &InstancePre<HostCtx>,
-            ) -> Option<(&'static str, wasmtime::Result<Self>)> {
+            pub(super) fn named(name: &str, pre: &InstancePre<HostCtx>) -> Option<wasmtime::Result<Self>> {
                 match name {
-                    $($name => Some(($name, $module::SchemaCorePre::new(pre.clone()).map(Self::$variant))),)+
+                    $($name => Some($module::SchemaCorePre::new(pre.clone()).map(Self::$variant)),)+
                     _ => None,
                 }
             }

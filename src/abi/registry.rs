@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::exports::Exports;
 use super::prepared::Prepared;
 use crate::capabilities::grants::Grants;
 use crate::capabilities::surface;
+use crate::conform::{self, Surface};
 use crate::engine::limits::Limits;
 use crate::engine::{Binary, Engine, Shared};
 use crate::error::{Code, Error, Kind, Result};
@@ -39,7 +41,8 @@ impl Registry {
         &self.engine
     }
 
-    /// Compiles `binary`, links it to what was granted, and makes one instance of it as a trial.
+    /// Checks that `binary` fits the host, compiles it, links it to what was granted, and makes one instance of it as
+    /// a trial. Whether what it exports can be called is known afterwards, and asked of the result.
     ///
     /// # Errors
     ///
@@ -49,10 +52,14 @@ impl Registry {
     }
 
     async fn make(&self, binary: &Binary<'_>, grants: Grants) -> Result<Prepared> {
+        let surface = Surface::host()?;
+        let shape = conform::inspect(binary.name, binary.bytes)?;
+        conform::verdict(binary.name, conform::compare(&shape, surface, grants, &[]))?;
         let compiled = self.engine.compile(binary).await?;
         let linker = surface::linker(binary.name, &compiled.component, grants)?;
         let pre = linker.instantiate_pre(&compiled.component).map_err(|e| unlinkable(binary.name, &e))?;
-        let prepared = Prepared::new(self.engine.clone(), binary.name, pre, compiled);
+        let exports = Exports::find(binary.name, &shape, surface, &pre);
+        let prepared = Prepared::new(self.engine.clone(), exports, pre, compiled);
         prepared.smoke_test(binary.name, &self.trial).await.map_err(|e| not_started(binary.name, e))?;
         Ok(prepared)
     }

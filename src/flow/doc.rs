@@ -22,6 +22,37 @@ pub enum FlowKind {
     Http,
 }
 
+/// How flow kinds are spelled, each kind's own name first. The plural and the names of event sources are spellings
+/// that circulate: a webhook is an HTTP request, a timer is an event.
+const KIND_NAMES: &[(&str, FlowKind)] = &[
+    ("messaging", FlowKind::Messaging),
+    ("event", FlowKind::Event),
+    ("events", FlowKind::Event),
+    ("timer", FlowKind::Event),
+    ("component-config", FlowKind::ComponentConfig),
+    ("job", FlowKind::Job),
+    ("http", FlowKind::Http),
+    ("webhook", FlowKind::Http),
+];
+
+impl FlowKind {
+    /// The kind that `name` means; `_` counts as `-`.
+    pub fn named(name: &str) -> Option<Self> {
+        let name = name.replace('_', "-");
+        KIND_NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
+
+    /// The kind's own name, as flow files spell it.
+    pub fn name(self) -> &'static str {
+        KIND_NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// Every spelling that [`FlowKind::named`] knows.
+    pub fn spellings() -> impl Iterator<Item = &'static str> + Clone {
+        KIND_NAMES.iter().map(|(name, _)| *name)
+    }
+}
+
 /// A flow before compilation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowDoc {

@@ -17,6 +17,8 @@ pub type NodeIx = usize;
 pub struct FlowSet {
     /// The flows by id.
     pub flows: indexmap::IndexMap<Id, FlowState>,
+    /// What is odd about the flows but disables none of them.
+    pub notes: Vec<Error>,
 }
 
 /// A flow, or why it cannot run.

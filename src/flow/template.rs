@@ -18,7 +18,7 @@ use crate::error::{Code, Error, Location, Result};
 use crate::id::{self, Id};
 
 pub use path::{Root, VarPath};
-pub(crate) use path::{Segment, walk};
+pub(crate) use path::{Segment, parse as parse_path, walk};
 pub use vars::{NodeOutput, Outputs, Vars};
 
 use text::Text;

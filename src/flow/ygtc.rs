@@ -5,9 +5,12 @@
 //! payload. The keys `telemetry`, `when`, `annotations`, `meta` and the top-level `parameters` and `meta` are part
 //! of the format and describe a flow to other tools; the host does not act on them.
 
+use std::fmt;
+
 use indexmap::IndexMap;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
@@ -18,19 +21,6 @@ use crate::id;
 
 /// The largest flow file that is read, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
-
-/// The `type` values that are accepted, with the kind that each becomes. The plural and the names of event sources
-/// are spellings that circulate: a webhook is an HTTP request, a timer is an event.
-const KINDS: &[(&str, FlowKind)] = &[
-    ("messaging", FlowKind::Messaging),
-    ("event", FlowKind::Event),
-    ("events", FlowKind::Event),
-    ("timer", FlowKind::Event),
-    ("component-config", FlowKind::ComponentConfig),
-    ("job", FlowKind::Job),
-    ("http", FlowKind::Http),
-    ("webhook", FlowKind::Http),
-];
 
 /// Node keys that are not the operation.
 const NODE_KEYS: &[&str] = &[
@@ -62,10 +52,48 @@ struct Top {
     tags: Vec<String>,
     #[serde(default)]
     entrypoints: Map<Value>,
-    nodes: Option<Map<Spanned<Value>>>,
+    nodes: Option<Spanned<Nodes>>,
     #[serde(rename = "kind")]
     dialect_kind: Option<Spanned<IgnoredAny>>,
     entry: Option<Spanned<IgnoredAny>>,
+}
+
+/// The nodes, or how many items an older dialect lists instead.
+enum Nodes {
+    Named(Map<Spanned<Value>>),
+    Listed(usize),
+}
+
+impl<'de> Deserialize<'de> for Nodes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodesVisitor)
+    }
+}
+
+struct NodesVisitor;
+
+impl<'de> Visitor<'de> for NodesVisitor {
+    type Value = Nodes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping of node ids to nodes")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Nodes, A::Error> {
+        Map::deserialize(MapAccessDeserializer::new(map)).map(Nodes::Named)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Nodes, A::Error> {
+        let mut count = 0;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok(Nodes::Listed(count))
+    }
+
+    fn visit_unit<E>(self) -> Result<Nodes, E> {
+        Ok(Nodes::Listed(0))
+    }
 }
 
 /// Reads the flow file `text`; `file` is its name in errors.
@@ -133,10 +161,13 @@ impl Reader<'_> {
     }
 
     fn flow(&mut self, top: Top, origin: Location) -> Option<FlowDoc> {
-        let dialect = top.dialect_kind.as_ref().or(top.entry.as_ref()).filter(|_| top.kind.is_none());
-        if let Some(at) = dialect.map(|key| self.at(key)) {
-            let error = Error::new(Code::FlowDialect, "the flow is written in an older dialect (`kind`, `entry`)");
-            self.findings.push(error.at(at).hint("write `type` and one operation key per node"));
+        let old_key = top.dialect_kind.as_ref().or(top.entry.as_ref()).filter(|_| top.kind.is_none());
+        let old_list = top.nodes.as_ref().filter(|nodes| matches!(nodes.value, Nodes::Listed(1..)));
+        let dialect = old_key.map(|key| (self.at(key), "`kind`, `entry`"));
+        if let Some((at, sign)) = dialect.or_else(|| old_list.map(|list| (self.at(list), "`nodes` is a list"))) {
+            let error = Error::new(Code::FlowDialect, format!("the flow is written in an older dialect ({sign})"));
+            self.findings
+                .push(error.at(at).hint("write `type`, and `nodes` as a mapping with one operation key per node"));
             return None;
         }
         let flow_id = self.id(top.id, &origin);
@@ -145,7 +176,10 @@ impl Reader<'_> {
         if let Some(start) = top.start {
             entrypoints.insert("default".to_owned(), start.value);
         }
-        let nodes = top.nodes.unwrap_or_default().into_iter().filter_map(|(key, body)| self.node(key, body)).collect();
+        let nodes = match top.nodes.map(|nodes| nodes.value) {
+            Some(Nodes::Named(nodes)) => nodes.into_iter().filter_map(|(key, body)| self.node(key, body)).collect(),
+            Some(Nodes::Listed(_)) | None => IndexMap::new(),
+        };
         Some(FlowDoc {
             id: flow_id?,
             kind: kind?,
@@ -168,20 +202,18 @@ impl Reader<'_> {
     }
 
     fn kind(&mut self, written: Option<Spanned<String>>, origin: &Location) -> Option<FlowKind> {
-        let names = || KINDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let hint = format!("`type` is one of: {}", FlowKind::spellings().collect::<Vec<_>>().join(", "));
         let Some(written) = written else {
-            let hint = format!("add `type:` with one of: {}", names());
             self.finding(origin.clone(), "the flow has no `type`".to_owned(), &hint);
             return None;
         };
-        let spelled = written.value.replace('_', "-");
-        if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == spelled) {
-            return Some(*kind);
+        let kind = FlowKind::named(&written.value);
+        if kind.is_none() {
+            let message = format!("flow type {:?} is not known", id::clip(&written.value));
+            let at = self.at(&written);
+            self.finding(at, message, &hint);
         }
-        let message = format!("flow type {:?} is not known", id::clip(&written.value));
-        let at = self.at(&written);
-        self.finding(at, message, &format!("one of: {}", names()));
-        None
+        kind
     }
 
     fn entrypoints(&mut self, written: Map<Value>) -> IndexMap<String, String> {

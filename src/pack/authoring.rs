@@ -184,7 +184,7 @@ fn manifest(root: &Path, yaml: PackYaml, files: &mut Directory, limits: &Limits)
 
 fn pack_yaml(files: &mut Directory) -> Result<PackYaml> {
     let place = files.place(FILE);
-    let text = text(files.read(FILE)?, &place)?;
+    let text = text(files.read(FILE)?, Code::ManifestInvalid, &place)?;
     let at = |position| Location { file: place.clone(), position };
     if text.len() > MAX_BYTES {
         let message = format!("{FILE} has {} bytes, the limit is {MAX_BYTES}", text.len());
@@ -207,10 +207,10 @@ fn pack_yaml(files: &mut Directory) -> Result<PackYaml> {
     })
 }
 
-fn text(bytes: Vec<u8>, place: &str) -> Result<String> {
+fn text(bytes: Vec<u8>, code: Code, place: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Error::new(Code::FlowInvalid, format!("the file is not UTF-8 text (byte {at})")).in_file(place)
+        Error::new(code, format!("the file is not UTF-8 text (byte {at})")).in_file(place)
     })
 }
 
@@ -281,7 +281,7 @@ fn flows(files: &mut Directory) -> Result<Vec<FlowDoc>> {
     let mut flows: IndexMap<Id, FlowDoc> = IndexMap::with_capacity(names.len());
     for name in names {
         let place = files.place(&name);
-        let doc = files.read(&name).and_then(|bytes| ygtc::parse(&text(bytes, &place)?, &place));
+        let doc = files.read(&name).and_then(|bytes| ygtc::parse(&text(bytes, Code::FlowInvalid, &place)?, &place));
         match doc {
             Err(error) => findings.push(error.in_file(&place)),
             Ok(doc) => match flows.get(&doc.id) {
@@ -300,7 +300,8 @@ fn flows(files: &mut Directory) -> Result<Vec<FlowDoc>> {
 }
 
 /// The name of a directory that may be written as `.` or `..`.
-fn directory_name(root: &Path) -> String {
+pub(super) fn directory_name(root: &Path) -> String {
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
     let full = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     full.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

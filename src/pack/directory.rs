@@ -96,7 +96,11 @@ impl Files for Directory {
 
     fn read(&mut self, name: &str) -> Result<Vec<u8>> {
         let path = self.root.join(name);
-        let bytes = read_file(&path, self.limits.entry.min(self.ledger.left(&self.limits)))?;
+        let bytes = read_file(&path, self.limits.entry)?;
+        if bytes.len() as u64 > self.ledger.left(&self.limits) {
+            let message = format!("the pack's files are larger than the limit of {} bytes", self.limits.total);
+            return Err(Error::new(Code::ArchiveBounds, message).in_file(&self.root));
+        }
         self.ledger.add(name, &bytes);
         Ok(bytes)
     }

@@ -127,7 +127,8 @@ fn single(bytes: Bytes, path: &Path) -> Pack {
     }
 }
 
-fn assemble(
+/// Puts a pack together from its manifest and its files.
+pub(super) fn assemble(
     manifest: Manifest,
     files: &mut dyn Files,
     form: PackForm,

@@ -18,8 +18,6 @@ use crate::pack::model::{Operation, PackKind, SecretRequirement};
 mod decode;
 mod encode;
 mod findings;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 pub(super) use findings::Findings;

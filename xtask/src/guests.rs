@@ -22,6 +22,16 @@ pub(crate) struct Args {
     /// Build this guest and no other; may be given several times
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Write to this directory instead of `target/guests`
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    compiler: Compiler,
+}
+
+/// Which compiler the guests are compiled with.
+#[derive(clap::Args)]
+pub(crate) struct Compiler {
     /// How to get at a compiler for wasm32-unknown-unknown: rustup's target, or Debian's rustc-web with its sources
     #[arg(long, env = "GUESTS_MODE", value_enum, default_value_t = Mode::Auto, hide_env_values = true)]
     mode: Mode,
@@ -49,9 +59,21 @@ impl Layout {
 
 /// Builds what is not up to date.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let layout = Layout::new()?;
-    let toolchain = toolchain::find(args.mode)?;
-    let guests = select(sources::find(&layout.fixtures)?, &args.only)?;
+    let mut layout = Layout::new()?;
+    if let Some(out) = &args.out {
+        layout.out.clone_from(out);
+    }
+    build(&layout, &args.compiler, &args.only)
+}
+
+/// Builds every guest that is not up to date.
+pub(crate) fn run_all(compiler: &Compiler) -> Result<()> {
+    build(&Layout::new()?, compiler, &[])
+}
+
+fn build(layout: &Layout, compiler: &Compiler, only: &[String]) -> Result<()> {
+    let toolchain = toolchain::find(compiler.mode)?;
+    let guests = select(sources::find(&layout.fixtures)?, only)?;
     fs::create_dir_all(&layout.out).with_context(|| format!("{} cannot be made", layout.out.display()))?;
 
     let shared = sources::digest_shared(&layout.fixtures, &layout.wit, &toolchain.identity)?;
@@ -68,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     eprintln!("guests: building {} with {}", stale.len(), toolchain.identity);
     let crates: Vec<&str> = stale.iter().filter(|(g, _)| g.kind == Kind::Rust).map(|(g, _)| g.name.as_str()).collect();
-    let modules = compile(&toolchain, &layout, &crates)?;
+    let modules = compile(&toolchain, layout, &crates)?;
     for (guest, stamp) in &stale {
         let component = match guest.kind {
             Kind::Rust => componentize::rust(&modules.join(format!("{}.wasm", guest.name.replace('-', "_")))),

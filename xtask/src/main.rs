@@ -1,6 +1,7 @@
-//! Build chores: `cargo xtask guests` compiles the guest fixtures.
+//! Build chores: `cargo xtask guests` compiles the guest fixtures, `cargo xtask test` runs every test.
 
 mod guests;
+mod test;
 
 use std::process::ExitCode;
 
@@ -12,11 +13,14 @@ use clap::Parser;
 enum Task {
     /// Compile the guest fixtures to `target/guests/<name>.wasm`
     Guests(guests::Args),
+    /// Build the guests and run every test
+    Test(test::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Guests(args) => guests::run(&args),
+        Task::Test(args) => test::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

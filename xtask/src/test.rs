@@ -9,7 +9,9 @@ mod servers;
 use anyhow::{Result, bail};
 
 use runner::{Runner, Stage};
-use servers::SERVERS;
+use servers::{SERVERS, Server};
+
+use crate::guests;
 
 /// Arguments of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -17,11 +19,13 @@ pub(crate) struct Args {
     /// Run what matches these arguments of the test runner and nothing else, such as `-- -E 'test(store)'`
     #[arg(last = true, value_name = "RUNNER ARGS")]
     only: Vec<String>,
+    #[command(flatten)]
+    compiler: guests::Compiler,
 }
 
 /// Runs the tests; fails if one of them fails, or if `CI` is `true` and one cannot run.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    crate::guests::run(&crate::guests::Args::default())?;
+    guests::run_all(&args.compiler)?;
     let runner = Runner::find();
     let missing: Vec<_> = SERVERS.iter().filter(|server| !server.is_here()).collect();
     let skipped = skips(&runner, &missing)?;
@@ -39,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
-fn stages(runner: &Runner, args: &Args, missing: &[&servers::Server]) -> Vec<Stage> {
+fn stages(runner: &Runner, args: &Args, missing: &[&Server]) -> Vec<Stage> {
     let mut tests = runner.tests("tests", &["--workspace"]);
     runner.skip(&mut tests, missing.iter().map(|server| server.marker));
     if !args.only.is_empty() {
@@ -55,7 +59,7 @@ fn stages(runner: &Runner, args: &Args, missing: &[&servers::Server]) -> Vec<Sta
 const UNVERIFIED: &[&str] = &["--no-default-features", "--test", "pack*"];
 
 /// Says what is missing and counts the tests that cannot run without it.
-fn skips(runner: &Runner, missing: &[&servers::Server]) -> Result<Vec<String>> {
+fn skips(runner: &Runner, missing: &[&Server]) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for server in missing {
         let line = server.skipped(runner.count(server.marker)?);

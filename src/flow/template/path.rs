@@ -12,8 +12,10 @@ const MAX_SEGMENTS: usize = 64;
 /// What a path begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Root {
-    /// The flow's input: `entry` or `in`.
+    /// The flow's input: `entry`.
     Entry,
+    /// The input of the event that is worked on: `in`. The flow's input until the flow waited for another event.
+    Event,
     /// The output of the node before this one.
     Prev,
     /// The outputs of all nodes by id.
@@ -30,16 +32,19 @@ pub enum Root {
 
 impl Root {
     /// What any payload may use.
-    pub const PAYLOAD: &'static [Self] = &[Self::Entry, Self::Prev, Self::Node, Self::State];
+    pub const PAYLOAD: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State];
     /// What the map of a call's input or result may use.
-    pub const CALL: &'static [Self] = &[Self::Entry, Self::Prev, Self::Node, Self::State, Self::Input, Self::Result];
+    pub const CALL: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Input, Self::Result];
+    /// What the map of a node's output may use.
+    pub const OUTPUT: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Result];
     /// What the map of a call's error may use.
-    pub const FAILURE: &'static [Self] = &[Self::Entry, Self::Prev, Self::Node, Self::State, Self::Error];
+    pub const FAILURE: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Error];
 
     /// How templates spell it.
     pub fn names(self) -> &'static [&'static str] {
         match self {
-            Self::Entry => &["entry", "in"],
+            Self::Entry => &["entry"],
+            Self::Event => &["in"],
             Self::Prev => &["prev"],
             Self::Node => &["node"],
             Self::State => &["state"],

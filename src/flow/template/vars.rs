@@ -45,6 +45,7 @@ impl Outputs for IndexMap<Id, NodeOutput> {
 #[derive(Clone, Copy)]
 pub struct Vars<'a> {
     pub(crate) entry: &'a Value,
+    pub(crate) event: &'a Value,
     pub(crate) prev: &'a Value,
     pub(crate) nodes: &'a dyn Outputs,
     input: Option<&'a Value>,
@@ -59,7 +60,14 @@ impl<'a> Vars<'a> {
     /// The flow's input, the output of the node before, and the outputs of all nodes. Null counts as `{}`.
     pub fn new(entry: &'a Value, prev: &'a Value, nodes: &'a dyn Outputs) -> Self {
         let or_nothing = |value: &'a Value| if value.is_null() { &*NOTHING } else { value };
-        Self { entry: or_nothing(entry), prev: or_nothing(prev), nodes, input: None, result: None, error: None }
+        let entry = or_nothing(entry);
+        Self { entry, event: entry, prev: or_nothing(prev), nodes, input: None, result: None, error: None }
+    }
+
+    /// Makes `in` the input of another event than the one that started the flow. Null counts as `{}`.
+    #[must_use]
+    pub fn with_event(self, event: &'a Value) -> Self {
+        Self { event: if event.is_null() { &NOTHING } else { event }, ..self }
     }
 
     /// Adds `input`, what a call was given.
@@ -88,6 +96,7 @@ impl<'a> Vars<'a> {
     pub(crate) fn resolve(&self, root: Root, rest: &[Segment]) -> Option<Cow<'a, Value>> {
         let base = match root {
             Root::Entry => self.entry,
+            Root::Event => self.event,
             Root::Prev => self.prev,
             Root::Input => self.input?,
             Root::Result => self.result?,
@@ -108,11 +117,12 @@ impl<'a> Vars<'a> {
 
     fn state(&self, rest: &[Segment]) -> Option<Cow<'a, Value>> {
         let Some((part, rest)) = rest.split_first() else {
-            let whole = json!({ "entry": self.entry, "input": self.entry, "nodes": self.all_outputs() });
+            let whole = json!({ "entry": self.entry, "input": self.event, "nodes": self.all_outputs() });
             return Some(Cow::Owned(whole));
         };
         match (part.key.as_str(), rest.split_first()) {
-            ("entry" | "input", _) => walk(self.entry, rest).map(Cow::Borrowed),
+            ("entry", _) => walk(self.entry, rest).map(Cow::Borrowed),
+            ("input", _) => walk(self.event, rest).map(Cow::Borrowed),
             ("nodes", None) => Some(Cow::Owned(self.all_outputs())),
             ("nodes", Some((id, rest))) => output_part(self.nodes.get(&id.key)?, rest),
             _ => None,

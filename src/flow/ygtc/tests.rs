@@ -78,7 +78,9 @@ fn every_type_has_a_kind() {
 
 #[test]
 fn a_flow_without_nodes_is_read_and_left_to_the_compiler() {
-    assert!(read("id: a\ntype: job").nodes.is_empty());
+    for nodes in ["", "nodes: {}", "nodes: []", "nodes:"] {
+        assert!(read(&format!("id: a\ntype: job\n{nodes}")).nodes.is_empty(), "{nodes}");
+    }
 }
 
 #[test]
@@ -96,6 +98,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ("id: a\ntype: job\nnodes:\n  x: {a.b: 1, operation: 3}", Code::FlowInvalid, "`operation`", "4:3"),
         ("id: a\ntype: job\nnodes:\n  x: {a.b: {c: 1}, in_map: {d: 1}}", Code::FlowInvalid, "`in_map`", "4:3"),
         ("id: a\ntype: job\nentrypoints:\n  go: [x]", Code::FlowInvalid, "names no node", "4:3"),
+        ("id: a\nversion: '1'\nnodes:\n  - id: x\n    op: y\nedges: []", Code::FlowDialect, "is a list", "4:3"),
         ("kind: flow/v1\nid: a\nentry: x", Code::FlowDialect, "older dialect", "1:7"),
         ("id: a\ntype: job\nnodes:\n  x: {component: a.b, routing: out}", Code::FlowDialect, "older dialect", "4:3"),
         ("id: a\nid: b\ntype: job", Code::FlowInvalid, "id", "2:1"),

@@ -49,14 +49,14 @@ impl Runner {
     pub(super) fn tests(self, name: &'static str, selection: &[&str]) -> Stage {
         let command: &[&str] = match self {
             Self::Nextest => &["nextest", "run", "--locked", "--no-fail-fast"],
-            Self::Cargo => &["test", "--locked", "--no-fail-fast", "--lib", "--bins", "--tests"],
+            Self::Cargo => &["test", "--locked", "--no-fail-fast"],
         };
-        // A selection of test files excludes the other kinds of targets, which `cargo test` has to be asked for.
-        let command = match selection.contains(&"--test") {
-            true => command.iter().take_while(|argument| **argument != "--lib").collect(),
-            false => command.iter().collect::<Vec<_>>(),
+        // `cargo test` runs doc tests too, unless it is told what to run; they are a stage of their own.
+        let targets: &[&str] = match self {
+            Self::Cargo if !selection.contains(&"--test") => &["--lib", "--bins", "--tests"],
+            _ => &[],
         };
-        let arguments = command.into_iter().chain(selection).map(|argument| (*argument).to_owned()).collect();
+        let arguments = [command, targets, selection].concat().into_iter().map(str::to_owned).collect();
         Stage { name, arguments, harness: Vec::new() }
     }
 
@@ -139,8 +139,8 @@ fn pass_on(from: impl Read, mut to: impl Write) -> Result<Vec<String>> {
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line)? > 0 {
         to.write_all(&line)?;
-        let text = String::from_utf8_lossy(&line);
-        if is_closing(&plain(&text)) {
+        let text = plain(&String::from_utf8_lossy(&line));
+        if is_closing(text.trim()) {
             closing.push(text.trim().to_owned());
         }
         line.clear();
@@ -149,7 +149,6 @@ fn pass_on(from: impl Read, mut to: impl Write) -> Result<Vec<String>> {
 }
 
 fn is_closing(line: &str) -> bool {
-    let line = line.trim_start();
     line.starts_with("Summary [") || (line.starts_with("test result:") && !line.contains(" 0 passed; 0 failed"))
 }
 
@@ -175,9 +174,8 @@ mod tests {
         let mut echoed = Vec::new();
         let closing = pass_on(said.as_bytes(), &mut echoed).unwrap();
         assert_eq!(String::from_utf8(echoed).unwrap(), said);
-        let plain: Vec<_> = closing.iter().map(|line| plain(line)).collect();
         assert_eq!(
-            plain,
+            closing,
             ["Summary [  1.2s] 3 tests run: 3 passed, 0 skipped", "test result: FAILED. 1 passed; 1 failed"]
         );
     }

@@ -1,0 +1,26 @@
+//! Conformance: does a component fit the host's interfaces?
+//!
+//! In: the bytes of a component, what it was granted, what is wanted of it. Out: every finding, each with the item it
+//! is about, what one side asks for, what the other offers, and the rule that decides. The host's side is read from
+//! the WIT files that the bindings are generated from, so what conforms here links there.
+//!
+//! The room does no I/O, compiles nothing and instantiates nothing. What a component says about itself is bounded
+//! before it is read, and shortened before it is shown.
+
+mod compare;
+mod finding;
+mod model;
+mod names;
+mod read;
+mod shape;
+mod surface;
+mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use compare::{Want, compare, export};
+pub use finding::{Finding, Rule, refusal, verdict};
+pub use model::{Function, Interface, Type, TypeRef};
+pub use shape::{ComponentShape, inspect};
+pub use surface::{Offer, Surface};

@@ -1,0 +1,453 @@
+//! Components are made from WIT text: what a table row says is what the component imports and exports.
+
+use greentic_runner_bindings::WIT_PACKAGES;
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
+
+use super::*;
+use crate::capabilities::grants::{Grant, Grants};
+use crate::error::{Code, Result};
+
+/// A component of the world `test:component/root`, over the host's packages.
+fn over_host(world: &str) -> Vec<u8> {
+    let mut sources: Vec<&str> = WIT_PACKAGES.iter().map(|(_, text)| *text).collect();
+    let world = format!("package test:component; world root {{ {world} }}");
+    sources.push(&world);
+    component(&sources)
+}
+
+/// A component of the world `root` of the last of `sources`.
+fn component(sources: &[&str]) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let packages: Vec<_> = sources.iter().map(|text| resolve.push_source("test.wit", text).unwrap()).collect();
+    let world = resolve.select_world(&packages[packages.len() - 1..], Some("root")).unwrap();
+    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+}
+
+fn findings(bytes: &[u8], grants: Grants, wants: &[Want]) -> Vec<Finding> {
+    compare(&inspect("c", bytes).unwrap(), Surface::host().unwrap(), grants, wants)
+}
+
+fn importing(name: &str) -> Vec<u8> {
+    wat::parse_str(format!(r#"(component (import "{name}" (instance (export "f" (func)))))"#)).unwrap()
+}
+
+#[test]
+fn a_component_that_uses_everything_as_it_is_has_no_findings() {
+    let imports: String = Surface::host().unwrap().imports().keys().map(|name| format!("import {name}; ")).collect();
+    for (export, want) in [
+        ("greentic:component/node@0.6.0", Want::Node),
+        ("greentic:provider-schema-core/schema-core-api@1.0.0", Want::Provider),
+        ("greentic:provider/schema-core-api@1.0.0", Want::Provider),
+        ("greentic:provider-core/schema-core-api@1.0.0", Want::Provider),
+    ] {
+        let bytes = over_host(&format!("{imports} export {export};"));
+        assert_eq!(findings(&bytes, Grants::all(), &[want]), [], "{export}");
+    }
+}
+
+#[test]
+fn an_import_is_judged_by_its_full_name() {
+    const STORE: &str = "greentic:state/state-store@1.0.0";
+    let cases: &[(&str, Option<(Code, Option<&str>, Option<&str>)>)] = &[
+        ("wasi:cli/stdout@0.2.0", None),
+        ("wasi:sockets/tcp@0.2.9", None),
+        ("wasi:io/streams@0.2.12", None),
+        ("wasi:cli/stdout@0.3.0", Some((Code::ImportVersion, None, Some("0.2, in any patch version")))),
+        ("wasi:http/outgoing-handler@0.2.6", Some((Code::ImportUnknown, None, None))),
+        ("wasi:io/stream@0.2.6", Some((Code::ImportUnknown, Some("wasi:io/streams"), None))),
+        ("acme:billing/ledger@1.0.0", Some((Code::ImportUnknown, None, None))),
+        ("greentic:state/state-stor@1.0.0", Some((Code::ImportUnknown, Some(STORE), None))),
+        ("greentic:secrets-store/secrets-store@1.1.0", Some((Code::ImportUnknown, None, None))),
+        ("greentic:state/state-store@1.0.1", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
+        ("greentic:state/state-store@2.0.0", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
+        ("greentic:state/state-store", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
+        (
+            "greentic:component/control@0.7.0",
+            Some((Code::ImportVersion, Some("greentic:component/control@0.6.0"), Some("0.4.0, 0.5.0, 0.6.0"))),
+        ),
+    ];
+    for (name, expected) in cases {
+        let found = findings(&importing(name), Grants::all(), &[]);
+        let expected: Vec<_> = expected.iter().copied().collect();
+        let found: Vec<_> = found.iter().map(|f| (f.code, f.nearest.as_deref(), f.offered.as_deref())).collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
+fn the_version_rule_says_whether_semver_would_have_taken_it() {
+    let hint = |name: &str| findings(&importing(name), Grants::all(), &[])[0].hint.clone().unwrap();
+    for (name, compatible) in [
+        ("greentic:state/state-store@1.0.1", true),
+        ("greentic:state/state-store@1.7.0", true),
+        ("greentic:state/state-store@2.0.0", false),
+        ("greentic:component/control@0.6.3", true),
+        ("greentic:component/control@0.7.0", false),
+    ] {
+        assert_eq!(hint(name).contains("by semantic versioning"), compatible, "{name}: {}", hint(name));
+    }
+}
+
+#[test]
+fn what_is_not_granted_is_named_with_its_grant() {
+    for (name, offer) in Surface::host().unwrap().imports() {
+        let bytes = over_host(&format!("import {name};"));
+        let found = findings(&bytes, Grants::none(), &[]);
+        let grants: Vec<_> = found.iter().map(|f| (f.code, f.asked.clone().unwrap())).collect();
+        let expected: Vec<_> = offer.needs.iter().map(|g| (Code::ImportNotGranted, g.name().to_owned())).collect();
+        assert_eq!(grants, expected, "{name}");
+        for grant in offer.needs {
+            let found = findings(&bytes, Grants::all().without(*grant), &[]);
+            assert_eq!(found.len(), 1, "{name} without {grant}");
+        }
+    }
+}
+
+#[test]
+fn an_interface_without_functions_is_no_import() {
+    let types = "package other:types@3.0.0; interface types { record r { a: u8 } }";
+    let root = "package test:root; world root { import other:types/types@3.0.0; }";
+    assert_eq!(findings(&component(&[types, root]), Grants::none(), &[]), []);
+}
+
+#[test]
+fn a_function_outside_of_interfaces_is_unknown() {
+    let found = findings(&over_host("import launch: func();"), Grants::all(), &[]);
+    let found: Vec<_> = found.iter().map(|f| (f.code, f.interface.as_str())).collect();
+    assert_eq!(found, [(Code::ImportUnknown, "launch")]);
+}
+
+/// `greentic:host/kv-v1@1.0.0` with another body, and what differs then: code, item, asked, offered.
+#[test]
+fn functions_are_compared_by_name_and_type() {
+    let cases: &[(&str, &[(Code, &str, Option<&str>, Option<&str>)])] = &[
+        ("get: func(ns: string, key: string) -> option<string>;", &[]),
+        ("get: func(other: string, names: string) -> option<string>;", &[]),
+        ("gets: func(ns: string);", &[(Code::ImportFunction, "gets", None, None)]),
+        (
+            "get: func(ns: string) -> option<string>;",
+            &[(Code::ImportType, "get", Some("1 parameters"), Some("2 parameters"))],
+        ),
+        (
+            "get: func(ns: string, key: list<u8>) -> option<string>;",
+            &[(Code::ImportType, "get > parameter 2 (key)", Some("list<u8>"), Some("string"))],
+        ),
+        (
+            "get: func(ns: string, key: string) -> option<list<u8>>;",
+            &[(Code::ImportType, "get > result > option", Some("list<u8>"), Some("string"))],
+        ),
+        (
+            "get: func(ns: string, key: string);",
+            &[(Code::ImportType, "get > result", Some("nothing"), Some("option<string>"))],
+        ),
+        (
+            "put: func(ns: string, key: u8, val: string) -> result<_, string>; drop: func();",
+            &[
+                (Code::ImportType, "put > parameter 2 (key)", Some("u8"), Some("string")),
+                (Code::ImportType, "put > result", Some("result<_, string>"), Some("nothing")),
+                (Code::ImportFunction, "drop", None, None),
+            ],
+        ),
+        (
+            "resource bucket { constructor(); }",
+            &[
+                (Code::ImportFunction, "[constructor]bucket", None, None),
+                (Code::ImportType, "resource bucket", Some("a resource"), Some("nothing")),
+            ],
+        ),
+    ];
+    for (body, expected) in cases {
+        let host = format!("package greentic:host@1.0.0; interface kv-v1 {{ {body} }}");
+        let root = "package test:root; world root { import greentic:host/kv-v1@1.0.0; }";
+        let found = findings(&component(&[&host, root]), Grants::all(), &[]);
+        let found: Vec<_> =
+            found.iter().map(|f| (f.code, f.item.as_str(), f.asked.as_deref(), f.offered.as_deref())).collect();
+        assert_eq!(&found, expected, "{body}");
+    }
+}
+
+/// The shapes of `state-store` and its types that a component may have been built with.
+fn state_store(tenant_ctx: &str, op_ack: &str) -> Vec<u8> {
+    let types = format!(
+        "package greentic:interfaces-types@0.1.0; interface types {{
+            record impersonation {{ actor-id: string, reason: option<string> }}
+            record tenant-ctx {{ {tenant_ctx} }}
+        }}"
+    );
+    let state = format!(
+        "package greentic:state@1.0.0; interface state-store {{
+            use greentic:interfaces-types/types@0.1.0.{{tenant-ctx}};
+            record host-error {{ code: string, message: string }}
+            enum op-ack {{ {op_ack} }}
+            read: func(key: string, ctx: option<tenant-ctx>) -> result<list<u8>, host-error>;
+            write: func(key: string, bytes: list<u8>, ctx: option<tenant-ctx>) -> result<op-ack, host-error>;
+        }}"
+    );
+    let root = "package test:root; world root { import greentic:state/state-store@1.0.0; }";
+    component(&[&types, &state, root])
+}
+
+const FIELDS: [&str; 19] = [
+    "env: string",
+    "tenant: string",
+    "tenant-id: string",
+    "team: option<string>",
+    "team-id: option<string>",
+    "user: option<string>",
+    "user-id: option<string>",
+    "trace-id: option<string>",
+    "i18n-id: option<string>",
+    "correlation-id: option<string>",
+    "attributes: list<tuple<string, string>>",
+    "session-id: option<string>",
+    "flow-id: option<string>",
+    "node-id: option<string>",
+    "provider-id: option<string>",
+    "deadline-ms: option<s64>",
+    "attempt: u32",
+    "idempotency-key: option<string>",
+    "impersonation: option<impersonation>",
+];
+
+#[test]
+fn records_are_compared_field_by_field() {
+    const RECORD: &str = "read > parameter 2 (ctx) > option > record tenant-ctx";
+    let with = |edit: &dyn Fn(&mut Vec<&'static str>)| {
+        let mut fields = FIELDS.to_vec();
+        edit(&mut fields);
+        let bytes = state_store(&fields.join(", "), "ok");
+        let found = findings(&bytes, Grants::all(), &[]);
+        assert!(found.iter().all(|f| f.code == Code::ImportType && f.interface == "greentic:state/state-store@1.0.0"));
+        found
+            .into_iter()
+            .map(|f| (f.item.replace(RECORD, "…"), f.asked.unwrap(), f.offered.unwrap(), f.nearest))
+            .collect::<Vec<_>>()
+    };
+    let row = |item: &str, asked: &str, offered: &str, nearest: Option<&str>| {
+        (item.to_owned(), asked.to_owned(), offered.to_owned(), nearest.map(str::to_owned))
+    };
+    assert_eq!(with(&|_| {}), []);
+    assert_eq!(
+        with(&|f| f.retain(|field| !field.starts_with("i18n-id"))),
+        [row("… > field i18n-id", "nothing", "option<string>", None)]
+    );
+    assert_eq!(with(&|f| f.push("region: string")), [row("… > field region", "string", "nothing", None)]);
+    assert_eq!(
+        with(&|f| f[0] = "envs: string"),
+        [row("… > field envs", "string", "nothing", Some("env")), row("… > field env", "nothing", "string", None)]
+    );
+    assert_eq!(with(&|f| f[16] = "attempt: u64"), [row("… > field attempt", "u64", "u32", None)]);
+    assert_eq!(
+        with(&|f| f[10] = "attributes: list<tuple<string, u8>>"),
+        [row("… > field attributes > list item > tuple item 2", "u8", "string", None)]
+    );
+    let swapped = with(&|f| f.swap(0, 1));
+    assert!(swapped.len() == 1 && swapped[0].0 == "…", "{swapped:?}");
+    assert!(swapped[0].1.starts_with("fields in the order tenant, env,"), "{swapped:?}");
+    assert!(swapped[0].2.starts_with("fields in the order env, tenant,"), "{swapped:?}");
+}
+
+#[test]
+fn enums_are_compared_case_by_case() {
+    for (cases, expected) in [
+        ("ok", vec![]),
+        ("ok, later", vec![("case later", "no payload", "nothing")]),
+        ("done", vec![("case done", "no payload", "nothing"), ("case ok", "nothing", "no payload")]),
+    ] {
+        let found = findings(&state_store(&FIELDS.join(", "), cases), Grants::all(), &[]);
+        let found: Vec<_> = found
+            .iter()
+            .map(|f| {
+                let item = f.item.strip_prefix("write > result > ok > enum op-ack > ").unwrap();
+                (item, f.asked.as_deref().unwrap(), f.offered.as_deref().unwrap())
+            })
+            .collect();
+        assert_eq!(found, expected, "{cases}");
+    }
+}
+
+#[test]
+fn what_is_wanted_must_be_exported_in_one_of_its_forms() {
+    const NODE: &str = "greentic:component/node@0.6.0";
+    const CORE: &str = "greentic:provider-core/schema-core-api@1.0.0";
+    let provider = |body: &str| {
+        let core = format!("package greentic:provider-core@1.0.0; interface schema-core-api {{ {body} }}");
+        component(&[&core, &format!("package test:root; world root {{ export {CORE}; }}")])
+    };
+    let whole = "describe: func() -> list<u8>; validate-config: func(c: list<u8>) -> list<u8>; \
+                 healthcheck: func() -> list<u8>; invoke: func(op: string, i: list<u8>) -> list<u8>;";
+    assert_eq!(findings(&provider(whole), Grants::none(), &[Want::Provider]), []);
+
+    let found = findings(&provider(whole), Grants::none(), &[Want::Node, Want::Provider]);
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].code, found[0].interface.as_str()), (Code::ExportMissing, NODE));
+    assert!(found[0].hint.as_deref().unwrap().contains(CORE), "{:?}", found[0]);
+
+    let found = findings(&provider(&whole.replace("healthcheck", "health-check")), Grants::none(), &[Want::Provider]);
+    let found: Vec<_> = found.iter().map(|f| (f.code, f.item.as_str(), f.nearest.as_deref())).collect();
+    assert_eq!(found, [(Code::ExportMissing, "healthcheck", Some("health-check"))]);
+
+    let found = findings(&provider(&whole.replace("op: string", "op: u32")), Grants::none(), &[Want::Provider]);
+    let found: Vec<_> =
+        found.iter().map(|f| (f.code, f.item.as_str(), f.asked.as_deref(), f.offered.as_deref())).collect();
+    assert_eq!(found, [(Code::ExportType, "invoke > parameter 1 (op)", Some("string"), Some("u32"))]);
+
+    let empty = wat::parse_str("(component)").unwrap();
+    assert_eq!(findings(&empty, Grants::none(), &[]), []);
+    let codes: Vec<_> =
+        findings(&empty, Grants::none(), &[Want::Node, Want::Provider]).iter().map(|f| f.code).collect();
+    assert_eq!(codes, [Code::ExportMissing, Code::ExportMissing]);
+}
+
+#[test]
+fn all_findings_of_a_component_come_at_once() {
+    let bytes = wat::parse_str(
+        r#"(component
+            (import "greentic:state/state-stor@1.0.0" (instance (export "f" (func))))
+            (import "greentic:telemetry/logger-api@2.0.0" (instance (export "f" (func))))
+            (import "greentic:host/kv-v1@1.0.0" (instance (export "f" (func)))))"#,
+    )
+    .unwrap();
+    let found = findings(&bytes, Grants::none(), &[Want::Node]);
+    let codes: Vec<_> = found.iter().map(|f| f.code).collect();
+    assert_eq!(
+        codes,
+        [Code::ImportUnknown, Code::ImportVersion, Code::ImportNotGranted, Code::ImportFunction, Code::ExportMissing]
+    );
+    let error = verdict("pay", found).unwrap_err();
+    assert_eq!(error.code(), Code::Nonconforming);
+    assert_eq!(error.details().len(), 5);
+    assert!(error.details().iter().all(|e| e.message().starts_with("component pay ")), "{error}");
+    assert!(error.details().iter().all(|e| e.hint_text().is_some()), "{error}");
+    assert!(verdict("pay", Vec::new()).is_ok());
+}
+
+#[test]
+fn findings_are_stable_as_json() {
+    let found = findings(&importing("greentic:host/kv-v1@1.0.0"), Grants::none(), &[]);
+    insta::assert_json_snapshot!(found, @r#"
+    [
+      {
+        "code": "GRH-0306",
+        "interface": "greentic:host/kv-v1@1.0.0",
+        "item": "",
+        "asked": "kv",
+        "rule": "granted",
+        "hint": "grant `kv` to the pack in the tenant's bindings"
+      },
+      {
+        "code": "GRH-0304",
+        "interface": "greentic:host/kv-v1@1.0.0",
+        "item": "f",
+        "rule": "known-function",
+        "hint": "the interface has get, put"
+      }
+    ]
+    "#);
+}
+
+#[test]
+fn types_that_no_interface_of_the_host_has_are_compared_too() {
+    let shape = |body: &str| {
+        let package = format!("package a:b; interface i {{ {body} }} world root {{ import i; }}");
+        inspect("c", &component(&[&package])).unwrap()
+    };
+    let differences = |asked: &str, offered: &str| -> Vec<String> {
+        let (asked, offered) = (shape(asked), shape(offered));
+        let (asked, offered) = (&asked.imports["a:b/i"], &offered.imports["a:b/i"]);
+        let mut differ = types::Differ::default();
+        let found = differ.function("f", &asked.functions["f"], &offered.functions["f"]);
+        found.into_iter().map(|d| format!("{}: {} / {}", d.item, d.asked, d.offered)).collect()
+    };
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("flags x { a, b } f: func(p: x);", "flags y { a, b } f: func(p: y);", &[]),
+        (
+            "flags x { a, b } f: func(p: x);",
+            "flags x { a } f: func(p: x);",
+            &["f > parameter 1 (p) > flags x > flag b: no payload / nothing"],
+        ),
+        (
+            "variant v { a(u8), b } f: func() -> v;",
+            "variant v { a(string), b(u8) } f: func() -> v;",
+            &["f > result > variant v > case a: u8 / string", "f > result > variant v > case b: nothing / u8"],
+        ),
+        ("f: func(p: tuple<u8, u8>);", "f: func(p: tuple<u8>);", &["f > parameter 1 (p): tuple<u8, u8> / tuple<u8>"]),
+        (
+            "f: func() -> result<u8>;",
+            "f: func() -> result<_, u8>;",
+            &["f > result > ok: u8 / nothing", "f > result > error: nothing / u8"],
+        ),
+        ("f: func(p: list<char>);", "f: func(p: list<f64>);", &["f > parameter 1 (p) > list item: char / f64"]),
+    ];
+    for (asked, offered, expected) in cases {
+        assert_eq!(&differences(asked, offered), expected, "{asked} / {offered}");
+    }
+}
+
+fn code_of<T>(result: Result<T>) -> Option<Code> {
+    result.err().map(|error| error.code())
+}
+
+#[test]
+fn what_is_no_component_is_said_to_be_none() {
+    let wit_package = {
+        let mut resolve = Resolve::default();
+        let package = resolve.push_source("a.wit", "package a:b; interface i { f: func(); }").unwrap();
+        wit_component::encode(&resolve, package).unwrap()
+    };
+    for (what, bytes) in [
+        ("nothing", Vec::new()),
+        ("text", b"(component)".to_vec()),
+        ("a module", wat::parse_str("(module)").unwrap()),
+        ("a WIT package", wit_package),
+        ("a section that claims four gigabytes", b"\0asm\x0d\0\x01\0\x07\xff\xff\xff\xff\x0f".to_vec()),
+    ] {
+        assert_eq!(code_of(inspect("c", &bytes)), Some(Code::NotAComponent), "{what}");
+    }
+}
+
+#[test]
+fn a_damaged_component_is_refused_or_read_but_never_fatal() {
+    let whole = over_host("import greentic:host/kv-v1@1.0.0; export greentic:provider/schema-core-api@1.0.0;");
+    let surface = Surface::host().unwrap();
+    // A cut between two sections leaves a component that is whole, if poorer.
+    let cuts: Vec<_> = (0..whole.len()).step_by(7).collect();
+    let refused = cuts.iter().filter(|end| inspect("c", &whole[..**end]).is_err()).count();
+    assert!(refused > cuts.len() * 9 / 10, "{refused} of {}", cuts.len());
+    for position in (8..whole.len()).step_by(5) {
+        let mut bytes = whole.clone();
+        bytes[position] ^= 0xff;
+        if let Ok(shape) = inspect("c", &bytes) {
+            compare(&shape, surface, Grants::none(), &[Want::Provider]);
+        }
+    }
+}
+
+#[test]
+fn long_names_and_long_chains_of_aliases_are_bounded() {
+    use std::fmt::Write as _;
+
+    let mut body = String::from("type t0 = u8;");
+    for n in 1..3000 {
+        write!(body, "type t{n} = t{};", n - 1).unwrap();
+    }
+    let host = format!("package greentic:host@1.0.0; interface kv-v1 {{ {body} get: func(a: t2999); }}");
+    let root = "package test:root; world root { import greentic:host/kv-v1@1.0.0; }";
+    let found = findings(&component(&[&host, root]), Grants::all(), &[]);
+    assert_eq!(found.len(), 3, "{found:?}");
+
+    let long = "x".repeat(30_000);
+    let found = findings(&importing(&format!("{long}:{long}/{long}")), Grants::all(), &[]);
+    assert!(found.iter().all(|f| f.message().len() < 1000 && f.code == Code::ImportUnknown));
+    assert_eq!(found.len(), 1);
+}
+
+#[test]
+fn every_grant_opens_an_interface() {
+    for grant in Grant::ALL {
+        assert!(Surface::host().unwrap().imports().values().any(|offer| offer.needs.contains(&grant)), "{grant}");
+    }
+}

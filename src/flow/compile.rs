@@ -1,0 +1,205 @@
+//! Compiles flows: every name resolved, every template parsed, every finding reported at once.
+//!
+//! A flow with findings is disabled and says all of them; the pack's other flows run. What is odd but does not keep
+//! a flow from running is a note.
+
+mod calls;
+mod component;
+mod graph;
+mod node;
+mod policy;
+mod provider;
+mod route;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use crate::error::{Code, Error};
+use crate::flow::compile::node::NodeDraft;
+use crate::flow::doc::FlowDoc;
+use crate::flow::hint;
+use crate::flow::model::{Flow, FlowSet, FlowState, Node, NodeIx};
+use crate::id::{self, Id};
+
+/// What a pack offers to its flows.
+pub trait Catalog {
+    /// The component with this id.
+    fn component(&self, id: &str) -> Option<ComponentInfo>;
+    /// The ids of all components.
+    fn component_ids(&self) -> Vec<Id>;
+    /// The provider with this id.
+    fn provider(&self, id: &str) -> Option<ProviderInfo>;
+    /// The ids of the providers of a type.
+    fn providers_of_type(&self, provider_type: &str) -> Vec<Id>;
+    /// The ids of all providers.
+    fn provider_ids(&self) -> Vec<Id>;
+}
+
+/// What is known about a component.
+#[derive(Clone, Debug)]
+pub struct ComponentInfo {
+    /// Whether flows can call it, or why not.
+    pub callable: Result<(), Error>,
+    /// Its operations; none if they are unknown, and then any is allowed.
+    pub ops: Option<Vec<String>>,
+}
+
+/// What is known about a provider.
+#[derive(Clone, Debug)]
+pub struct ProviderInfo {
+    /// Its operations; none if they are unknown, and then any is allowed.
+    pub ops: Option<Vec<String>>,
+}
+
+/// Compiles the flows of a pack.
+pub fn compile(docs: &[FlowDoc], catalog: &dyn Catalog) -> FlowSet {
+    let flows: HashSet<&str> = docs.iter().map(|doc| &*doc.id).collect();
+    let mut drafts: IndexMap<Id, Draft<'_>> = IndexMap::new();
+    let mut notes = Vec::new();
+    for doc in docs {
+        if let Some(first) = drafts.get_mut(&doc.id) {
+            let message = format!("flow {:?} is defined twice", &*doc.id);
+            let hint = format!("the other one is in {}", first.doc.origin);
+            first.findings.push(Error::new(Code::FlowInvalid, message).at(doc.origin.clone()).hint(hint));
+            continue;
+        }
+        drafts.insert(doc.id.clone(), Draft::of(doc, catalog, &flows, &mut notes));
+    }
+    calls::check(&mut drafts, &mut notes);
+    let flows = drafts.into_iter().map(|(id, draft)| (id, draft.finish())).collect();
+    FlowSet { flows, notes }
+}
+
+/// A flow while it is compiled.
+struct Draft<'a> {
+    doc: &'a FlowDoc,
+    /// None if the flow cannot run.
+    flow: Option<Flow>,
+    /// Flows that every run of this one calls.
+    certain_calls: Vec<Id>,
+    findings: Vec<Error>,
+}
+
+impl<'a> Draft<'a> {
+    fn of(doc: &'a FlowDoc, catalog: &dyn Catalog, flows: &HashSet<&str>, notes: &mut Vec<Error>) -> Self {
+        let mut draft = Self { doc, flow: None, certain_calls: Vec::new(), findings: Vec::new() };
+        let Some(entry) = draft.entry() else { return draft };
+        let mut nodes: IndexMap<&str, NodeDraft<'_>> = doc
+            .nodes
+            .iter()
+            .map(|(id, written)| (id.as_str(), NodeDraft::of(id, written, doc, catalog, flows)))
+            .collect();
+        let entrypoints = draft.entrypoints(notes);
+        let starts = || std::iter::once(entry).chain(entrypoints.values().copied());
+        let reachable = graph::reachable(starts(), &nodes);
+        for (id, node) in &mut nodes {
+            notes.append(&mut node.notes);
+            if reachable.contains(id) {
+                draft.findings.append(&mut node.findings);
+            } else {
+                let message = format!("flow {:?}: no route reaches node {id:?}", &*doc.id);
+                let note = Error::new(Code::NodeUnreachable, message).at(node.location.clone());
+                notes.push(note.hint("add a route to it, or remove it"));
+                notes.append(&mut node.findings);
+            }
+        }
+        draft.findings.extend(graph::endless(&reachable, &nodes));
+        draft.certain_calls = graph::certain_calls(entry, &nodes);
+        draft.flow = assemble(doc, entry, &entrypoints, nodes);
+        draft
+    }
+
+    /// The node where the flow starts.
+    fn entry(&mut self) -> Option<&'a str> {
+        let doc = self.doc;
+        let Some((first, _)) = doc.nodes.first() else {
+            let error = Error::new(Code::FlowEmpty, format!("flow {:?} has no nodes", &*doc.id));
+            self.findings.push(error.at(doc.origin.clone()).hint("add nodes, or remove the flow"));
+            return None;
+        };
+        let Some(named) = doc.entrypoints.get("default") else {
+            return Some(if doc.nodes.contains_key("in") { "in" } else { first });
+        };
+        if !doc.nodes.contains_key(named) {
+            self.findings.push(self.no_entry("default", named));
+            return None;
+        }
+        Some(named)
+    }
+
+    /// The other entry points; one that leads nowhere is noted and left out.
+    fn entrypoints(&self, notes: &mut Vec<Error>) -> HashMap<&'a str, &'a str> {
+        let mut found = HashMap::new();
+        for (name, node) in self.doc.entrypoints.iter().filter(|(name, _)| *name != "default") {
+            if self.doc.nodes.contains_key(node) {
+                found.insert(name.as_str(), node.as_str());
+            } else {
+                notes.push(self.no_entry(name, node));
+            }
+        }
+        found
+    }
+
+    fn no_entry(&self, name: &str, node: &str) -> Error {
+        let (name, shown) = (id::clip(name), id::clip(node));
+        let message = format!("flow {:?}: entry point {name:?} names the unknown node {shown:?}", &*self.doc.id);
+        let hint = hint::did_you_mean(node, "nodes", self.doc.nodes.keys().map(String::as_str));
+        Error::new(Code::NodeUnknown, message).at(self.doc.origin.clone()).hint(hint)
+    }
+
+    fn finish(self) -> FlowState {
+        match self.flow {
+            Some(flow) if self.findings.is_empty() => FlowState::Ready(Arc::new(flow)),
+            _ => {
+                let summary = format!("flow {:?} cannot run", &*self.doc.id);
+                let reason = Error::from_many(Code::FlowInvalid, summary, self.findings).in_file(&self.doc.origin.file);
+                FlowState::Disabled { kind: self.doc.kind, reason }
+            }
+        }
+    }
+}
+
+/// Puts the nodes in their places. Nodes that no route reaches stay, unless something is wrong with them.
+fn assemble(
+    doc: &FlowDoc,
+    entry: &str,
+    entrypoints: &HashMap<&str, &str>,
+    mut nodes: IndexMap<&str, NodeDraft<'_>>,
+) -> Option<Flow> {
+    loop {
+        let known: HashSet<&str> = nodes.iter().filter(|(_, node)| node.action.is_some()).map(|(id, _)| *id).collect();
+        let before = nodes.len();
+        nodes.retain(|id, node| known.contains(id) && node.route.targets().iter().all(|target| known.contains(target)));
+        if nodes.len() == before {
+            break;
+        }
+    }
+    let places: HashMap<String, NodeIx> =
+        nodes.keys().enumerate().map(|(place, id)| ((*id).to_owned(), place)).collect();
+    let nodes = nodes.into_iter().map(|(id, draft)| {
+        Some(Node {
+            id: Id::from(id),
+            action: draft.action?,
+            output: draft.output,
+            route: draft.route.resolve(&places)?,
+            retry: draft.retry,
+            timeout: draft.timeout,
+        })
+    });
+    Some(Flow {
+        id: doc.id.clone(),
+        kind: doc.kind,
+        title: doc.title.clone(),
+        entry: places.get(entry).copied()?,
+        nodes: nodes.collect::<Option<_>>()?,
+        entrypoints: entrypoints
+            .iter()
+            .map(|(name, node)| Some(((*name).to_owned(), places.get(*node).copied()?)))
+            .collect::<Option<_>>()?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

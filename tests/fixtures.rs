@@ -1,0 +1,120 @@
+//! The guest fixtures: each is built, fits the host as far as it is meant to, and is used by a test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use greentic_runner_host::capabilities::grants::{Grant, Grants};
+use greentic_runner_host::conform::{Finding, Surface, Want, compare, inspect};
+use greentic_runner_host::{Code, error};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+struct Fixture {
+    name: &'static str,
+    want: Want,
+    grants: &'static [Grant],
+    findings: &'static [(Code, &'static str)],
+}
+
+const fn node(name: &'static str, grants: &'static [Grant]) -> Fixture {
+    Fixture { name, want: Want::Node, grants, findings: &[] }
+}
+
+const fn provider(name: &'static str) -> Fixture {
+    Fixture { name, want: Want::Provider, grants: &[], findings: &[] }
+}
+
+const FIXTURES: &[Fixture] = &[
+    provider("echo-provider"),
+    provider("legacy-provider"),
+    provider("legacy-provider-core"),
+    node("chatty", &[Grant::State]),
+    node("control-user", &[]),
+    node("deep-recursing", &[]),
+    node("echo-node", &[]),
+    node("giant-results", &[]),
+    node("kv-counter", &[Grant::Kv]),
+    node("liar", &[Grant::State]),
+    node("logger", &[Grant::Telemetry]),
+    node("memory-eating", &[]),
+    node("old-imports", &[Grant::State, Grant::Session, Grant::Telemetry]),
+    node("session-user", &[Grant::State, Grant::Session, Grant::Telemetry]),
+    node("spinning", &[]),
+    node("spinning-start", &[]),
+    node("stateful-counter", &[Grant::State]),
+    node("trapping", &[]),
+    Fixture {
+        name: "empty",
+        want: Want::Node,
+        grants: &[],
+        findings: &[(Code::ExportMissing, "greentic:component/node@0.6.0")],
+    },
+    Fixture {
+        name: "unknown-import",
+        want: Want::Node,
+        grants: &[],
+        findings: &[(Code::ImportUnknown, "acme:billing/ledger@1.0.0")],
+    },
+];
+
+fn findings(name: &str, grants: Grants, want: Want) -> error::Result<Vec<Finding>> {
+    let path = Path::new(ROOT).join("target/guests").join(format!("{name}.wasm"));
+    let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask guests`", path.display()));
+    Ok(compare(&inspect(name, &bytes)?, Surface::host()?, grants, &[want]))
+}
+
+#[test]
+fn fixtures_fit_the_host_with_exactly_the_grants_they_use() {
+    for fixture in FIXTURES {
+        let granted: Grants = fixture.grants.iter().copied().collect();
+        let found = findings(fixture.name, granted, fixture.want).unwrap();
+        let found: Vec<_> = found.iter().map(|f| (f.code, f.interface.as_str())).collect();
+        assert_eq!(found, fixture.findings, "{}", fixture.name);
+
+        let without = findings(fixture.name, Grants::none(), fixture.want).unwrap();
+        let refused = without.iter().filter(|f| f.code == Code::ImportNotGranted);
+        let mut refused: Vec<_> = refused.map(|f| f.asked.clone().unwrap()).collect();
+        let mut expected: Vec<_> = fixture.grants.iter().map(|g| g.name().to_owned()).collect();
+        (refused.sort(), expected.sort());
+        assert_eq!(refused, expected, "{}", fixture.name);
+    }
+}
+
+#[test]
+fn every_fixture_is_named_in_a_test() {
+    let mut code = String::new();
+    for file in files(&Path::new(ROOT).join("tests")).into_iter().chain(files(&Path::new(ROOT).join("src"))) {
+        if file.extension().is_some_and(|extension| extension == "rs") {
+            code += &fs::read_to_string(&file).unwrap();
+        }
+    }
+    let fixtures = Path::new(ROOT).join("guest-fixtures");
+    let mut names = Vec::new();
+    for path in entries(&fixtures) {
+        let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap_or_default();
+        if manifest.contains("\"cdylib\"") {
+            names.push(stem(&path));
+        }
+    }
+    names.extend(entries(&fixtures.join("wat")).iter().map(|path| stem(path)));
+    assert!(names.len() >= FIXTURES.len(), "{names:?}");
+    let unused: Vec<_> = names
+        .iter()
+        .filter(|name| !code.contains(&format!("\"{name}\"")) && !code.contains(&format!("{name}.wasm")))
+        .collect();
+    assert!(unused.is_empty(), "no test uses these fixtures: {unused:?}");
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let (directories, mut found): (Vec<_>, Vec<_>) = entries(directory).into_iter().partition(|path| path.is_dir());
+    found.extend(directories.iter().flat_map(|directory| files(directory)));
+    found
+}
+
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap().to_str().unwrap().to_owned()
+}

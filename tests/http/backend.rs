@@ -1,0 +1,183 @@
+//! A backend whose flows do what their names say.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
+use greentic_runner_host::clock::Timestamp;
+use greentic_runner_host::error::{Code, Error, Result};
+use greentic_runner_host::id::Id;
+use greentic_runner_host::ingress::channels::{Channels, PathPolicy, Verification, WebchatChannel, WebhookChannel};
+use greentic_runner_host::run::event::{Event, FlowChoice, ReplyTo};
+use greentic_runner_host::run::trace::{TraceEvent, What};
+use greentic_runner_host::server::Backend;
+use greentic_runner_host::server::backend::{Health, Outcome, OutcomeStatus, Submitted};
+use greentic_runner_host::store::{EventId, ReplyRoute, RunId, StoredReply};
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, broadcast, watch};
+
+type Shareable = Shared<BoxFuture<'static, Result<Outcome>>>;
+
+pub(crate) struct TestHost {
+    tenants: Mutex<BTreeMap<String, Arc<Channels>>>,
+    packs: AtomicUsize,
+    runs: AtomicUsize,
+    seen: Mutex<BTreeMap<String, (EventId, Shareable)>>,
+    replies: Mutex<BTreeMap<ReplyRoute, Vec<StoredReply>>>,
+    changed: watch::Sender<u64>,
+    trace: broadcast::Sender<Arc<TraceEvent>>,
+    held: Semaphore,
+    released: Arc<Semaphore>,
+}
+
+impl Default for TestHost {
+    fn default() -> Self {
+        let open = Channels {
+            webchat: WebchatChannel { verification: Verification::Insecure, flow: FlowChoice::Default },
+            webhook: WebhookChannel {
+                verification: Verification::PathPolicy,
+                policy: PathPolicy { allow: vec!["/webhook/".into()], deny: vec!["/webhook/private".into()] },
+            },
+        };
+        let open = Arc::new(open);
+        let tenants = [("demo", Arc::clone(&open)), ("acme", open), ("closed", Arc::default())];
+        Self {
+            tenants: Mutex::new(tenants.map(|(id, channels)| (id.to_owned(), channels)).into()),
+            packs: AtomicUsize::new(1),
+            runs: AtomicUsize::new(0),
+            seen: Mutex::default(),
+            replies: Mutex::default(),
+            changed: watch::channel(0).0,
+            trace: broadcast::channel(100).0,
+            held: Semaphore::new(0),
+            released: Arc::new(Semaphore::new(0)),
+        }
+    }
+}
+
+impl TestHost {
+    pub(crate) fn set_packs(&self, packs: usize) {
+        self.packs.store(packs, Ordering::SeqCst);
+    }
+
+    /// Serves no other tenant any more.
+    pub(crate) fn only(&self, tenant: &str) {
+        self.tenants.lock().unwrap().retain(|id, _| id == tenant);
+    }
+
+    pub(crate) fn runs(&self) -> usize {
+        self.runs.load(Ordering::SeqCst)
+    }
+
+    /// Resolves once a request is in the flow `hold`.
+    pub(crate) async fn held(&self) {
+        self.held.acquire().await.unwrap().forget();
+    }
+
+    pub(crate) fn release(&self) {
+        self.released.add_permits(1);
+    }
+
+    fn trace(&self, event: &Event, id: EventId, what: What) {
+        let (tenant, session) = (event.tenant.clone(), event.session.shown());
+        let run = RunId(uuid::Uuid::nil());
+        drop(self.trace.send(Arc::new(TraceEvent { tenant, session, event: id, run, at: Timestamp(0), what })));
+    }
+
+    fn result(&self, flow: &str, input: &Value, run: usize) -> Result<Value> {
+        Ok(match flow {
+            "chat" => json!({"text": format!("echo: {}", input["text"].as_str().unwrap_or_default())}),
+            "echo" => json!("echo"),
+            "answer" => input["raw"]["body"].clone(),
+            "input" => json!({"status": 200, "body": input}),
+            "count" => json!(format!("run {run}")),
+            "hold" => json!("released"),
+            "trap" => return Err(Error::new(Code::GuestTrap, "canary: unreachable at 0x1234")),
+            "busy" => return Err(Error::new(Code::Overloaded, "canary: queue of 5 is full")),
+            "panic" => panic!("canary"),
+            _ => return Err(Error::new(Code::FlowUnknown, "canary: flows are a, b, c")),
+        })
+    }
+
+    fn store(&self, event: &Event, reply: &Value) {
+        if let ReplyTo::Route(route) = &event.reply_to {
+            let mut replies = self.replies.lock().unwrap();
+            let list = replies.entry(route.clone()).or_default();
+            let seq = list.len() as u64 + 1;
+            list.push(StoredReply { seq, payload: Bytes::from(reply.to_string()), at: Timestamp(0) });
+            self.changed.send_modify(|version| *version += 1);
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for TestHost {
+    async fn submit(&self, event: Event) -> Result<Submitted> {
+        let key = event.dedupe.as_ref().map(|key| format!("{}:{key}", event.tenant));
+        let mut seen = self.seen.lock().unwrap();
+        if let Some((event, outcome)) = key.as_ref().and_then(|key| seen.get(key)) {
+            return Ok(Submitted { event: *event, duplicate: true, outcome: outcome.clone().boxed() });
+        }
+        let flow = match &event.flow {
+            FlowChoice::Id(id) => id.to_string(),
+            FlowChoice::Kind(_) | FlowChoice::Default => "chat".into(),
+        };
+        let run = self.runs() + 1;
+        let reply = self.result(&flow, &event.input, run)?;
+        self.runs.store(run, Ordering::SeqCst);
+        let id = EventId(run as u64);
+        self.trace(&event, id, What::Started { flow: Id::from(&*flow) });
+        self.store(&event, &reply);
+        self.trace(&event, id, What::Finished { steps: 1, micros: 1 });
+        let released = (flow == "hold").then(|| Arc::clone(&self.released));
+        if released.is_some() {
+            self.held.add_permits(1);
+        }
+        let outcome: Shareable = async move {
+            if let Some(released) = released {
+                released.acquire().await.unwrap().forget();
+            }
+            Ok(Outcome { status: OutcomeStatus::Completed, replies: vec![reply] })
+        }
+        .boxed()
+        .shared();
+        seen.extend(key.map(|key| (key, (id, outcome.clone()))));
+        Ok(Submitted { event: id, duplicate: false, outcome: outcome.boxed() })
+    }
+
+    async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {
+        let replies = self.replies.lock().unwrap();
+        let list = replies.get(route).into_iter().flatten();
+        Ok(list.filter(|reply| reply.seq > after).take(limit).cloned().collect())
+    }
+
+    fn watch(&self, _: &ReplyRoute) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn trace(&self) -> broadcast::Receiver<Arc<TraceEvent>> {
+        self.trace.subscribe()
+    }
+
+    fn tenants(&self) -> Vec<Id> {
+        self.tenants.lock().unwrap().keys().map(|id| Id::from(&**id)).collect()
+    }
+
+    fn channels(&self, tenant: &str) -> Option<Arc<Channels>> {
+        self.tenants.lock().unwrap().get(tenant).cloned()
+    }
+
+    fn health(&self) -> Health {
+        Health {
+            telemetry_ready: true,
+            secrets_ready: true,
+            active_packs: self.packs.load(Ordering::SeqCst),
+            last_reload: Some(Timestamp(1000)),
+            last_error: None,
+        }
+    }
+}
