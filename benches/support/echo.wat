@@ -1,0 +1,32 @@
+;; The smallest provider: it answers its input, allocates nothing and imports nothing, so that what is measured is the
+;; host.
+(component
+  (core module $m
+    (memory (export "memory") 2)
+    (global $next (mut i32) (i32.const 1024))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.get $next)
+      (global.set $next (i32.add (global.get $next) (local.get 3))))
+    (func $empty (export "empty") (result i32)
+      (i32.store (i32.const 4) (i32.const 0))
+      (i32.const 0))
+    (func (export "validate-config") (param i32 i32) (result i32) (call $empty))
+    (func (export "invoke") (param i32 i32 i32 i32) (result i32)
+      (i32.store (i32.const 0) (local.get 2))
+      (i32.store (i32.const 4) (local.get 3))
+      (i32.const 0)))
+  (core instance $i (instantiate $m))
+  (func $describe (result (list u8))
+    (canon lift (core func $i "empty") (memory (core memory $i "memory"))))
+  (func $validate (param "config-json" (list u8)) (result (list u8))
+    (canon lift (core func $i "validate-config") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+  (func $healthcheck (result (list u8))
+    (canon lift (core func $i "empty") (memory (core memory $i "memory"))))
+  (func $invoke (param "op" string) (param "input-json" (list u8)) (result (list u8))
+    (canon lift (core func $i "invoke") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
+  (instance $api
+    (export "describe" (func $describe))
+    (export "validate-config" (func $validate))
+    (export "healthcheck" (func $healthcheck))
+    (export "invoke" (func $invoke)))
+  (export "greentic:provider-schema-core/schema-core-api@1.0.0" (instance $api)))
