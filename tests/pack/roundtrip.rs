@@ -67,7 +67,7 @@ fn flow() -> impl Strategy<Value = FlowDoc> {
     let tags = prop::collection::hash_set("\\PC{0,3}", 0..3).prop_map(Vec::from_iter);
     let entrypoints = prop::collection::vec(("\\PC{0,3}", name()), 0..3);
     (head, names, tags, entrypoints).prop_flat_map(|(head, names, tags, entrypoints)| {
-        let nodes = vec![node(names.clone()); names.len()];
+        let nodes = names.iter().map(|_| node(names.clone()).boxed()).collect::<Vec<_>>();
         nodes.prop_map(move |nodes| FlowDoc {
             id: Id::from(head.0.as_str()),
             kind: head.1,
