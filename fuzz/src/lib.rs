@@ -1,0 +1,162 @@
+//! What the fuzz targets do with their bytes: one function per parser of foreign bytes.
+//!
+//! A target fails by panicking, also where a parser breaks a promise without panicking itself. Nothing here needs
+//! libFuzzer, so that a test on the stable compiler can replay the corpora through the same functions.
+
+use greentic_runner_host::error::{Code, Location};
+use greentic_runner_host::flow::condition::Condition;
+use greentic_runner_host::flow::template::{Mapping, NodeOutput, Root, Site, Vars};
+use greentic_runner_host::flow::ygtc;
+use greentic_runner_host::id::Id;
+use greentic_runner_host::ingress::channels::{PathPolicy, Verification, WebchatChannel, WebhookChannel};
+use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook as hook};
+use greentic_runner_host::pack::manifest::Manifest;
+use greentic_runner_host::pack::{self, Limits, LoadOptions};
+use greentic_runner_host::run::event::FlowChoice;
+use greentic_runner_host::{Error, conform};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+
+/// A parser's bytes.
+pub type Target = fn(&[u8]);
+
+/// Every target by name; the directories below `corpus/` have the same names.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("archive", archive),
+    ("component", component),
+    ("condition", condition),
+    ("manifest", manifest),
+    ("template", template),
+    ("webchat", webchat),
+    ("webhook", webhook),
+    ("ygtc", ygtc_file),
+];
+
+/// An error of a parser blames the input; a defect of the host is never the input's fault.
+fn blames_input<T>(result: Result<T, Error>) -> Option<T> {
+    result.inspect_err(|error| assert_ne!(error.code(), Code::Internal, "{error}")).ok()
+}
+
+/// `.gtpack` archives: what loads keeps to the limits.
+pub fn archive(bytes: &[u8]) {
+    let limits = Limits { entry: 64 << 10, total: 256 << 10, entries: 64, ratio_floor: 4 << 10, ..Limits::default() };
+    let total = limits.total;
+    let options = LoadOptions { limits, ..LoadOptions::default() };
+    let Some(pack) = blames_input(pack::load_bytes(bytes.to_vec(), "fuzz.gtpack", &options)) else { return };
+    let assets: usize = pack.assets.values().map(|asset| asset.len()).sum();
+    let components: usize = pack.components.values().map(|component| component.wasm.len()).sum();
+    assert!((assets + components) as u64 <= total, "the pack holds more than its limit");
+    assert!(!pack::Inspection::of(&pack).to_string().contains('\x1b'), "an inspection writes to a terminal");
+}
+
+/// Manifests: what can be read and written again is the same afterwards.
+pub fn manifest(bytes: &[u8]) {
+    let limits = Limits { manifest_values: 10_000, ..Limits::default() };
+    let Some(manifest) = blames_input(Manifest::decode(bytes, "manifest.cbor", &limits)) else { return };
+    // A node of another pack's component has no form in a manifest of ours.
+    let Ok(written) = manifest.encode() else { return };
+    let again = Manifest::decode(&written, "manifest.cbor", &Limits::default()).expect("what was written reads back");
+    assert_eq!(again.encode().expect("and can be written again"), written);
+}
+
+/// WebAssembly components: the outside that is compared with the host's interfaces.
+pub fn component(bytes: &[u8]) {
+    blames_input(conform::inspect(bytes));
+}
+
+/// Flow files.
+pub fn ygtc_file(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Some(flow) = blames_input(ygtc::parse(text, "fuzz.ygtc")) else { return };
+    assert!(greentic_runner_host::id::is_valid(&flow.id));
+}
+
+/// What a run knows in these tests.
+fn with_vars<T>(run: impl FnOnce(&Vars<'_>, &NodeOutput) -> T) -> T {
+    let entry = json!({ "text": "hello", "metadata": { "action": "buy", "n": 7 }, "list": [1, "two", null, { "a b": [] }] });
+    let output = NodeOutput { ok: true, payload: json!({ "status": "ok", "count": 3 }), meta: Value::Null };
+    let nodes = IndexMap::from([(Id::from("ask"), output.clone())]);
+    run(&Vars::new(&entry, &output.payload, &nodes).with_input(&entry).with_result(&entry), &output)
+}
+
+/// Payloads with templates: what is parsed without findings renders or fails, within its bound.
+pub fn template(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let payload = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    for (roots, pointers) in [(Root::PAYLOAD, false), (Root::CALL, true)] {
+        let mut site = Site {
+            node: Id::from("fuzz"),
+            roots,
+            pointers,
+            has_node: &|node| node == "ask",
+            location: Location { file: "fuzz.ygtc".to_owned(), position: None },
+            findings: Vec::new(),
+            notes: Vec::new(),
+        };
+        let mapping = Mapping::parse(&payload, &mut site);
+        if site.findings.is_empty() {
+            with_vars(|vars, _| blames_input(mapping.render(vars)));
+        }
+    }
+}
+
+/// Routing conditions.
+pub fn condition(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok(condition) = Condition::parse(text) else { return };
+    let first = with_vars(|vars, output| condition.holds(vars, output));
+    assert_eq!(first, with_vars(|vars, output| condition.holds(vars, output)), "a condition depends on its variables only");
+}
+
+/// Splits bytes into headers and a body: lines `name: value` up to an empty line.
+fn split(bytes: &[u8]) -> (HeaderMap, &[u8]) {
+    let mut headers = HeaderMap::new();
+    let mut rest = bytes;
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let (line, after) = (&rest[..end], &rest[end + 1..]);
+        if line.is_empty() {
+            return (headers, after);
+        }
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { break };
+        let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(line[colon + 1..].trim_ascii()))
+        else {
+            break;
+        };
+        headers.append(name, value);
+        rest = after;
+    }
+    (HeaderMap::new(), bytes)
+}
+
+fn context() -> Context {
+    Context { tenant: Id::from("demo"), now: Default::default(), nonce: uuid::Uuid::nil() }
+}
+
+fn request<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a> {
+    Request { method: "POST", path: "/fuzz", query: Some("a=1&b=%20"), headers, body, peer: None }
+}
+
+/// Activities of the web chat: whatever an activity says, it stays with the tenant that it was sent to.
+pub fn webchat(bytes: &[u8]) {
+    let channel = WebchatChannel { verification: Verification::Insecure, flow: FlowChoice::Default };
+    let headers = HeaderMap::new();
+    let Some(intake) = blames_input(chat::receive(&channel, &context(), &request(&headers, bytes))) else { return };
+    let greentic_runner_host::ingress::Intake::Message(inbound) = intake else { return };
+    stays_with_its_tenant(*inbound);
+}
+
+/// Requests of the generic webhook, headers before an empty line.
+pub fn webhook(bytes: &[u8]) {
+    let channel = WebhookChannel { verification: Verification::PathPolicy, policy: PathPolicy::default() };
+    let (headers, body) = split(bytes);
+    let received = hook::receive(&channel, &context(), "fuzz", &request(&headers, body));
+    blames_input(received).into_iter().for_each(stays_with_its_tenant);
+}
+
+fn stays_with_its_tenant(inbound: greentic_runner_host::ingress::Inbound) {
+    assert!(inbound.session.lane().0.starts_with("demo:"), "the session is the tenant's");
+    let event = inbound.into_event("fuzz".to_owned()).expect("an envelope becomes an event");
+    assert_eq!(&*event.tenant, "demo");
+}
