@@ -4,7 +4,6 @@
 //! problem at once, each with file, line and column. This room reads files and variables and nothing else; it knows
 //! no secret, only the names of secrets.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
@@ -12,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::capabilities::grants::{Grant, Grants};
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Location, Result};
 use crate::id::Id;
@@ -24,7 +24,6 @@ mod tests;
 mod units;
 mod yaml;
 
-pub use bindings::Family;
 pub use env::RunnerConfig;
 pub use policy::{
     OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, SecretsPolicy, Timer, WebhookPolicy,
@@ -210,11 +209,11 @@ impl HostConfig {
         self.bindings.sessions.wait_ttl.map_or(WEEK, |ttl| ttl.0)
     }
 
-    /// The families of capabilities that the tenant's components get.
-    pub fn grants(&self) -> BTreeSet<Family> {
-        let granted = self.bindings.grants.as_deref().unwrap_or(&Family::ALL);
-        let state = self.bindings.state_store.allow;
-        granted.iter().copied().filter(|family| state || *family != Family::State).collect()
+    /// What the tenant's components may be linked to.
+    pub fn grants(&self) -> Grants {
+        let granted = self.bindings.grants.as_deref().unwrap_or(&Grant::ALL);
+        let granted: Grants = granted.iter().copied().collect();
+        if self.bindings.state_store.allow { granted } else { granted.without(Grant::State) }
     }
 
     /// A provider's settings, if the file states any. Not for logs.
@@ -225,6 +224,13 @@ impl HostConfig {
     /// The providers that the file has settings for, so that a name no pack has can be reported.
     pub fn configured_providers(&self) -> impl Iterator<Item = &str> {
         self.bindings.providers.keys().map(String::as_str)
+    }
+
+    /// The same, but a pack of which anything is wrong is refused if `strict` is set.
+    #[must_use]
+    pub fn with_strict_packs(mut self, strict: bool) -> Self {
+        self.bindings.packs.strict |= strict;
+        self
     }
 
     /// Whether a pack is refused of which a flow cannot run.

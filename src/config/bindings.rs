@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::capabilities::grants::Grant;
 use super::units::{ByteSize, Count, Name, Span, Text};
 use super::yaml::Cursor;
 
@@ -68,7 +69,7 @@ top_level! {
     #[schemars(default)]
     sessions: Sessions,
     /// Which capabilities components of this tenant get; all of them unless stated.
-    grants: Option<Vec<Family>>,
+    grants: Option<Vec<Grant>>,
     /// Settings of the packs' providers. The keys are provider ids.
     #[schemars(default)]
     providers: IndexMap<String, Provider>,
@@ -201,27 +202,6 @@ pub(super) struct LimitsSection {
 pub(super) struct Sessions {
     /// How long a run waits for the next event of its session, 7d unless stated.
     pub(super) wait_ttl: Option<Span>,
-}
-
-/// A family of capabilities, granted or not as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Family {
-    /// State of a session.
-    State,
-    /// Values that a tenant's sessions share.
-    Kv,
-    /// Changes of the session.
-    Session,
-    /// Logs and spans.
-    Telemetry,
-    /// Cancellation and yielding.
-    Control,
-}
-
-impl Family {
-    /// Every family.
-    pub const ALL: [Self; 5] = [Self::State, Self::Kv, Self::Session, Self::Telemetry, Self::Control];
 }
 
 /// Settings of a provider.

@@ -81,7 +81,7 @@ fn reads_every_section() {
         RunLimits { steps: 30, call_depth: 4, run_bytes: 1 << 20, event_deadline: Duration::from_secs(90), queue: 50 }
     );
     assert_eq!(config.wait_ttl(), Duration::from_secs(12 * 3_600));
-    assert_eq!(config.grants(), BTreeSet::from([Family::Kv, Family::Telemetry]), "no state: the store is not allowed");
+    assert_eq!(config.grants(), [Grant::Kv, Grant::Telemetry].into_iter().collect(), "no state: the store is not allowed");
     assert_eq!(config.provider_config("mail").unwrap()["from"], "bot@example.org");
     assert_eq!(config.configured_providers().collect::<Vec<_>>(), ["mail"]);
     assert!(config.strict_packs());
@@ -98,7 +98,7 @@ fn has_the_promised_defaults() {
         assert_eq!(config.limits(), Limits::default());
         assert_eq!(config.run_limits(), RunLimits::default());
         assert_eq!(config.wait_ttl(), Duration::from_secs(604_800));
-        assert_eq!(config.grants(), BTreeSet::from(Family::ALL));
+        assert_eq!(config.grants(), Grants::all());
         assert!(config.operator_policy().allows("any", "op"));
         assert!(config.oauth_broker_config(&Id::from("local")).is_none());
         assert!(config.provider_config("mail").is_none() && !config.strict_packs() && config.notes().is_empty());
