@@ -8,7 +8,8 @@ use greentic_runner_host::flow::condition::Condition;
 use greentic_runner_host::flow::template::{Mapping, NodeOutput, Root, Site, Vars};
 use greentic_runner_host::flow::ygtc;
 use greentic_runner_host::id::Id;
-use greentic_runner_host::ingress::channels::{PathPolicy, Verification, WebchatChannel, WebhookChannel};
+use greentic_runner_host::config::WebhookPolicy;
+use greentic_runner_host::ingress::channels::{Verification, WebchatChannel, WebhookChannel};
 use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook as hook};
 use greentic_runner_host::pack::manifest::Manifest;
 use greentic_runner_host::pack::{self, Limits, LoadOptions};
@@ -74,7 +75,8 @@ pub fn ygtc_file(bytes: &[u8]) {
 
 /// What a run knows in these tests.
 fn with_vars<T>(run: impl FnOnce(&Vars<'_>, &NodeOutput) -> T) -> T {
-    let entry = json!({ "text": "hello", "metadata": { "action": "buy", "n": 7 }, "list": [1, "two", null, { "a b": [] }] });
+    let entry =
+        json!({ "text": "hello", "metadata": { "action": "buy", "n": 7 }, "list": [1, "two", null, { "a b": [] }] });
     let output = NodeOutput { ok: true, payload: json!({ "status": "ok", "count": 3 }), meta: Value::Null };
     let nodes = IndexMap::from([(Id::from("ask"), output.clone())]);
     run(&Vars::new(&entry, &output.payload, &nodes).with_input(&entry).with_result(&entry), &output)
@@ -106,7 +108,11 @@ pub fn condition(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let Ok(condition) = Condition::parse(text) else { return };
     let first = with_vars(|vars, output| condition.holds(vars, output));
-    assert_eq!(first, with_vars(|vars, output| condition.holds(vars, output)), "a condition depends on its variables only");
+    assert_eq!(
+        first,
+        with_vars(|vars, output| condition.holds(vars, output)),
+        "a condition depends on its variables only"
+    );
 }
 
 /// Splits bytes into headers and a body: lines `name: value` up to an empty line.
@@ -149,7 +155,7 @@ pub fn webchat(bytes: &[u8]) {
 
 /// Requests of the generic webhook, headers before an empty line.
 pub fn webhook(bytes: &[u8]) {
-    let channel = WebhookChannel { verification: Verification::PathPolicy, policy: PathPolicy::default() };
+    let channel = WebhookChannel { verification: Verification::PathPolicy, policy: WebhookPolicy::default() };
     let (headers, body) = split(bytes);
     let received = hook::receive(&channel, &context(), "fuzz", &request(&headers, body));
     blames_input(received).into_iter().for_each(stays_with_its_tenant);
