@@ -9,6 +9,7 @@ pub mod abi;
 pub mod activity;
 pub mod capabilities;
 pub mod clock;
+pub mod config;
 pub mod conform;
 pub mod engine;
 pub mod error;
@@ -22,4 +23,5 @@ pub mod session;
 pub mod store;
 
 pub use activity::{Activity, ActivityKind};
+pub use config::HostConfig;
 pub use error::{Code, Error, Result};
