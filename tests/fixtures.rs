@@ -57,6 +57,7 @@ const FIXTURES: &[Fixture] = &[
     },
 ];
 
+#[cfg(test)]
 fn findings(name: &str, grants: Grants, want: Want) -> error::Result<Vec<Finding>> {
     let path = Path::new(ROOT).join("target/guests").join(format!("{name}.wasm"));
     let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask guests`", path.display()));
@@ -111,10 +112,12 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
+#[cfg(test)]
 fn entries(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
+#[cfg(test)]
 fn stem(path: &Path) -> String {
     path.file_stem().unwrap().to_str().unwrap().to_owned()
 }
