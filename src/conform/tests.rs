@@ -50,8 +50,9 @@ fn a_component_that_uses_everything_as_it_is_has_no_findings() {
 
 #[test]
 fn an_import_is_judged_by_its_full_name() {
+    type Expected = (Code, Option<&'static str>, Option<&'static str>);
     const STORE: &str = "greentic:state/state-store@1.0.0";
-    let cases: &[(&str, Option<(Code, Option<&str>, Option<&str>)>)] = &[
+    let cases: &[(&str, Option<Expected>)] = &[
         ("wasi:cli/stdout@0.2.0", None),
         ("wasi:sockets/tcp@0.2.9", None),
         ("wasi:io/streams@0.2.12", None),
@@ -123,7 +124,8 @@ fn a_function_outside_of_interfaces_is_unknown() {
 /// `greentic:host/kv-v1@1.0.0` with another body, and what differs then: code, item, asked, offered.
 #[test]
 fn functions_are_compared_by_name_and_type() {
-    let cases: &[(&str, &[(Code, &str, Option<&str>, Option<&str>)])] = &[
+    type Expected = (Code, &'static str, Option<&'static str>, Option<&'static str>);
+    let cases: &[(&str, &[Expected])] = &[
         ("get: func(ns: string, key: string) -> option<string>;", &[]),
         ("get: func(other: string, names: string) -> option<string>;", &[]),
         ("gets: func(ns: string);", &[(Code::ImportFunction, "gets", None, None)]),
@@ -449,5 +451,66 @@ fn long_names_and_long_chains_of_aliases_are_bounded() {
 fn every_grant_opens_an_interface() {
     for grant in Grant::ALL {
         assert!(Surface::host().unwrap().imports().values().any(|offer| offer.needs.contains(&grant)), "{grant}");
+    }
+}
+
+/// The whole surface in one reviewed file beside the WIT: nothing of it changes unseen.
+#[test]
+fn the_surface_is_as_recorded() {
+    use std::fmt::Write as _;
+
+    let surface = Surface::host().unwrap();
+    let mut text = String::new();
+    for (name, offer) in surface.imports() {
+        let needs: Vec<_> = offer.needs.iter().map(|grant| grant.name()).collect();
+        writeln!(text, "import {name} [{}]", needs.join(" ")).unwrap();
+        outline(&mut text, &offer.interface);
+    }
+    for (name, interface) in surface.exports() {
+        writeln!(text, "export {name}").unwrap();
+        outline(&mut text, interface);
+    }
+    for name in surface.wasi() {
+        writeln!(text, "import {name}@0.2").unwrap();
+    }
+    insta::with_settings!({ snapshot_path => "../../wit", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("host-surface", text);
+    });
+}
+
+/// Functions by line, then the named types in the order in which they come up.
+fn outline(text: &mut String, interface: &Interface) {
+    use std::fmt::Write as _;
+
+    let mut named = indexmap::IndexMap::new();
+    for (name, function) in &interface.functions {
+        let params: Vec<_> = function.params.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+        let result = function.result.as_ref().map(|ty| format!(" -> {ty}")).unwrap_or_default();
+        writeln!(text, "  {name}({}){result}", params.join(", ")).unwrap();
+        function.params.iter().map(|(_, ty)| ty).chain(&function.result).for_each(|ty| collect(&mut named, ty));
+    }
+    for (name, members) in named {
+        writeln!(text, "  {name} {{ {} }}", members.join(", ")).unwrap();
+    }
+}
+
+fn collect(named: &mut indexmap::IndexMap<String, Vec<String>>, ty: &TypeRef) {
+    let shown = |name: &str, ty: Option<&TypeRef>| ty.map_or_else(|| name.to_owned(), |ty| format!("{name}: {ty}"));
+    let (members, inner): (Vec<String>, Vec<&TypeRef>) = match &**ty {
+        Type::Record(_, fields) => {
+            (fields.iter().map(|(name, ty)| shown(name, Some(ty))).collect(), fields.iter().map(|(_, ty)| ty).collect())
+        }
+        Type::Variant(_, cases) => (
+            cases.iter().map(|(name, ty)| shown(name, ty.as_ref())).collect(),
+            cases.iter().filter_map(|(_, ty)| ty.as_ref()).collect(),
+        ),
+        Type::Enum(_, names) | Type::Flags(_, names) => (names.clone(), Vec::new()),
+        Type::List(inner) | Type::FixedList(inner, _) | Type::Option(inner) => return collect(named, inner),
+        Type::Result(ok, error) => return ok.iter().chain(error).for_each(|ty| collect(named, ty)),
+        Type::Tuple(items) => return items.iter().for_each(|ty| collect(named, ty)),
+        Type::Primitive(_) | Type::Resource(..) | Type::Foreign(_) => return,
+    };
+    if named.insert(ty.to_string(), members).is_none() {
+        inner.into_iter().for_each(|ty| collect(named, ty));
     }
 }
