@@ -74,7 +74,8 @@ pub fn ygtc_file(bytes: &[u8]) {
 
 /// What a run knows in these tests.
 fn with_vars<T>(run: impl FnOnce(&Vars<'_>, &NodeOutput) -> T) -> T {
-    let entry = json!({ "text": "hello", "metadata": { "action": "buy", "n": 7 }, "list": [1, "two", null, { "a b": [] }] });
+    let entry =
+        json!({ "text": "hello", "metadata": { "action": "buy", "n": 7 }, "list": [1, "two", null, { "a b": [] }] });
     let output = NodeOutput { ok: true, payload: json!({ "status": "ok", "count": 3 }), meta: Value::Null };
     let nodes = IndexMap::from([(Id::from("ask"), output.clone())]);
     run(&Vars::new(&entry, &output.payload, &nodes).with_input(&entry).with_result(&entry), &output)
@@ -106,7 +107,11 @@ pub fn condition(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let Ok(condition) = Condition::parse(text) else { return };
     let first = with_vars(|vars, output| condition.holds(vars, output));
-    assert_eq!(first, with_vars(|vars, output| condition.holds(vars, output)), "a condition depends on its variables only");
+    assert_eq!(
+        first,
+        with_vars(|vars, output| condition.holds(vars, output)),
+        "a condition depends on its variables only"
+    );
 }
 
 /// Splits bytes into headers and a body: lines `name: value` up to an empty line.

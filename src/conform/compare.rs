@@ -210,7 +210,8 @@ fn export_differences(name: &str, asked: &Interface, offered: &Interface) -> Vec
 fn no_export(want: Want, shape: &ComponentShape) -> Finding {
     const LISTED: usize = 8;
     let (best, all) = (want.any_of().first().copied().unwrap_or_default(), want.any_of().join(" or "));
-    let exported: Vec<_> = shape.exports.keys().chain(shape.exported_functions.keys()).map(|name| shown(name)).collect();
+    let exported: Vec<_> =
+        shape.exports.keys().chain(shape.exported_functions.keys()).map(|name| shown(name)).collect();
     let missing = Finding::new(Code::ExportMissing, best, Rule::WantedExport);
     if exported.is_empty() {
         let hint = format!("put a component in its place that exports {all}");

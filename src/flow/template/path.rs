@@ -34,7 +34,8 @@ impl Root {
     /// What any payload may use.
     pub const PAYLOAD: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State];
     /// What the map of a call's input or result may use.
-    pub const CALL: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Input, Self::Result];
+    pub const CALL: &'static [Self] =
+        &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Input, Self::Result];
     /// What the map of a node's output may use.
     pub const OUTPUT: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Result];
     /// What the map of a call's error may use.
