@@ -119,6 +119,14 @@ impl Activity {
         in_conversation, conversation => conversation;
     }
 
+    /// A reply to this activity, in the same session.
+    pub(crate) fn reply(&self, payload: Value) -> Self {
+        let mut reply = self.clone();
+        reply.kind = ActivityKind::Custom { action: "response".to_owned(), flow_type: None };
+        reply.payload = payload;
+        reply
+    }
+
     /// What kind of activity it is.
     pub fn kind(&self) -> &ActivityKind {
         &self.kind

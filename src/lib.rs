@@ -8,11 +8,14 @@
 pub mod abi;
 pub mod activity;
 pub mod capabilities;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod conform;
 pub mod engine;
 pub mod error;
 pub mod flow;
+pub mod host;
 pub mod id;
 pub mod ingress;
 pub mod pack;
@@ -20,6 +23,9 @@ pub mod run;
 pub mod server;
 pub mod session;
 pub mod store;
+pub mod tenant;
 
 pub use activity::{Activity, ActivityKind};
+pub use config::HostConfig;
 pub use error::{Code, Error, Result};
+pub use host::{HostBuilder, RunnerHost};

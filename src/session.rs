@@ -8,7 +8,8 @@ use crate::id::Id;
 use crate::store::{Lane, ReplyRoute};
 
 /// The parts of a session key, the tenant first.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct SessionKey {
     parts: Vec<String>,
 }
@@ -24,9 +25,10 @@ impl SessionKey {
         Self { parts: parts.into_iter().map(str::to_owned).collect() }
     }
 
-    /// The key as it is shown. Not injective: never look anything up by it.
+    /// The key as it is shown, with `-` for an absent part. Not injective: never look anything up by it.
     pub fn shown(&self) -> Id {
-        Id::from(self.parts.join(":"))
+        let parts: Vec<_> = self.parts.iter().map(|p| if p.is_empty() { "-" } else { p }).collect();
+        Id::from(parts.join(":"))
     }
 
     /// The key as it is stored.

@@ -62,7 +62,7 @@ pub fn manifest(bytes: &[u8]) {
 
 /// WebAssembly components: the outside that is compared with the host's interfaces.
 pub fn component(bytes: &[u8]) {
-    blames_input(conform::inspect(bytes));
+    blames_input(conform::inspect("fuzz", bytes));
 }
 
 /// Flow files.

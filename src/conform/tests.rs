@@ -451,3 +451,64 @@ fn every_grant_opens_an_interface() {
         assert!(Surface::host().unwrap().imports().values().any(|offer| offer.needs.contains(&grant)), "{grant}");
     }
 }
+
+/// The whole surface in one reviewed file beside the WIT: nothing of it changes unseen.
+#[test]
+fn the_surface_is_as_recorded() {
+    use std::fmt::Write as _;
+
+    let surface = Surface::host().unwrap();
+    let mut text = String::new();
+    for (name, offer) in surface.imports() {
+        let needs: Vec<_> = offer.needs.iter().map(|grant| grant.name()).collect();
+        writeln!(text, "import {name} [{}]", needs.join(" ")).unwrap();
+        outline(&mut text, &offer.interface);
+    }
+    for (name, interface) in surface.exports() {
+        writeln!(text, "export {name}").unwrap();
+        outline(&mut text, interface);
+    }
+    for name in surface.wasi() {
+        writeln!(text, "import {name}@0.2").unwrap();
+    }
+    insta::with_settings!({ snapshot_path => "../../wit", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("host-surface", text);
+    });
+}
+
+/// Functions by line, then the named types in the order in which they come up.
+fn outline(text: &mut String, interface: &Interface) {
+    use std::fmt::Write as _;
+
+    let mut named = indexmap::IndexMap::new();
+    for (name, function) in &interface.functions {
+        let params: Vec<_> = function.params.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+        let result = function.result.as_ref().map(|ty| format!(" -> {ty}")).unwrap_or_default();
+        writeln!(text, "  {name}({}){result}", params.join(", ")).unwrap();
+        function.params.iter().map(|(_, ty)| ty).chain(&function.result).for_each(|ty| collect(&mut named, ty));
+    }
+    for (name, members) in named {
+        writeln!(text, "  {name} {{ {} }}", members.join(", ")).unwrap();
+    }
+}
+
+fn collect(named: &mut indexmap::IndexMap<String, Vec<String>>, ty: &TypeRef) {
+    let shown = |name: &str, ty: Option<&TypeRef>| ty.map_or_else(|| name.to_owned(), |ty| format!("{name}: {ty}"));
+    let (members, inner): (Vec<String>, Vec<&TypeRef>) = match &**ty {
+        Type::Record(_, fields) => {
+            (fields.iter().map(|(name, ty)| shown(name, Some(ty))).collect(), fields.iter().map(|(_, ty)| ty).collect())
+        }
+        Type::Variant(_, cases) => (
+            cases.iter().map(|(name, ty)| shown(name, ty.as_ref())).collect(),
+            cases.iter().filter_map(|(_, ty)| ty.as_ref()).collect(),
+        ),
+        Type::Enum(_, names) | Type::Flags(_, names) => (names.clone(), Vec::new()),
+        Type::List(inner) | Type::FixedList(inner, _) | Type::Option(inner) => return collect(named, inner),
+        Type::Result(ok, error) => return ok.iter().chain(error).for_each(|ty| collect(named, ty)),
+        Type::Tuple(items) => return items.iter().for_each(|ty| collect(named, ty)),
+        Type::Primitive(_) | Type::Resource(..) | Type::Foreign(_) => return,
+    };
+    if named.insert(ty.to_string(), members).is_none() {
+        inner.into_iter().for_each(|ty| collect(named, ty));
+    }
+}

@@ -49,6 +49,8 @@ pub struct ComponentInfo {
 /// What is known about a provider.
 #[derive(Clone, Debug)]
 pub struct ProviderInfo {
+    /// Whether flows can call it, or why not.
+    pub callable: Result<(), Error>,
     /// Its operations; none if they are unknown, and then any is allowed.
     pub ops: Option<Vec<String>>,
 }

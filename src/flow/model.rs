@@ -63,8 +63,8 @@ pub struct Node {
     pub output: Option<Mapping>,
     /// Where to go next.
     pub route: Route,
-    /// How a failed call is repeated.
-    pub retry: Retry,
+    /// How a failed call is repeated; none leaves it to the tenant.
+    pub retry: Option<Retry>,
     /// The node's own time limit.
     pub timeout: Option<Duration>,
 }

@@ -15,7 +15,7 @@ pub enum Pick<'a> {
     Id(&'a str),
     /// The one flow of this kind, as flow files spell it (`messaging`, `event`, …).
     Kind(&'a str),
-    /// The one flow that there is.
+    /// The one messaging flow; in a pack without any, its one flow.
     Default,
 }
 
@@ -42,7 +42,14 @@ impl FlowSet {
                 let of_kind = self.flows.iter().filter(|(_, state)| state.kind() == kind).collect();
                 self.only(of_kind, &format!(" of kind {}", kind.name()))
             }
-            Pick::Default => self.only(self.flows.iter().collect(), ""),
+            Pick::Default => {
+                let messaging: Vec<_> =
+                    self.flows.iter().filter(|(_, state)| state.kind() == FlowKind::Messaging).collect();
+                match messaging.is_empty() {
+                    true => self.only(self.flows.iter().collect(), ""),
+                    false => self.only(messaging, " of kind messaging"),
+                }
+            }
         }
     }
 

@@ -104,7 +104,7 @@ fn single(bytes: Bytes, path: &Path) -> Pack {
         world: None,
         operations: Vec::new(),
         capabilities: None,
-        wasm: bytes.as_ref().into(),
+        wasm: bytes.clone(),
         digest,
         found_in: path.display().to_string(),
     };

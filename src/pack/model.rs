@@ -1,7 +1,6 @@
 //! What a pack holds, whatever form it came in.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -93,7 +92,7 @@ pub struct PackComponent {
     /// The capabilities that the manifest asks for, as written; none if the component has no such block.
     pub capabilities: Option<Value>,
     /// The bytes.
-    pub wasm: Arc<[u8]>,
+    pub wasm: Bytes,
     /// SHA-256 of the bytes.
     pub digest: Digest,
     /// Where the bytes were found, for people.

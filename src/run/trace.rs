@@ -93,3 +93,28 @@ pub trait Observer: Send + Sync + 'static {
     /// Something happened.
     fn observe(&self, event: &TraceEvent);
 }
+
+/// An observer that passes everything on to whoever listens; who is too slow misses the oldest.
+#[derive(Clone, Debug)]
+pub struct TraceFeed(tokio::sync::broadcast::Sender<std::sync::Arc<TraceEvent>>);
+
+impl TraceFeed {
+    /// A feed that keeps `capacity` events for slow listeners.
+    pub fn new(capacity: usize) -> Self {
+        Self(tokio::sync::broadcast::Sender::new(capacity))
+    }
+
+    /// Listens from now on.
+    pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<std::sync::Arc<TraceEvent>> {
+        self.0.subscribe()
+    }
+}
+
+impl Observer for TraceFeed {
+    fn observe(&self, event: &TraceEvent) {
+        if self.0.receiver_count() > 0 {
+            // Fails only if the last listener has just gone.
+            let _ = self.0.send(std::sync::Arc::new(event.clone()));
+        }
+    }
+}

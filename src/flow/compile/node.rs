@@ -27,7 +27,7 @@ pub(super) struct NodeDraft<'a> {
     pub(super) action: Option<Action>,
     pub(super) output: Option<Mapping>,
     pub(super) route: RouteDraft,
-    pub(super) retry: Retry,
+    pub(super) retry: Option<Retry>,
     pub(super) timeout: Option<Duration>,
     pub(super) findings: Vec<Error>,
     pub(super) notes: Vec<Error>,
@@ -90,7 +90,7 @@ impl<'a> NodeDraft<'a> {
         let output = compiler.map(&written.output, Root::OUTPUT, false);
         let retry = policy::retry(&written.retry).unwrap_or_else(|problem| {
             compiler.findings.wrong(Code::NodeInvalid, &problem, policy::RETRY_HINT);
-            Retry::NONE
+            None
         });
         let timeout = policy::timeout(&written.timeout).unwrap_or_else(|problem| {
             compiler.findings.wrong(Code::NodeInvalid, &problem, policy::TIMEOUT_HINT);

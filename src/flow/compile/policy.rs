@@ -16,10 +16,10 @@ pub(super) const RETRY_HINT: &str = "write `retry: { max_attempts: 3, base_delay
 /// How to write it, for errors.
 pub(super) const TIMEOUT_HINT: &str = "write `timeout: 5s` (ms, s or m), or a number of milliseconds, at most an hour";
 
-/// Reads `{max_attempts?, base_delay_ms?}`; null means one attempt.
-pub(super) fn retry(written: &Value) -> Result<Retry, String> {
+/// Reads `{max_attempts?, base_delay_ms?}`; null leaves it to the tenant.
+pub(super) fn retry(written: &Value) -> Result<Option<Retry>, String> {
     let fields = match written {
-        Value::Null => return Ok(Retry::NONE),
+        Value::Null => return Ok(None),
         Value::Object(fields) => fields,
         _ => return Err("`retry` is not a mapping".to_owned()),
     };
@@ -36,7 +36,7 @@ pub(super) fn retry(written: &Value) -> Result<Retry, String> {
     let attempts = number("max_attempts", 1, MAX_ATTEMPTS, 1)?;
     let delay = number("base_delay_ms", 0, MAX_DELAY_MS, Retry::NONE.base_delay.as_millis().try_into().unwrap_or(0))?;
     let max_attempts = u32::try_from(attempts).map_err(|error| error.to_string())?;
-    Ok(Retry { max_attempts, base_delay: Duration::from_millis(delay) })
+    Ok(Some(Retry { max_attempts, base_delay: Duration::from_millis(delay) }))
 }
 
 /// Reads `"5s"`, `"250ms"`, `"2m"` or a number of milliseconds; null means none.
@@ -70,9 +70,9 @@ mod tests {
 
     #[test]
     fn retries_are_read_within_bounds() {
-        let of = |max_attempts, delay| Ok(Retry { max_attempts, base_delay: Duration::from_millis(delay) });
+        let of = |max_attempts, delay| Ok(Some(Retry { max_attempts, base_delay: Duration::from_millis(delay) }));
         let table = [
-            (json!(null), of(1, 250)),
+            (json!(null), Ok(None)),
             (json!({}), of(1, 250)),
             (json!({"max_attempts": 3}), of(3, 250)),
             (json!({"max_attempts": 3, "base_delay_ms": 0}), of(3, 0)),

@@ -35,7 +35,12 @@ pub(super) fn call(compiler: &mut Compiler<'_>, payload: &Value) -> Option<Provi
     let provider = provider?;
     let node_op = compiler.written.operation.as_deref().filter(|op| *op != "provider.invoke" && *op != EXEC);
     let named = node_op.or_else(|| text("op")).or_else(|| text("operation"));
-    let ops = compiler.catalog.provider(&provider).and_then(|info| info.ops);
+    let info = compiler.catalog.provider(&provider);
+    if let Some(Err(reason)) = info.as_ref().map(|info| &info.callable) {
+        let problem = format!("provider {:?} cannot be called: {}", &*provider, reason.message());
+        compiler.findings.wrong(reason.code(), &problem, reason.hint_text().unwrap_or("replace its component"));
+    }
+    let ops = info.and_then(|info| info.ops);
     let op = compiler.operation(named, ops.as_deref(), &provider)?;
     Some(ProviderCall { provider, op, input, in_map, out_map, err_map })
 }

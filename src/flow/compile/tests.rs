@@ -47,7 +47,7 @@ impl Catalog for Offer {
 
     fn provider(&self, id: &str) -> Option<ProviderInfo> {
         let (_, _, ops) = self.providers.iter().find(|(known, _, _)| *known == id)?;
-        Some(ProviderInfo { ops: ops.clone() })
+        Some(ProviderInfo { callable: Ok(()), ops: ops.clone() })
     }
 
     fn providers_of_type(&self, provider_type: &str) -> Vec<Id> {
@@ -241,7 +241,7 @@ fn policies_and_maps_of_nodes_are_kept() {
         "{single: {}, retry: {max_attempts: 3, base_delay_ms: 10}, timeout: 2s, output: {a: '{{result.b}}'}, err_map: {e: '{{error.message}}'}}",
     ));
     let node = &flow.nodes[0];
-    assert_eq!((node.retry.max_attempts, node.retry.base_delay), (3, Duration::from_millis(10)));
+    assert_eq!(node.retry, Some(crate::flow::model::Retry { max_attempts: 3, base_delay: Duration::from_millis(10) }));
     assert_eq!(node.timeout, Some(Duration::from_secs(2)));
     let nodes = IndexMap::<Id, NodeOutput>::new();
     let result = json!({"b": 5});

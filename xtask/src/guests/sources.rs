@@ -52,7 +52,9 @@ fn is_guest_crate(path: &Path) -> Result<bool> {
 pub(super) fn digest_shared(fixtures: &Path, wit: &Path, compiler: &str) -> Result<Sha256> {
     let mut hasher = Sha256::new();
     hasher.update(compiler);
-    hash_tree(&mut hasher, wit)?;
+    for package in entries(wit)?.into_iter().filter(|path| path.is_dir()) {
+        hash_tree(&mut hasher, &package)?;
+    }
     for path in entries(fixtures)? {
         let is_target = path.file_name().is_some_and(|name| name == "target" || name == "wat");
         if path.is_file() || (!is_target && !is_guest_crate(&path)?) {

@@ -1,0 +1,63 @@
+//! `pack`: making packs and looking into them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::cli::report;
+use crate::cli::sources::ComponentArgs;
+use crate::error::{Code, Error, Result};
+use crate::pack;
+
+/// Make packs and look into them
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Build a directory of flows and components into a .gtpack; the same sources give the same bytes
+    Build {
+        /// The directory with index.ygtc, or pack.yaml and flows
+        dir: PathBuf,
+        /// The file to write
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Show what a pack holds: flows, components, providers, digests, and what is odd about it
+    Inspect {
+        /// The pack: a .gtpack, a directory, an index.ygtc or a .wasm
+        pack: PathBuf,
+        #[command(flatten)]
+        components: ComponentArgs,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a small pack that builds and runs at once
+    New {
+        /// The directory to make
+        dir: PathBuf,
+    },
+}
+
+pub(super) fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Build { dir, output } => {
+            let built = pack::build::build(&dir, &output)?;
+            report::data(&format!("{} {}", built.digest, output.display()))?;
+        }
+        Command::Inspect { pack, components, json } => {
+            let inspection = pack::inspect::Inspection::of(&pack::load(&pack, &components.options()?)?);
+            if json {
+                let value = serde_json::to_value(&inspection)
+                    .map_err(|e| Error::new(Code::Internal, format!("the inspection is no JSON: {e}")))?;
+                report::data(&report::json_text(&value))?;
+            } else {
+                report::data(inspection.to_string().trim_end())?;
+            }
+        }
+        Command::New { dir } => {
+            for file in pack::scaffold::scaffold(&dir)? {
+                report::data(&file.display().to_string())?;
+            }
+            report::say(&format!("try it: greentic-runner run --pack {}", dir.display()));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

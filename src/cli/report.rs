@@ -1,0 +1,87 @@
+//! Errors and results as people and programs read them.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use owo_colors::OwoColorize as _;
+use serde_json::{Value, json};
+
+use crate::error::{Code, Error, Kind, Result};
+
+/// The exit code that an error stands for.
+pub(super) fn exit_code(error: &Error) -> ExitCode {
+    match error.code().kind() {
+        Kind::BadInput => ExitCode::from(2),
+        Kind::Failed | Kind::Unavailable | Kind::Internal => ExitCode::from(1),
+    }
+}
+
+/// Prints an error to stderr, in colour on a terminal.
+pub(super) fn print(error: &Error) {
+    // Nothing can be done about a stderr that is closed.
+    let _ = anstream::stderr().write_all(render(error).as_bytes());
+}
+
+/// Prints a note that does not fail the command.
+pub(super) fn warn(note: &Error) {
+    let _ = anstream::stderr().write_all(render_as(note, &"warning".yellow().bold().to_string(), 0).as_bytes());
+}
+
+fn render(error: &Error) -> String {
+    render_as(error, &"error".red().bold().to_string(), 0)
+}
+
+fn render_as(error: &Error, label: &str, depth: usize) -> String {
+    let indent = "  ".repeat(depth);
+    let mut out = format!("{indent}{label}[{}]: {}\n", error.code(), error.message());
+    if let Some(location) = error.location() {
+        let _ = writeln!(out, "{indent}  {} {location}", "at".dimmed());
+    }
+    for detail in error.details() {
+        out.push_str(&render_as(detail, &"finding".cyan().to_string(), depth + 1));
+    }
+    if let Some(hint) = error.hint_text() {
+        let _ = writeln!(out, "{indent}  {} {hint}", "hint:".green());
+    }
+    out
+}
+
+/// An error as the JSON outputs show it.
+pub(super) fn error_json(error: &Error) -> Value {
+    let mut out = json!({ "code": error.code().to_string(), "message": error.message() });
+    if let Some(map) = out.as_object_mut() {
+        if let Some(hint) = error.hint_text() {
+            map.insert("hint".to_owned(), hint.into());
+        }
+        if let Some(location) = error.location() {
+            map.insert("location".to_owned(), location.to_string().into());
+        }
+        if !error.details().is_empty() {
+            map.insert("details".to_owned(), error.details().iter().map(error_json).collect());
+        }
+    }
+    out
+}
+
+/// Prints a line of data to stdout. A closed pipe ends the output, not the command.
+pub(super) fn data(line: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(Code::Io, format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line for people to stderr.
+pub(super) fn say(line: &str) {
+    // Nothing can be done about a stderr that is closed.
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+/// JSON as it is printed: indented for people, on one line otherwise.
+pub(super) fn json_text(value: &Value) -> String {
+    format!("{value:#}")
+}

@@ -1,0 +1,87 @@
+//! A chat on the terminal.
+
+use std::process::ExitCode;
+
+use owo_colors::OwoColorize as _;
+use rustyline::DefaultEditor;
+use rustyline::error::ReadlineError;
+use serde_json::{Value, json};
+
+use crate::cli::report;
+use crate::cli::run::{ends_chat, event, reply_text};
+use crate::error::{Code, Error, Result};
+use crate::host::RunnerHost;
+use crate::run::outcome::Status;
+
+/// Who talks to which flow.
+#[derive(Debug)]
+pub(super) struct Chat {
+    pub(super) tenant: String,
+    pub(super) session: String,
+    pub(super) flow: Option<String>,
+    pub(super) user: Option<String>,
+}
+
+/// Talks until the end of the input (Ctrl-D) or Ctrl-C.
+pub(super) async fn chat(host: &RunnerHost, chat: &Chat) -> Result<ExitCode> {
+    report::say(&format!("{}", format_args!("session {}; Ctrl-D ends the chat", chat.session).dimmed()));
+    let mut editor = Some(DefaultEditor::new().map_err(terminal)?);
+    loop {
+        let (line, back) = read_line(editor.take()).await?;
+        editor = Some(back);
+        let Some(text) = line else { break };
+        if text.trim().is_empty() {
+            continue;
+        }
+        match say(host, chat, &text).await {
+            Ok(()) => {}
+            Err(error) if ends_chat(&error) => return Err(error),
+            Err(error) => report::print(&error),
+        }
+    }
+    report::say(&format!("go on later with --session {}", chat.session));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn say(host: &RunnerHost, chat: &Chat, text: &str) -> Result<()> {
+    let outcome = host.submit(event(chat, json!({ "text": text }))?).await?.outcome().await?;
+    for reply in &outcome.replies {
+        report::data(&format!("{} {}", "bot>".cyan(), reply_text(reply)))?;
+        for button in buttons(reply) {
+            report::data(&format!("     [{button}]"))?;
+        }
+    }
+    if outcome.status == Status::Completed {
+        report::say(&format!("{}", "(the flow is done; the next message starts it anew)".dimmed()));
+    }
+    Ok(())
+}
+
+fn buttons(reply: &Value) -> Vec<&str> {
+    let Some(Value::Array(buttons)) = reply.get("buttons") else { return Vec::new() };
+    buttons.iter().filter_map(|button| button.get("title")?.as_str()).collect()
+}
+
+/// Reads a line on a thread that may block; the editor comes back for the next one.
+async fn read_line(editor: Option<DefaultEditor>) -> Result<(Option<String>, DefaultEditor)> {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut editor = match editor {
+            Some(editor) => editor,
+            None => DefaultEditor::new().map_err(terminal)?,
+        };
+        match editor.readline("you> ") {
+            Ok(line) => {
+                // A history that cannot be kept is no reason to stop.
+                let _ = editor.add_history_entry(&line);
+                Ok((Some(line), editor))
+            }
+            Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok((None, editor)),
+            Err(error) => Err(terminal(error)),
+        }
+    });
+    read.await.map_err(|e| Error::new(Code::Internal, format!("reading a line did not end well: {e}")))?
+}
+
+fn terminal(error: ReadlineError) -> Error {
+    Error::new(Code::Io, format!("the terminal cannot be used: {error}")).hint("give the message with --input")
+}

@@ -1,0 +1,256 @@
+//! Configuration: a tenant's bindings file, and the process's environment.
+//!
+//! In: YAML that an operator wrote, and environment variables. Out: checked values with their defaults, or every
+//! problem at once, each with file, line and column. This room reads files and variables and nothing else; it knows
+//! no secret, only the names of secrets.
+
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::capabilities::grants::{Grant, Grants};
+use crate::engine::limits::Limits;
+use crate::error::{Code, Error, Location, Result};
+use crate::id::Id;
+
+mod bindings;
+mod env;
+mod policy;
+#[cfg(test)]
+mod tests;
+mod units;
+mod yaml;
+
+pub use env::RunnerConfig;
+pub use policy::{
+    OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, SecretsPolicy, Timer, WebhookPolicy,
+};
+
+use bindings::{Bindings, FlowTypeBinding};
+use units::Name;
+use yaml::{Cursor, Finding, Findings};
+
+/// The largest bindings file that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// One tenant's configuration. Values that the file does not state have their defaults.
+#[derive(Clone)]
+pub struct HostConfig {
+    tenant: Id,
+    file: Option<String>,
+    bindings: Bindings,
+    webhook: Option<WebhookPolicy>,
+    notes: Vec<Note>,
+}
+
+/// Something in a bindings file that is valid and has no effect in this version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What it is.
+    pub message: String,
+    /// Where it stands.
+    pub location: Location,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.location, self.message)
+    }
+}
+
+/// How events of one type of flow come in.
+#[derive(Clone, Copy)]
+pub struct FlowTypeView<'a> {
+    /// The adapter's name.
+    pub adapter: &'a str,
+    /// The adapter's own settings. Not for logs.
+    pub config: &'a Map<String, Value>,
+}
+
+impl HostConfig {
+    /// A tenant with nothing but defaults.
+    pub fn for_tenant(tenant: Id) -> Self {
+        Self { tenant, file: None, bindings: Bindings::default(), webhook: None, notes: Vec::new() }
+    }
+
+    /// Reads a bindings file.
+    pub fn load_from_path(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = path.display().to_string();
+        let failed = |e: std::io::Error| {
+            Error::new(Code::Io, format!("the bindings file {file} cannot be read: {e}"))
+                .hint("check the path, and that this user may read it")
+        };
+        let mut bytes = Vec::new();
+        let opened = std::fs::File::open(path).map_err(failed)?;
+        opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            let message = format!("the bindings file is larger than {MAX_BYTES} bytes");
+            return Err(Error::new(Code::TooLarge, message).in_file(path));
+        }
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Self::from_yaml(text, &file),
+            Err(e) => {
+                let message = format!("not valid UTF-8 after byte {}", e.valid_up_to());
+                Err(Error::new(Code::BindingsInvalid, message).in_file(path))
+            }
+        }
+    }
+
+    /// Reads the text of a bindings file; `file` names it in errors.
+    pub fn from_yaml(text: &str, file: &str) -> Result<Self> {
+        let root = yaml::parse(text, file)?;
+        let findings = Findings::default();
+        let cursor = Cursor::new(&root, &findings);
+        let bindings = Bindings::read(cursor);
+        policy::check(&bindings, cursor);
+        let webhook = policy::webhook(cursor);
+        let notes = policy::notes(&bindings, cursor, file);
+        let mut findings = findings.into_inner();
+        findings.sort_by_key(|finding| finding.place);
+        match &bindings.tenant {
+            Some(Name(tenant)) if findings.is_empty() => {
+                Ok(Self { tenant: tenant.clone(), file: Some(file.to_owned()), bindings, webhook, notes })
+            }
+            _ => {
+                let summary = format!("{file} has {} problems", findings.len());
+                let errors = findings.into_iter().map(|finding: Finding| finding.into_error(file)).collect();
+                Err(Error::from_many(Code::BindingsInvalid, summary, errors))
+            }
+        }
+    }
+
+    /// The JSON Schema of bindings files.
+    pub fn json_schema() -> Value {
+        schemars::schema_for!(Bindings).to_value()
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> &Id {
+        &self.tenant
+    }
+
+    /// The file that this was read from.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// What the file states without effect in this version, for the operator to see at start.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// How events of a type of flow come in.
+    pub fn flow_type(&self, flow_type: &str) -> Option<FlowTypeView<'_>> {
+        self.bindings.flow_type_bindings.get(flow_type).map(view)
+    }
+
+    /// All bound types of flow.
+    pub fn flow_types(&self) -> impl Iterator<Item = (&str, FlowTypeView<'_>)> {
+        self.bindings.flow_type_bindings.iter().map(|(flow_type, binding)| (flow_type.as_str(), view(binding)))
+    }
+
+    /// How chat messages come in.
+    pub fn messaging_binding(&self) -> Option<FlowTypeView<'_>> {
+        self.flow_type("messaging")
+    }
+
+    /// Which paths the generic webhook serves; none if the tenant has no binding for `webhook`.
+    pub fn webhook_policy(&self) -> Option<&WebhookPolicy> {
+        self.webhook.as_ref()
+    }
+
+    /// Which secrets may be read: all that any binding names.
+    pub fn secrets_policy(&self) -> SecretsPolicy {
+        SecretsPolicy::of(&self.bindings)
+    }
+
+    /// How often what failed is tried again.
+    pub fn retry_config(&self) -> RetryPolicy {
+        RetryPolicy::of(&self.bindings.retry)
+    }
+
+    /// How fast messages are sent.
+    pub fn rate_limits(&self) -> RateLimits {
+        RateLimits::of(&self.bindings.rate_limits)
+    }
+
+    /// Flows that start on a schedule.
+    pub fn timers(&self) -> impl Iterator<Item = Timer> {
+        self.bindings.timers.iter().map(Timer::of)
+    }
+
+    /// The OAuth broker, if there is one; `env` is the deployment environment where the file states none.
+    pub fn oauth_broker_config(&self, env: &Id) -> Option<OAuthBroker> {
+        self.bindings.oauth.as_ref().map(|oauth| OAuthBroker::of(oauth, env))
+    }
+
+    /// What operators may invoke from outside.
+    pub fn operator_policy(&self) -> OperatorPolicy {
+        OperatorPolicy::of(&self.bindings.operator)
+    }
+
+    /// What one invocation may use.
+    pub fn limits(&self) -> Limits {
+        policy::limits(&self.bindings.limits)
+    }
+
+    /// What one event and its run may use.
+    pub fn run_limits(&self) -> RunLimits {
+        RunLimits::of(&self.bindings.limits)
+    }
+
+    /// How long a run waits for the next event of its session.
+    pub fn wait_ttl(&self) -> Duration {
+        const WEEK: Duration = Duration::from_secs(7 * 24 * 3_600);
+        self.bindings.sessions.wait_ttl.map_or(WEEK, |ttl| ttl.0)
+    }
+
+    /// What the tenant's components may be linked to.
+    pub fn grants(&self) -> Grants {
+        let granted = self.bindings.grants.as_deref().unwrap_or(&Grant::ALL);
+        let granted: Grants = granted.iter().copied().collect();
+        if self.bindings.state_store.allow { granted } else { granted.without(Grant::State) }
+    }
+
+    /// A provider's settings, if the file states any. Not for logs.
+    pub fn provider_config(&self, provider: &str) -> Option<&Map<String, Value>> {
+        self.bindings.providers.get(provider).map(|provider| &provider.config.0)
+    }
+
+    /// The providers that the file has settings for, so that a name no pack has can be reported.
+    pub fn configured_providers(&self) -> impl Iterator<Item = &str> {
+        self.bindings.providers.keys().map(String::as_str)
+    }
+
+    /// The same, but a pack of which anything is wrong is refused if `strict` is set.
+    #[must_use]
+    pub fn with_strict_packs(mut self, strict: bool) -> Self {
+        self.bindings.packs.strict |= strict;
+        self
+    }
+
+    /// Whether a pack is refused of which a flow cannot run.
+    pub fn strict_packs(&self) -> bool {
+        self.bindings.packs.strict
+    }
+}
+
+fn view(binding: &FlowTypeBinding) -> FlowTypeView<'_> {
+    FlowTypeView { adapter: &binding.adapter.0, config: &binding.config.0 }
+}
+
+impl fmt::Debug for HostConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostConfig").field("tenant", &self.tenant).field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for FlowTypeView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowTypeView").field("adapter", &self.adapter).finish_non_exhaustive()
+    }
+}

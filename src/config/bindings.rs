@@ -1,0 +1,238 @@
+//! The sections of a bindings file, as they are written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::capabilities::grants::Grant;
+use super::units::{ByteSize, Count, Name, Span, Text};
+use super::yaml::Cursor;
+
+/// The top level, read section by section so that a problem in one hides none in another.
+macro_rules! top_level {
+    ($($(#[$meta:meta])* $section:ident: $type:ty,)+) => {
+        /// How the host serves one tenant.
+        #[derive(Clone, Debug, Default, JsonSchema)]
+        #[schemars(deny_unknown_fields, title = "Bindings of a tenant", extend("patternProperties" = { "^x-": true }))]
+        pub(super) struct Bindings {
+            $($(#[$meta])* pub(super) $section: $type,)+
+        }
+
+        impl Bindings {
+            pub(super) const SECTIONS: &'static [&'static str] = &[$(stringify!($section)),+];
+
+            pub(super) fn read(root: Cursor<'_>) -> Self {
+                root.report_unknown(Self::SECTIONS, |key| key.starts_with("x-"));
+                Self { $($section: root.read(stringify!($section)),)+ }
+            }
+        }
+    };
+}
+
+top_level! {
+    /// The tenant's id.
+    #[schemars(required, with = "Name")]
+    tenant: Option<Name>,
+    /// How events of a type of flow come in. The keys are flow types: `messaging`, `webhook`, ….
+    #[schemars(default)]
+    flow_type_bindings: IndexMap<String, FlowTypeBinding>,
+    /// How fast messages are sent.
+    #[schemars(default)]
+    rate_limits: RateLimits,
+    /// How often what failed is tried again.
+    #[schemars(default)]
+    retry: Retry,
+    /// Flows that start on a schedule.
+    #[schemars(default)]
+    timers: Vec<Timer>,
+    /// The OAuth broker that packs may use.
+    oauth: Option<OAuth>,
+    /// Whether components get the state store.
+    #[schemars(default)]
+    state_store: StateStore,
+    /// What operators may invoke from outside. Both lists empty: everything.
+    #[schemars(default)]
+    operator: Operator,
+    /// Replacements of outside services, for tests.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>", default)]
+    mocks: Option<Opaque>,
+    /// Tools over the Model Context Protocol.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>", default)]
+    mcp: Option<Opaque>,
+    /// What one invocation and one run may use.
+    #[schemars(default)]
+    limits: LimitsSection,
+    /// Sessions.
+    #[schemars(default)]
+    sessions: Sessions,
+    /// Which capabilities components of this tenant get; all of them unless stated.
+    grants: Option<Vec<Grant>>,
+    /// Settings of the packs' providers. The keys are provider ids.
+    #[schemars(default)]
+    providers: IndexMap<String, Provider>,
+    /// How packs are loaded.
+    #[schemars(default)]
+    packs: Packs,
+}
+
+/// How events of one type of flow come in.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FlowTypeBinding {
+    /// The adapter: `webchat`, `generic`, `telegram`, ….
+    pub(super) adapter: Text,
+    /// The adapter's own settings.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub(super) config: Opaque,
+    /// Names of the secrets that the adapter and the tenant's components may read.
+    #[serde(default)]
+    pub(super) secrets: Vec<Text>,
+}
+
+/// How fast messages are sent.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RateLimits {
+    /// Messages per second, 10 unless stated.
+    pub(super) messaging_send_qps: Option<Count>,
+    /// Messages at once, 20 unless stated.
+    pub(super) messaging_burst: Option<Count>,
+}
+
+/// How often what failed is tried again.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Retry {
+    /// Attempts, the first included, 3 unless stated. 0 counts as 1.
+    pub(super) max_attempts: Option<u32>,
+    /// The pause before the second attempt in milliseconds, 250 unless stated; it grows with each further one. Less
+    /// than 50 counts as 50.
+    pub(super) base_delay_ms: Option<u64>,
+}
+
+/// A flow that starts on a schedule.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Timer {
+    /// The flow.
+    pub(super) flow_id: Name,
+    /// When, as a cron expression.
+    pub(super) cron: Text,
+    /// Names the schedule, the flow's id unless stated.
+    pub(super) schedule_id: Option<Text>,
+}
+
+/// An OAuth broker.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OAuth {
+    /// The broker's HTTP address.
+    pub(super) http_base_url: Text,
+    /// The broker's NATS address.
+    pub(super) nats_url: Text,
+    /// The OAuth provider that is asked for.
+    pub(super) provider: Text,
+    /// The deployment environment, `GREENTIC_ENV` unless stated.
+    pub(super) env: Option<Name>,
+    /// The team, if the broker keeps tokens per team.
+    pub(super) team: Option<Text>,
+}
+
+/// Whether components get the state store.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct StateStore {
+    /// False takes the family `state` out of the grants.
+    pub(super) allow: bool,
+}
+
+impl Default for StateStore {
+    fn default() -> Self {
+        Self { allow: true }
+    }
+}
+
+/// What operators may invoke from outside.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Operator {
+    /// Providers.
+    pub(super) allowed_providers: Vec<Text>,
+    /// Operations, per provider.
+    pub(super) allowed_ops: IndexMap<String, Vec<Text>>,
+}
+
+/// What one invocation and one run may use. What is not stated has the host's default.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitsSection {
+    /// Linear memory of an instance, 64MiB unless stated, at most 4GiB.
+    pub(super) memory: Option<ByteSize>,
+    /// Wall time of an invocation, host calls included, 10s unless stated.
+    pub(super) timeout: Option<Span>,
+    /// Bytes of an invocation's answer, 1MiB unless stated.
+    pub(super) output: Option<ByteSize>,
+    /// Handles that a component may hold, 1000 unless stated.
+    pub(super) handles: Option<Count>,
+    /// Bytes that a component may pass to the host in one call, 8MiB unless stated.
+    pub(super) host_call_bytes: Option<ByteSize>,
+    /// Host calls of an invocation, 10000 unless stated.
+    pub(super) host_calls: Option<Count>,
+    /// Bytes that an invocation may write to the state, 4MiB unless stated.
+    pub(super) state_bytes: Option<ByteSize>,
+    /// Steps of a run, 1000 unless stated.
+    pub(super) steps: Option<Count>,
+    /// How deep flows may call flows, 16 unless stated.
+    pub(super) call_depth: Option<Count>,
+    /// What a run may hold, 16MiB unless stated.
+    pub(super) run_bytes: Option<ByteSize>,
+    /// The time from acceptance of an event to its end, 30s unless stated.
+    pub(super) event_deadline: Option<Span>,
+    /// Events that wait for their turn, 1024 unless stated; further ones are refused.
+    pub(super) queue: Option<Count>,
+}
+
+/// Sessions.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sessions {
+    /// How long a run waits for the next event of its session, 7d unless stated.
+    pub(super) wait_ttl: Option<Span>,
+}
+
+/// Settings of a provider.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Provider {
+    /// The provider's own settings, checked by the provider when its pack is loaded.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    pub(super) config: Opaque,
+}
+
+/// How packs are loaded.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Packs {
+    /// Refuses a pack of which a flow cannot run, instead of disabling the flow.
+    pub(super) strict: bool,
+}
+
+/// A map whose keys are somebody else's. May hold what nobody should read: it is never shown.
+#[derive(Clone, Default, PartialEq)]
+pub(super) struct Opaque(pub(super) serde_json::Map<String, serde_json::Value>);
+
+impl<'de> Deserialize<'de> for Opaque {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Self(Option::deserialize(from)?.unwrap_or_default()))
+    }
+}
+
+impl fmt::Debug for Opaque {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{} keys}}", self.0.len())
+    }
+}

@@ -1,0 +1,315 @@
+//! What follows from a bindings file: its sections with defaults, bounds and derived rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Note;
+use super::bindings::{self, Bindings, LimitsSection};
+use super::units::{ByteSize, Count, Name, Span, Text};
+use super::yaml::{Cursor, Finding};
+use crate::engine::limits::Limits;
+use crate::error::Location;
+use crate::id::Id;
+
+/// The largest linear memory that a 32-bit component can have, in bytes.
+const MAX_MEMORY: u64 = 4 << 30;
+
+/// The longest time that an invocation or an event may be given.
+const MAX_TIME: Duration = Duration::from_secs(24 * 3_600);
+
+/// What one event and its run may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunLimits {
+    /// Steps of a run.
+    pub steps: u32,
+    /// How deep flows may call flows.
+    pub call_depth: u32,
+    /// Bytes that a run may hold.
+    pub run_bytes: usize,
+    /// The time from acceptance of an event to its end.
+    pub event_deadline: Duration,
+    /// Events that wait for their turn.
+    pub queue: u32,
+}
+
+impl Default for RunLimits {
+    fn default() -> Self {
+        Self {
+            steps: 1_000,
+            call_depth: 16,
+            run_bytes: 16 << 20,
+            event_deadline: Duration::from_secs(30),
+            queue: 1_024,
+        }
+    }
+}
+
+impl RunLimits {
+    pub(super) fn of(section: &LimitsSection) -> Self {
+        let default = Self::default();
+        Self {
+            steps: section.steps.map_or(default.steps, |n| n.0),
+            call_depth: section.call_depth.map_or(default.call_depth, |n| n.0),
+            run_bytes: section.run_bytes.map_or(default.run_bytes, ByteSize::bytes),
+            event_deadline: section.event_deadline.map_or(default.event_deadline, |t| t.0),
+            queue: section.queue.map_or(default.queue, |n| n.0),
+        }
+    }
+}
+
+pub(super) fn limits(section: &LimitsSection) -> Limits {
+    let default = Limits::default();
+    Limits {
+        memory_bytes: section.memory.map_or(default.memory_bytes, ByteSize::bytes),
+        timeout: section.timeout.map_or(default.timeout, |t| t.0),
+        output_bytes: section.output.map_or(default.output_bytes, ByteSize::bytes),
+        handles: section.handles.map_or(default.handles, |Count(n)| usize::try_from(n).unwrap_or(usize::MAX)),
+        host_call_bytes: section.host_call_bytes.map_or(default.host_call_bytes, ByteSize::bytes),
+        host_calls: section.host_calls.map_or(default.host_calls, |n| n.0),
+        state_bytes: section.state_bytes.map_or(default.state_bytes, ByteSize::bytes),
+    }
+}
+
+/// How often what failed is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts, the first included; at least 1.
+    pub max_attempts: u32,
+    /// The pause before the second attempt; at least 50 ms.
+    pub base_delay: Duration,
+}
+
+impl RetryPolicy {
+    pub(super) fn of(section: &bindings::Retry) -> Self {
+        Self {
+            max_attempts: section.max_attempts.unwrap_or(3).max(1),
+            base_delay: Duration::from_millis(section.base_delay_ms.unwrap_or(250).max(50)),
+        }
+    }
+}
+
+/// How fast messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Messages per second.
+    pub messaging_send_qps: u32,
+    /// Messages at once.
+    pub messaging_burst: u32,
+}
+
+impl RateLimits {
+    pub(super) fn of(section: &bindings::RateLimits) -> Self {
+        Self {
+            messaging_send_qps: section.messaging_send_qps.map_or(10, |n| n.0),
+            messaging_burst: section.messaging_burst.map_or(20, |n| n.0),
+        }
+    }
+}
+
+/// A flow that starts on a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// The flow.
+    pub flow_id: Id,
+    /// When, as a cron expression; not yet parsed.
+    pub cron: String,
+    /// Names the schedule.
+    pub schedule_id: String,
+}
+
+impl Timer {
+    pub(super) fn of(section: &bindings::Timer) -> Self {
+        let Name(flow_id) = section.flow_id.clone();
+        let schedule_id = section.schedule_id.as_ref().map_or_else(|| flow_id.to_string(), |Text(id)| id.clone());
+        Self { flow_id, cron: section.cron.0.clone(), schedule_id }
+    }
+}
+
+/// An OAuth broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthBroker {
+    /// Its HTTP address.
+    pub http_base_url: String,
+    /// Its NATS address.
+    pub nats_url: String,
+    /// The OAuth provider that is asked for.
+    pub provider: String,
+    /// The deployment environment.
+    pub env: Id,
+    /// The team, if tokens are kept per team.
+    pub team: Option<String>,
+}
+
+impl OAuthBroker {
+    pub(super) fn of(section: &bindings::OAuth, env: &Id) -> Self {
+        Self {
+            http_base_url: section.http_base_url.0.clone(),
+            nats_url: section.nats_url.0.clone(),
+            provider: section.provider.0.clone(),
+            env: section.env.as_ref().map_or_else(|| env.clone(), |Name(env)| env.clone()),
+            team: section.team.as_ref().map(|Text(team)| team.clone()),
+        }
+    }
+}
+
+/// What operators may invoke from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OperatorPolicy {
+    providers: BTreeSet<String>,
+    ops: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl OperatorPolicy {
+    pub(super) fn of(section: &bindings::Operator) -> Self {
+        let names = |texts: &[Text]| texts.iter().map(|Text(name)| name.clone()).collect();
+        Self {
+            providers: names(&section.allowed_providers),
+            ops: section.allowed_ops.iter().map(|(provider, ops)| (provider.clone(), names(ops))).collect(),
+        }
+    }
+
+    /// Whether an operator may invoke `op` of `provider`. A list that is empty allows everything it speaks of; a
+    /// provider without an entry under a list of operations that is not empty has none.
+    pub fn allows(&self, provider: &str, op: &str) -> bool {
+        let provider_allowed = self.providers.is_empty() || self.providers.contains(provider);
+        let op_allowed = self.ops.is_empty() || self.ops.get(provider).is_some_and(|ops| ops.contains(op));
+        provider_allowed && op_allowed
+    }
+}
+
+/// Which secrets may be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretsPolicy {
+    names: BTreeSet<String>,
+}
+
+impl SecretsPolicy {
+    pub(super) fn of(bindings: &Bindings) -> Self {
+        let names = bindings.flow_type_bindings.values().flat_map(|binding| &binding.secrets);
+        Self { names: names.map(|Text(name)| name.clone()).collect() }
+    }
+
+    /// Whether the secret may be read.
+    pub fn allows(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// The names of all that may be read.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+}
+
+/// Which paths the generic webhook serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WebhookPolicy {
+    allow: Vec<String>,
+    deny: Vec<String>,
+}
+
+impl WebhookPolicy {
+    /// Whether a request's path is served. Rules are prefixes; a denied one wins; no allowed one at all allows every
+    /// path.
+    pub fn allows(&self, path: &str) -> bool {
+        let begins = |prefixes: &[String]| prefixes.iter().any(|prefix| path.starts_with(prefix.as_str()));
+        !begins(&self.deny) && (self.allow.is_empty() || begins(&self.allow))
+    }
+}
+
+/// Reads the webhook binding's rules, which stand in its adapter's settings.
+pub(super) fn webhook(root: Cursor<'_>) -> Option<WebhookPolicy> {
+    let binding = root.get("flow_type_bindings")?.get("webhook")?;
+    let rules = |key| {
+        let prefixes: Vec<Text> = binding.get("config").map(|config| config.read(key)).unwrap_or_default();
+        prefixes.into_iter().map(|Text(prefix)| prefix).collect()
+    };
+    Some(WebhookPolicy { allow: rules("allow_paths"), deny: rules("deny_paths") })
+}
+
+/// Reports what no single value is wrong about.
+pub(super) fn check(bindings: &Bindings, root: Cursor<'_>) {
+    if root.is_map() && !root.has("tenant") {
+        let missing = Finding::at(root.place(), "the key `tenant` is missing");
+        root.report(missing.hint("add `tenant: ID`; it names the tenant that these bindings are of"));
+    }
+    let limits = root.get("limits");
+    let limit = |key| limits.and_then(|limits| limits.get(key));
+    if bindings.limits.memory.is_some_and(|ByteSize(bytes)| bytes > MAX_MEMORY)
+        && let Some(at) = limit("memory")
+    {
+        at.report(Finding::at(at.place(), "`memory` is more than a component can have").hint("give at most 4GiB"));
+    }
+    for (key, span) in [("timeout", bindings.limits.timeout), ("event_deadline", bindings.limits.event_deadline)] {
+        if span.is_some_and(|Span(time)| time > MAX_TIME)
+            && let Some(at) = limit(key)
+        {
+            at.report(Finding::at(at.place(), format!("`{key}` is longer than a day")).hint("give at most 24h"));
+        }
+    }
+    check_schedules(bindings, root);
+    check_addresses(bindings, root);
+}
+
+fn check_schedules(bindings: &Bindings, root: Cursor<'_>) {
+    let Some(at) = root.get("timers") else { return };
+    let mut seen = BTreeSet::new();
+    for timer in bindings.timers.iter().map(Timer::of) {
+        if !seen.insert(timer.schedule_id.clone()) {
+            let message = format!("two timers have the schedule_id `{}`", timer.schedule_id);
+            at.report(Finding::at(at.place(), message).hint("give one of them a schedule_id of its own"));
+        }
+    }
+}
+
+fn check_addresses(bindings: &Bindings, root: Cursor<'_>) {
+    let (Some(oauth), Some(at)) = (&bindings.oauth, root.get("oauth")) else { return };
+    for (key, Text(url), schemes) in [
+        ("http_base_url", &oauth.http_base_url, &["https://", "http://"][..]),
+        ("nats_url", &oauth.nats_url, &["nats://", "tls://"][..]),
+    ] {
+        if !schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
+            let place = at.get(key).map_or(at.place(), |at| at.place());
+            let finding = Finding::at(place, format!("`{key}` is no address of the kind that is needed"));
+            at.report(finding.hint(format!("begin it with {}", schemes.join(" or "))));
+        }
+    }
+}
+
+/// What the file states and this version does not do.
+pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<Note> {
+    let Bindings { timers, oauth, operator, mocks, mcp, .. } = bindings;
+    let operator = !operator.allowed_providers.is_empty() || !operator.allowed_ops.is_empty();
+    let sections = [
+        ("rate_limits", root.get("rate_limits").is_some(), "no channel of this version sends messages by itself"),
+        ("timers", !timers.is_empty(), "this version starts no flow on a schedule"),
+        ("oauth", oauth.is_some(), "this version offers packs no OAuth broker; one that imports it is refused"),
+        ("operator", operator, "this version has no operator API"),
+        ("mocks", mocks.is_some(), "this version has nothing that it would replace"),
+        ("mcp", mcp.is_some(), "this version calls no tools"),
+    ];
+    let mut notes: Vec<_> = sections
+        .iter()
+        .filter(|(_, is_stated, _)| *is_stated)
+        .filter_map(|(key, _, why)| Some(note(root.get(key)?, file, format!("`{key}` has no effect: {why}"))))
+        .collect();
+    for (flow_type, binding) in &bindings.flow_type_bindings {
+        let Some(at) = root.get("flow_type_bindings").and_then(|all| all.get(flow_type)) else { continue };
+        let adapter = &binding.adapter.0;
+        if !matches!((flow_type.as_str(), adapter.as_str()), ("messaging", "webchat") | ("webhook", _)) {
+            let what =
+                format!("`{flow_type}` with the adapter `{adapter}` has no effect: this version has no such way in");
+            notes.push(note(at, file, what));
+        }
+        if !binding.secrets.is_empty()
+            && let Some(at) = at.get("secrets")
+        {
+            notes.push(note(at, file, "`secrets` has no effect: this version gives components none".into()));
+        }
+    }
+    notes.sort_by_key(|note| note.location.position);
+    notes
+}
+
+fn note(at: Cursor<'_>, file: &str, message: String) -> Note {
+    Note { message, location: Location { file: file.to_owned(), position: Some(at.place()) } }
+}

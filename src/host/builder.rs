@@ -1,0 +1,182 @@
+//! Putting a host together.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::abi::Registry;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{HostConfig, RunnerConfig};
+use crate::engine::{Engine, EngineOptions};
+use crate::error::Result;
+use crate::host::{Health, RunnerHost};
+use crate::run::executor::Services;
+use crate::run::lanes::Lanes;
+use crate::run::program::Programs;
+use crate::run::trace::Observer;
+use crate::run::watch::ReplyWatch;
+use crate::store::memory::MemoryStore;
+use crate::store::redb::RedbStore;
+use crate::store::Store;
+use crate::tenant::Tenants;
+
+/// Events that are worked on at once, unless the builder is told otherwise.
+const PARALLEL: usize = 64;
+
+/// Makes a [`RunnerHost`].
+///
+/// ```
+/// # fn main() -> greentic_runner_host::Result<()> {
+/// use greentic_runner_host::{HostBuilder, HostConfig};
+///
+/// let config = HostConfig::from_yaml("tenant: customera", "customera.yaml")?;
+/// let host = HostBuilder::new().with_config(config).with_memory_store().build()?;
+/// assert_eq!(host.active_packs().len(), 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+pub struct HostBuilder {
+    configs: Vec<HostConfig>,
+    storage: Storage,
+    clock: Option<Arc<dyn Clock>>,
+    observer: Option<Arc<dyn Observer>>,
+    engine: EngineOptions,
+    shared: Option<Arc<Registry>>,
+    parallel: Option<usize>,
+}
+
+#[derive(Default)]
+enum Storage {
+    #[default]
+    DefaultDirectory,
+    Directory(PathBuf),
+    Memory,
+    Own(Arc<dyn Store>),
+}
+
+impl Storage {
+    /// The store, and the directory that it is in, if it is in one.
+    fn open(self, env: &RunnerConfig) -> Result<(Arc<dyn Store>, Option<PathBuf>)> {
+        let dir = match self {
+            Self::DefaultDirectory => env.data_dir(None),
+            Self::Directory(dir) => dir,
+            Self::Memory => return Ok((Arc::new(MemoryStore::default()), None)),
+            Self::Own(store) => return Ok((store, None)),
+        };
+        Ok((RedbStore::open(&dir)?, Some(dir)))
+    }
+}
+
+impl HostBuilder {
+    /// A builder with nothing set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a tenant.
+    #[must_use]
+    pub fn with_config(mut self, config: HostConfig) -> Self {
+        self.configs.push(config);
+        self
+    }
+
+    /// Keeps events, sessions and state in this directory. Default: `GREENTIC_DATA_DIR`, else `.greentic`.
+    #[must_use]
+    pub fn with_data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.storage = Storage::Directory(dir.into());
+        self
+    }
+
+    /// Keeps everything in memory: nothing survives the process.
+    #[must_use]
+    pub fn with_memory_store(mut self) -> Self {
+        self.storage = Storage::Memory;
+        self
+    }
+
+    /// Keeps everything in a store of the caller's.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.storage = Storage::Own(store);
+        self
+    }
+
+    /// Reads the time from another clock than the system's.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Lets an observer see each step of each run.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Sets up the engine.
+    #[must_use]
+    pub fn with_engine(mut self, options: EngineOptions) -> Self {
+        self.engine = options;
+        self
+    }
+
+    /// Shares prepared components with another host of the same process.
+    #[must_use]
+    pub fn with_registry(mut self, registry: Arc<Registry>) -> Self {
+        self.shared = Some(registry);
+        self
+    }
+
+    /// Works on at most this many events at once.
+    #[must_use]
+    pub fn with_parallel_events(mut self, parallel: usize) -> Self {
+        self.parallel = Some(parallel.max(1));
+        self
+    }
+
+    /// Makes the host and opens its store. Fails without a tenant, and if the store cannot be opened.
+    pub fn build(self) -> Result<RunnerHost> {
+        let tenants = Arc::new(Tenants::new(self.configs)?);
+        let env = RunnerConfig::from_env()?;
+        let (store, dir) = self.storage.open(&env)?;
+        let registry = match self.shared {
+            Some(registry) => registry,
+            None => {
+                let mut options = self.engine;
+                options.artifact_dir = options.artifact_dir.or_else(|| Some(dir?.join("compiled")));
+                Arc::new(Registry::new(Engine::new(options)?))
+            }
+        };
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let watch = Arc::new(ReplyWatch::default());
+        let services = Services {
+            store: Arc::clone(&store),
+            clock: Arc::clone(&clock),
+            observer: self.observer,
+            watch: Arc::clone(&watch),
+        };
+        let programs: Arc<dyn Programs> = Arc::clone(&tenants) as _;
+        let lanes = Lanes::new(services, programs, self.parallel.unwrap_or(PARALLEL));
+        Ok(RunnerHost {
+            tenants,
+            registry,
+            store,
+            clock,
+            lanes,
+            watch,
+            env: env.env,
+            health: Mutex::new(Health::default()),
+            housekeeping: Mutex::new(None),
+        })
+    }
+}
+
+impl std::fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostBuilder").field("configs", &self.configs.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,35 @@
+//! What the host does by itself: forgetting what has expired, taking up what was left behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::run::lanes::Lanes;
+use crate::store::Store;
+
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long replies that nobody fetched, and dead letters, are kept.
+const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+
+pub(super) fn spawn(store: Arc<dyn Store>, clock: Arc<dyn Clock>, lanes: Arc<Lanes>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = once(&*store, &*clock, &lanes).await {
+                tracing::error!(code = %error.code(), "housekeeping failed: {error}");
+            }
+        }
+    })
+}
+
+async fn once(store: &dyn Store, clock: &dyn Clock, lanes: &Lanes) -> Result<()> {
+    while store.sweep(clock.now(), KEEP).await? > 0 {
+        tokio::task::yield_now().await;
+    }
+    lanes.recover().await.map(drop)
+}

@@ -1,0 +1,226 @@
+//! Executing one node that calls a guest: rendering its input, the call with its retries, mapping its result.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::abi::Prepared;
+use crate::abi::call::{Answer, Call, CallFailure, HostCall};
+use crate::capabilities::scope::Scope;
+use crate::capabilities::state_view::{Overlay, StateView};
+use crate::engine::limits::Limits;
+use crate::error::{Code, Error, Result};
+use crate::flow::model::{ComponentCall, Node, ProviderCall, Retry};
+use crate::flow::template::{Mapping, NodeOutput, Vars};
+use crate::run::program::Program;
+use crate::store::StateReader;
+
+/// What a guest call may use and see, the same for all attempts.
+pub(super) struct Environment<'a> {
+    pub(super) program: &'a Program,
+    pub(super) scope: Scope,
+    pub(super) state: Arc<dyn StateReader>,
+    pub(super) writes: Arc<Overlay>,
+    pub(super) deadline: Instant,
+    pub(super) trace: bool,
+}
+
+/// What a guest call gave, and what to tell observers of each attempt.
+pub(super) struct Called {
+    pub(super) result: Result<NodeOutput, Error>,
+    /// The failure as error maps and routes see it.
+    pub(super) failure: Option<Value>,
+    pub(super) writes: Overlay,
+    pub(super) attempts: Vec<Attempt>,
+}
+
+/// One attempt at a node.
+pub(super) struct Attempt {
+    pub(super) micros: u64,
+    pub(super) host_calls: Vec<HostCall>,
+    pub(super) error: Option<String>,
+}
+
+/// Which side of a component is called.
+enum Side<'a> {
+    Component(&'a Prepared),
+    Provider(&'a Prepared),
+}
+
+struct Request<'a> {
+    side: Side<'a>,
+    op: &'a str,
+    input: Value,
+}
+
+/// Calls a provider.
+pub(super) async fn provider(env: Environment<'_>, node: &Node, call: &ProviderCall, vars: &Vars<'_>) -> Result<Called> {
+    let provider = env.program.provider(&call.provider)?;
+    let payload = call.input.render(vars)?;
+    let mut input = match &call.in_map {
+        Some(map) => map.render(&vars.with_input(&payload).with_result(&payload))?,
+        None => payload,
+    };
+    add_config(&mut input, provider.config.as_ref());
+    let request = Request { side: Side::Provider(&provider.component), op: &call.op, input };
+    let mut called = attempts(env, node, &request).await;
+    if let (Ok(output), Some(map)) = (&mut called.result, &call.out_map) {
+        let mapped = map.render(&vars.with_input(&request.input).with_result(&output.payload));
+        called.result = mapped.map(done);
+    }
+    called.map_error(call.err_map.as_ref(), vars, &request.input)
+}
+
+/// Calls a component.
+pub(super) async fn component(
+    env: Environment<'_>,
+    node: &Node,
+    call: &ComponentCall,
+    vars: &Vars<'_>,
+) -> Result<Called> {
+    let component = env.program.component(&call.component)?;
+    let request = Request { side: Side::Component(component), op: &call.op, input: call.input.render(vars)? };
+    let called = attempts(env, node, &request).await;
+    called.map_error(call.err_map.as_ref(), vars, &request.input)
+}
+
+/// The provider's configuration goes in as `config`, never over a key that the flow set.
+fn add_config(input: &mut Value, config: Option<&Value>) {
+    let Some(config) = config else { return };
+    if input.is_null() {
+        *input = json!({});
+    }
+    if let Value::Object(map) = input {
+        map.entry("config").or_insert_with(|| config.clone());
+    }
+}
+
+fn done(payload: Value) -> NodeOutput {
+    NodeOutput { ok: true, payload, meta: Value::Null }
+}
+
+impl Called {
+    /// Lets an error map make an output of a failure. Without one the failure stays, for the route to catch.
+    fn map_error(mut self, map: Option<&Mapping>, vars: &Vars<'_>, input: &Value) -> Result<Self> {
+        if let (Err(_), Some(map)) = (&self.result, map) {
+            let error = self.failure.take().unwrap_or_default();
+            let payload = map.render(&vars.with_error(&error).with_input(input).with_result(&error))?;
+            self.result = Ok(NodeOutput { ok: false, payload, meta: json!({ "error": error }) });
+        }
+        Ok(self)
+    }
+}
+
+async fn attempts(env: Environment<'_>, node: &Node, request: &Request<'_>) -> Called {
+    let limits = limits_of(node, &env.program.limits);
+    let retry = node.retry.unwrap_or(env.program.retry);
+    let mut scope = env.scope;
+    let mut made = Vec::new();
+    loop {
+        let attempt = made.len() as u32 + 1;
+        scope.attempt = attempt;
+        let begun = Instant::now();
+        let call = Call {
+            scope: scope.clone(),
+            op: request.op,
+            input: &request.input,
+            state: StateView::new(Arc::clone(&env.state), Arc::clone(&env.writes)),
+            limits: &limits,
+            deadline: env.deadline,
+            trace: env.trace,
+        };
+        let result = match request.side {
+            Side::Component(component) => component.invoke_component(call).await,
+            Side::Provider(component) => component.invoke_provider(call).await,
+        };
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        match result {
+            Ok(Answer { output, state, host_calls }) => {
+                made.push(Attempt { micros, host_calls, error: None });
+                return Called { result: Ok(done(output)), failure: None, writes: state.into_writes(), attempts: made };
+            }
+            Err(failure) => {
+                let CallFailure { error, retryable, backoff_ms, value, host_calls } = *failure;
+                made.push(Attempt { micros, host_calls, error: Some(error.to_string()) });
+                let pause = retryable.then(|| pause(retry, attempt, backoff_ms, &scope.idempotency_key)).flatten();
+                match pause {
+                    Some(pause) if Instant::now() + pause < env.deadline => tokio::time::sleep(pause).await,
+                    _ => {
+                        let failure = Some(value);
+                        return Called { result: Err(error), failure, writes: Overlay::new(), attempts: made };
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn limits_of(node: &Node, limits: &Limits) -> Limits {
+    let mut limits = limits.clone();
+    if let Some(timeout) = node.timeout {
+        limits.timeout = limits.timeout.min(timeout);
+    }
+    limits
+}
+
+/// The longest pause between attempts, whatever the policy or the component says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How long to wait before the attempt after `attempt`; none if there is to be none. The delay doubles, with up to a
+/// quarter of jitter that is drawn from the idempotency key, so that runs spread and tests repeat.
+fn pause(retry: Retry, attempt: u32, asked_ms: Option<u64>, key: &str) -> Option<Duration> {
+    if attempt >= retry.max_attempts {
+        return None;
+    }
+    let doubled = retry.base_delay.saturating_mul(1u32 << (attempt - 1).min(10));
+    let base = doubled.max(Duration::from_millis(asked_ms.unwrap_or(0))).min(LONGEST_PAUSE);
+    let seed = key.bytes().fold(attempt, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    Some(base + base.mul_f64(f64::from(seed % 256) / 1024.0))
+}
+
+/// The error for a node whose input or route names what the program lacks.
+pub(super) fn in_node(error: Error, flow: &str, node: &str) -> Error {
+    if error.location().is_some() {
+        return error;
+    }
+    error.in_file(format!("flow {flow}, node {node}"))
+}
+
+/// What a route that catches failures sees of one.
+pub(super) fn failed(error: &Error, value: Option<Value>) -> NodeOutput {
+    let value = value.unwrap_or_else(|| json!({ "code": error.code().to_string(), "message": error.message() }));
+    NodeOutput { ok: false, payload: json!({ "ok": false, "error": value }), meta: Value::Null }
+}
+
+/// Whether a failure of the host's own (not of the guest) must end the run at once.
+pub(super) fn is_fatal(error: &Error) -> bool {
+    matches!(error.code(), Code::Internal | Code::DeadlinePassed | Code::StoreFailed | Code::EngineBusy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_end_with_the_attempts() {
+        let retry = Retry { max_attempts: 3, base_delay: Duration::from_millis(100) };
+        let first = pause(retry, 1, None, "k").unwrap();
+        let second = pause(retry, 2, None, "k").unwrap();
+        assert!((100..=125).contains(&(first.as_millis() as u64)), "{first:?}");
+        assert!((200..=250).contains(&(second.as_millis() as u64)), "{second:?}");
+        assert_eq!(pause(retry, 3, None, "k"), None);
+        assert!(pause(retry, 1, Some(3_600_000), "k").unwrap() <= LONGEST_PAUSE.mul_f64(1.25));
+    }
+
+    #[test]
+    fn config_never_replaces_what_the_flow_set() {
+        let config = json!({ "unit": "C" });
+        let mut input = json!({ "config": 1 });
+        add_config(&mut input, Some(&config));
+        assert_eq!(input, json!({ "config": 1 }));
+        let mut input = Value::Null;
+        add_config(&mut input, Some(&config));
+        assert_eq!(input, json!({ "config": { "unit": "C" } }));
+    }
+}

@@ -1,0 +1,34 @@
+//! What became of an event.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::id::Id;
+
+/// The end of an event that went well.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Outcome {
+    /// Whether the run is over or waits.
+    #[serde(flatten)]
+    pub status: Status,
+    /// The replies of this event, in order.
+    pub replies: Vec<Value>,
+    /// The session key as it is shown.
+    pub session: Id,
+    /// The flow that served the event.
+    pub flow: Id,
+}
+
+/// Whether a run is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Status {
+    /// It is over.
+    Completed,
+    /// It waits for the next event of its session.
+    Waiting {
+        /// Why, where the flow says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+}

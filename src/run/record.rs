@@ -1,0 +1,103 @@
+//! What is stored of events and runs: CBOR, with a version in front. A record of a newer version is refused, never
+//! guessed at. Golden tests freeze the bytes.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Code, Error, Result};
+use crate::flow::template::NodeOutput;
+use crate::id::Id;
+use crate::run::event::{Event, FlowChoice, ReplyTo};
+use crate::session::SessionKey;
+
+const VERSION: u8 = 1;
+
+/// An accepted event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct EventRecord {
+    pub(super) pack: Option<Id>,
+    pub(super) flow: FlowChoice,
+    pub(super) session: SessionKey,
+    pub(super) user: Option<Id>,
+    pub(super) provider: Option<Id>,
+    pub(super) input: Value,
+    pub(super) reply_to: ReplyTo,
+    pub(super) correlation_id: String,
+    /// Names who waits for the outcome in the process that accepted the event.
+    pub(super) ticket: u64,
+    pub(super) deduped: bool,
+}
+
+impl EventRecord {
+    pub(super) fn of(event: Event, ticket: u64) -> Self {
+        Self {
+            pack: event.pack,
+            flow: event.flow,
+            session: event.session,
+            user: event.user,
+            provider: event.provider,
+            input: event.input,
+            reply_to: event.reply_to,
+            correlation_id: event.correlation_id,
+            ticket,
+            deduped: event.dedupe.is_some(),
+        }
+    }
+}
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct HeadRecord {
+    /// The pack on which the run began.
+    pub(super) pack: Id,
+    /// Its digest as text, to notice a change.
+    pub(super) digest: String,
+    /// The nodes to go on at, one for each flow that is being executed, the innermost last.
+    pub(super) at: Vec<Pointer>,
+    pub(super) steps: u32,
+    /// Whether anything was replied in this event.
+    pub(super) replied: bool,
+}
+
+/// A node of a flow, by name, so that it survives a change of the pack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Pointer {
+    pub(super) flow: Id,
+    pub(super) node: Id,
+}
+
+/// Something that a run did. Replaying the entries in order rebuilds the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Entry {
+    /// A flow began, called by the node of the flow above it or by an event.
+    Begin { flow: Id, entry: Arc<Value> },
+    /// A node of the innermost flow is done.
+    Step { node: Id, output: Arc<NodeOutput> },
+    /// The innermost flow ended; its result is recorded by the calling node's step.
+    End,
+    /// A waiting run got its event.
+    Resume { input: Arc<Value> },
+}
+
+/// A record as bytes.
+pub(super) fn encode<T: Serialize>(record: &T) -> Result<bytes::Bytes> {
+    let mut out = vec![VERSION];
+    ciborium::into_writer(record, &mut out)
+        .map_err(|e| Error::new(Code::Internal, format!("a record cannot be encoded: {e}")))?;
+    Ok(out.into())
+}
+
+/// A record from bytes.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    match bytes.split_first() {
+        Some((&VERSION, body)) => ciborium::from_reader(body)
+            .map_err(|e| Error::new(Code::StoreFormat, format!("a stored record is damaged: {e}"))),
+        Some((version, _)) => Err(Error::new(Code::StoreFormat, format!("a stored record has version {version}"))
+            .hint("it was written by a newer greentic-runner; use that one, or another data directory")),
+        None => Err(Error::new(Code::StoreFormat, "a stored record is empty")),
+    }
+}

@@ -1,0 +1,61 @@
+//! What a pack offers to its flows, once its components are prepared.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::abi::Prepared;
+use crate::error::{Code, Error};
+use crate::flow::compile::{Catalog, ComponentInfo, ProviderInfo};
+use crate::id::Id;
+use crate::pack::model::Pack;
+use crate::tenant::provider::LoadedProvider;
+
+/// A component that can be called.
+pub(super) struct LoadedComponent {
+    pub(super) prepared: Arc<Prepared>,
+    /// The operations that the manifest or the component itself names; none if neither names any.
+    pub(super) ops: Option<Vec<String>>,
+}
+
+/// A pack's components and providers.
+pub(super) struct PackCatalog<'a> {
+    pub(super) pack: &'a Pack,
+    pub(super) components: &'a HashMap<Id, Result<LoadedComponent, Error>>,
+    pub(super) providers: &'a HashMap<Id, Result<LoadedProvider, Error>>,
+}
+
+impl Catalog for PackCatalog<'_> {
+    fn component(&self, id: &str) -> Option<ComponentInfo> {
+        let callable = match self.components.get(id)? {
+            Ok(component) => component.prepared.component_callable(),
+            Err(error) => Err(refused(format!("component {id} was refused"), error)),
+        };
+        let ops = self.components.get(id).and_then(|c| c.as_ref().ok()?.ops.clone());
+        Some(ComponentInfo { callable, ops })
+    }
+
+    fn component_ids(&self) -> Vec<Id> {
+        self.pack.components.keys().cloned().collect()
+    }
+
+    fn provider(&self, id: &str) -> Option<ProviderInfo> {
+        match self.providers.get(id)? {
+            Ok(provider) => Some(ProviderInfo { callable: Ok(()), ops: provider.ops.clone() }),
+            Err(error) => {
+                Some(ProviderInfo { callable: Err(refused(format!("provider {id} was refused"), error)), ops: None })
+            }
+        }
+    }
+
+    fn providers_of_type(&self, provider_type: &str) -> Vec<Id> {
+        self.pack.providers.values().filter(|p| p.provider_type == provider_type).map(|p| p.id.clone()).collect()
+    }
+
+    fn provider_ids(&self) -> Vec<Id> {
+        self.pack.providers.keys().cloned().collect()
+    }
+}
+
+fn refused(message: String, error: &Error) -> Error {
+    Error::new(Code::Nonconforming, message).with_details(vec![error.clone()])
+}

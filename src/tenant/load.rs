@@ -1,0 +1,131 @@
+//! Loading a pack for a tenant: read, prepare, ask the providers, compile the flows.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::abi::Registry;
+use crate::engine::Binary;
+use crate::config::HostConfig;
+use crate::error::{Code, Error, Result};
+use crate::flow::compile::compile;
+use crate::flow::model::{FlowSet, FlowState, Retry};
+use crate::id::Id;
+use crate::pack::model::{Pack, PackComponent};
+use crate::pack::{self, LoadOptions};
+use crate::run::program::Program;
+use crate::tenant::Loaded;
+use crate::tenant::catalog::{LoadedComponent, PackCatalog};
+use crate::tenant::provider::{self, LoadedProvider};
+
+type Components = HashMap<Id, Result<LoadedComponent>>;
+type Providers = HashMap<Id, Result<LoadedProvider>>;
+
+/// Reads a pack; the work is done where it may block.
+pub async fn read(path: &Path, options: LoadOptions) -> Result<Pack> {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || pack::load(&path, &options))
+        .await
+        .map_err(|e| Error::new(Code::Internal, format!("reading a pack did not end well: {e}")))?
+}
+
+/// Prepares a pack for a tenant. Refuses it if nothing of it could run, or, under `strict`, if anything is wrong.
+pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: Pack, strict: bool) -> Result<Loaded> {
+    let components = prepare_components(registry, config, &pack).await;
+    let providers = load_providers(config, &pack, &components).await;
+    let catalog = PackCatalog { pack: &pack, components: &components, providers: &providers };
+    let flows = compile(&pack.flows, &catalog);
+    let notes = notes_of(&pack, &flows, &components, &providers);
+    refuse_useless(&pack, &flows, &components, &providers, strict, &notes)?;
+    let retry = config.retry_config();
+    let program = Program {
+        tenant: config.tenant().clone(),
+        env: env.clone(),
+        pack: pack.id.clone(),
+        version: pack.version.clone(),
+        digest: pack.digest,
+        flows,
+        components: components.into_iter().filter_map(|(id, c)| Some((id, c.ok()?.prepared))).collect(),
+        providers: providers.into_iter().filter_map(|(id, p)| Some((id, p.ok()?.provider))).collect(),
+        limits: config.limits(),
+        run_limits: config.run_limits(),
+        retry: Retry { max_attempts: retry.max_attempts, base_delay: retry.base_delay },
+        wait_ttl: config.wait_ttl(),
+    };
+    Ok(Loaded { program: Arc::new(program), notes })
+}
+
+async fn prepare_components(registry: &Registry, config: &HostConfig, pack: &Pack) -> Components {
+    let prepares = pack.components.values().map(|component| async {
+        let loaded = load_component(registry, config, component).await;
+        (component.id.clone(), loaded.map_err(|error| error.in_file(&component.found_in)))
+    });
+    futures::future::join_all(prepares).await.into_iter().collect()
+}
+
+async fn load_component(registry: &Registry, config: &HostConfig, component: &PackComponent) -> Result<LoadedComponent> {
+    let binary = Binary { name: &component.id, bytes: &component.wasm, digest: component.digest.0 };
+    let prepared = registry.prepare(&binary, config.grants()).await?;
+    let mut ops: Vec<_> = component.operations.iter().map(|op| op.name.clone()).collect();
+    if prepared.component_callable().is_ok() {
+        let own = prepared.component_ops(&component.id, &config.limits()).await?;
+        ops.extend(own.iter().filter(|op| !ops.contains(op)).cloned().collect::<Vec<_>>());
+    }
+    Ok(LoadedComponent { prepared, ops: (!ops.is_empty()).then_some(ops) })
+}
+
+async fn load_providers(config: &HostConfig, pack: &Pack, components: &Components) -> Providers {
+    let loads = pack.providers.values().map(|decl| async {
+        let loaded = match components.get(&decl.component) {
+            Some(Ok(component)) => {
+                let own = config.provider_config(&decl.id).cloned().map(Value::Object);
+                provider::load(decl, Arc::clone(&component.prepared), own.as_ref(), &config.limits()).await
+            }
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(Error::new(
+                Code::ComponentUnknown,
+                format!("provider {} names component {}, which the pack does not have", decl.id, decl.component),
+            )),
+        };
+        (decl.id.clone(), loaded)
+    });
+    futures::future::join_all(loads).await.into_iter().collect()
+}
+
+fn notes_of(pack: &Pack, flows: &FlowSet, components: &Components, providers: &Providers) -> Vec<Error> {
+    let mut notes = pack.notes.clone();
+    notes.extend(pack.components.keys().filter_map(|id| components.get(id)?.as_ref().err().cloned()));
+    let own = pack.providers.values().filter(|decl| !matches!(components.get(&decl.component), Some(Err(_))));
+    notes.extend(own.filter_map(|decl| providers.get(&decl.id)?.as_ref().err().cloned()));
+    notes.extend(flows.flows.values().filter_map(|flow| match flow {
+        FlowState::Disabled { reason, .. } => Some(reason.clone()),
+        FlowState::Ready(_) => None,
+    }));
+    notes.extend(flows.notes.iter().cloned());
+    notes
+}
+
+fn refuse_useless(
+    pack: &Pack,
+    flows: &FlowSet,
+    components: &Components,
+    providers: &Providers,
+    strict: bool,
+    notes: &[Error],
+) -> Result<()> {
+    let ready = flows.flows.values().any(|flow| matches!(flow, FlowState::Ready(_)));
+    let broken = components.values().any(Result::is_err) || providers.values().any(Result::is_err);
+    let useless = if flows.flows.is_empty() { broken } else { !ready };
+    if !useless && (!strict || notes.is_empty()) {
+        return Ok(());
+    }
+    let summary = if useless {
+        format!("nothing of pack {} {} can run", pack.id, pack.version)
+    } else {
+        format!("pack {} {} has findings, and strict loading is on", pack.id, pack.version)
+    };
+    let error = Error::from_many(Code::Nonconforming, summary, notes.to_vec());
+    Err(error.in_file(&pack.path))
+}
