@@ -85,6 +85,15 @@ impl Engine {
         self.0.admission.available_permits()
     }
 
+    /// Checks that `bytes`, called `name` in messages, are a component that the engine is willing to compile.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::NotAComponent`], [`Code::CompileBounds`] or [`Code::CompileFailed`] for a damaged one.
+    pub fn check(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.0.compiler.check(name, bytes)
+    }
+
     /// The compiled form of `binary`: the one that somebody holds already, else from the artifact cache, else
     /// compiled now. Callers that ask for the same digest at the same time share one compilation.
     ///

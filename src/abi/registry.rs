@@ -7,7 +7,7 @@ use super::exports::Exports;
 use super::prepared::Prepared;
 use crate::capabilities::grants::Grants;
 use crate::capabilities::surface;
-use crate::conform::{self, Surface};
+use crate::conform::{self, ComponentShape, Surface};
 use crate::engine::limits::Limits;
 use crate::engine::{Binary, Engine, Shared};
 use crate::error::{Code, Error, Kind, Result};
@@ -53,8 +53,7 @@ impl Registry {
 
     async fn make(&self, binary: &Binary<'_>, grants: Grants) -> Result<Prepared> {
         let surface = Surface::host()?;
-        let shape = conform::inspect(binary.name, binary.bytes)?;
-        conform::verdict(binary.name, conform::compare(&shape, surface, grants, &[]))?;
+        let shape = self.conforming(binary, surface, grants).await?;
         let compiled = self.engine.compile(binary).await?;
         let linker = surface::linker(binary.name, &compiled.component, grants)?;
         let pre = linker.instantiate_pre(&compiled.component).map_err(|e| unlinkable(binary.name, &e))?;
@@ -62,6 +61,24 @@ impl Registry {
         let prepared = Prepared::new(self.engine.clone(), exports, pre, compiled);
         prepared.smoke_test(binary.name, &self.trial).await.map_err(|e| not_started(binary.name, e))?;
         Ok(prepared)
+    }
+
+    /// The outside of a component that fits the host. Reading it takes as long as the component is large, so it is
+    /// bounded and done where it holds up nobody.
+    async fn conforming(
+        &self,
+        binary: &Binary<'_>,
+        surface: &'static Surface,
+        grants: Grants,
+    ) -> Result<ComponentShape> {
+        let (engine, name, bytes) = (self.engine.clone(), binary.name.to_owned(), binary.bytes.clone());
+        let judged = tokio::task::spawn_blocking(move || {
+            engine.check(&name, &bytes)?;
+            let shape = conform::inspect(&name, &bytes)?;
+            conform::verdict(&name, conform::compare(&shape, surface, grants, &[]))?;
+            Ok(shape)
+        });
+        judged.await.map_err(|e| Error::new(Code::Internal, format!("checking component {}: {e}", binary.name)))?
     }
 }
 

@@ -55,6 +55,10 @@ impl Compiler {
         Self { engine, bounds, places, artifacts: artifacts.map(Arc::new), compiled: Shared::default() }
     }
 
+    pub(super) fn check(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.bounds.check(name, bytes)
+    }
+
     pub(super) async fn get(&self, binary: &Binary<'_>) -> Result<Arc<Compiled>> {
         self.compiled.get_or_make(binary.digest, self.make(binary)).await
     }
