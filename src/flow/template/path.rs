@@ -38,8 +38,9 @@ impl Root {
         &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Input, Self::Result];
     /// What the map of a node's output may use.
     pub const OUTPUT: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Result];
-    /// What the map of a call's error may use.
-    pub const FAILURE: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Error];
+    /// What the map of a call's error may use; `input` is what the call was given.
+    pub const FAILURE: &'static [Self] =
+        &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Input, Self::Error];
 
     /// How templates spell it.
     pub fn name(self) -> &'static str {

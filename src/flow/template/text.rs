@@ -183,3 +183,6 @@ impl Output for Bounded {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
