@@ -30,7 +30,8 @@ fn pack(dir: &Path, flow: &str) {
     std::fs::copy(guests.join("echo-provider.wasm"), dir.join("components/echo.wasm"))
         .expect("run `cargo xtask guests` first");
     std::fs::write(dir.join("index.ygtc"), flow).unwrap();
-    let yaml = "pack_id: bench\nversion: 1.0.0\nproviders:\n  - { provider_type: bench.echo, component: echo, ops: [echo] }\n";
+    let yaml =
+        "pack_id: bench\nversion: 1.0.0\nproviders:\n  - { provider_type: bench.echo, component: echo, ops: [echo] }\n";
     std::fs::write(dir.join("pack.yaml"), yaml).unwrap();
 }
 

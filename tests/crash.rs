@@ -21,8 +21,8 @@ use greentic_runner_host::run::event::{Event, ReplyTo};
 use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::redb::RedbStore;
 use greentic_runner_host::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, NewEvent, ReplyRoute, RunId,
-    StateReader, StateScope, Store, StoredReply, StoredRun,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, NewEvent, ReplyRoute,
+    RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
 };
 use greentic_runner_host::{HostBuilder, HostConfig, Result, RunnerHost};
 use serde_json::{Value, json};
@@ -139,7 +139,8 @@ fn child(data: &Path) {
     let pack = PathBuf::from(std::env::var("CRASH_PACK").unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let store = Arc::new(Dying { real: RedbStore::open(&data.join("store")).unwrap(), at, seen: AtomicU32::new(0) });
+        let store =
+            Arc::new(Dying { real: RedbStore::open(&data.join("store")).unwrap(), at, seen: AtomicU32::new(0) });
         let config = HostConfig::from_yaml("tenant: t", "bindings.yaml").unwrap();
         let host = HostBuilder::new().with_config(config).with_store(Arc::clone(&store) as _).build().unwrap();
         host.start().await.unwrap();

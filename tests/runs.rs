@@ -199,7 +199,8 @@ async fn a_stopped_host_takes_nothing_and_a_full_queue_says_so() {
     let host = host_with(&Sources::of_flow(ASKING)).await.unwrap();
     host.stop().await.unwrap();
     assert_eq!(say(&host, "s", "x").await.unwrap_err().code(), Code::NotRunning);
-    let host = host_of("{ tenant: t, limits: { queue: 0 } }", &Sources::of_flow(ASKING), |b| b.with_memory_store()).await;
+    let host =
+        host_of("{ tenant: t, limits: { queue: 0 } }", &Sources::of_flow(ASKING), |b| b.with_memory_store()).await;
     match host {
         Ok(host) => assert_eq!(say(&host, "s", "x").await.unwrap_err().code(), Code::Overloaded),
         Err(error) => assert_eq!(error.code(), Code::BindingsInvalid),
@@ -231,7 +232,8 @@ async fn a_pack_that_cannot_run_is_refused_and_leaves_the_old_one_in_place() {
 async fn a_wait_in_a_flow_that_is_gone_ends_with_its_own_code_and_then_starts_anew() {
     let host = host_with(&Sources::of_flow(ASKING).file("pack.yaml", "pack_id: p")).await.unwrap();
     say(&host, "s", "hi").await.unwrap();
-    let changed = ASKING.replace("  wait:", "  pause:").replace("to: wait", "to: pause").replace("node.wait", "node.pause");
+    let changed =
+        ASKING.replace("  wait:", "  pause:").replace("to: wait", "to: pause").replace("node.wait", "node.pause");
     host.load_pack("t", &Sources::of_flow(&changed).file("pack.yaml", "pack_id: p").path()).await.unwrap();
     assert_eq!(say(&host, "s", "Ada").await.unwrap_err().code(), Code::ResumeImpossible);
     assert_eq!(texts(&say(&host, "s", "hi").await.unwrap()), ["Hello hi, your name?"]);

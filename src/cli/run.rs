@@ -65,7 +65,8 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     match result {
         Ok(code) => Ok(code),
         Err(error) if args.json => {
-            let out = json!({ "status": "failed", "replies": [], "session": session, "error": report::error_json(&error) });
+            let out =
+                json!({ "status": "failed", "replies": [], "session": session, "error": report::error_json(&error) });
             report::data(&report::json_text(&out))?;
             Ok(report::exit_code(&error))
         }
@@ -96,12 +97,7 @@ async fn open(args: &Args) -> Result<RunnerHost> {
 }
 
 fn to_chat(args: &Args, session: &str) -> Chat {
-    Chat {
-        tenant: args.tenant.clone(),
-        session: session.to_owned(),
-        flow: args.flow.clone(),
-        user: args.user.clone(),
-    }
+    Chat { tenant: args.tenant.clone(), session: session.to_owned(), flow: args.flow.clone(), user: args.user.clone() }
 }
 
 async fn once(args: &Args, session: &str, host: &RunnerHost, input: Value) -> Result<ExitCode> {

@@ -58,7 +58,9 @@ impl InputArgs {
     pub(super) fn read(&self) -> Result<Option<Value>> {
         let (bytes, origin) = match (&self.input, &self.input_file) {
             (Some(text), _) => (text.clone().into_bytes(), "--input".to_owned()),
-            (None, Some(file)) if file.as_os_str() == "-" => (read_limited(std::io::stdin().lock(), "-")?, "-".to_owned()),
+            (None, Some(file)) if file.as_os_str() == "-" => {
+                (read_limited(std::io::stdin().lock(), "-")?, "-".to_owned())
+            }
             (None, Some(file)) => (read_file(file)?, file.display().to_string()),
             (None, None) => return Ok(None),
         };
@@ -99,5 +101,4 @@ impl DataArgs {
     pub(super) fn dir(&self) -> PathBuf {
         self.data_dir.clone().unwrap_or_else(|| RunnerConfig::DEFAULT_DATA_DIR.into())
     }
-
 }

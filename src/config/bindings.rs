@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::capabilities::grants::Grant;
 use super::units::{ByteSize, Count, Name, Span, Text};
 use super::yaml::Cursor;
+use crate::capabilities::grants::Grant;
 
 /// The top level, read section by section so that a problem in one hides none in another.
 macro_rules! top_level {

@@ -81,7 +81,11 @@ fn reads_every_section() {
         RunLimits { steps: 30, call_depth: 4, run_bytes: 1 << 20, event_deadline: Duration::from_secs(90), queue: 50 }
     );
     assert_eq!(config.wait_ttl(), Duration::from_secs(12 * 3_600));
-    assert_eq!(config.grants(), [Grant::Kv, Grant::Telemetry].into_iter().collect(), "no state: the store is not allowed");
+    assert_eq!(
+        config.grants(),
+        [Grant::Kv, Grant::Telemetry].into_iter().collect(),
+        "no state: the store is not allowed"
+    );
     assert_eq!(config.provider_config("mail").unwrap()["from"], "bot@example.org");
     assert_eq!(config.configured_providers().collect::<Vec<_>>(), ["mail"]);
     assert!(config.strict_packs());

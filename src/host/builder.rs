@@ -16,9 +16,9 @@ use crate::run::lanes::Lanes;
 use crate::run::program::Programs;
 use crate::run::trace::Observer;
 use crate::run::watch::ReplyWatch;
+use crate::store::Store;
 use crate::store::memory::MemoryStore;
 use crate::store::redb::RedbStore;
-use crate::store::Store;
 use crate::tenant::Tenants;
 
 /// Events that are worked on at once, unless the builder is told otherwise.

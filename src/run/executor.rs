@@ -92,11 +92,7 @@ impl<'a> Execution<'a> {
 
     /// Who waits for the outcome.
     pub(super) fn caller(&self) -> Caller {
-        Caller {
-            ticket: self.record.ticket,
-            deduped: self.record.deduped,
-            reply_to: self.record.reply_to.clone(),
-        }
+        Caller { ticket: self.record.ticket, deduped: self.record.deduped, reply_to: self.record.reply_to.clone() }
     }
 
     /// Executes the event to its end. The store is left to be told of the end by the caller.

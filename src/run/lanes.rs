@@ -201,7 +201,10 @@ impl Lanes {
             Ok(Accepted::Duplicate(event)) => {
                 self.waiting.lock().remove(&ticket);
                 let known = self.remembered.get(&event).unwrap_or_else(|| {
-                    Err(Error::new(Code::DuplicateEvent, format!("the event was accepted before, as event {}", event.0)))
+                    Err(Error::new(
+                        Code::DuplicateEvent,
+                        format!("the event was accepted before, as event {}", event.0),
+                    ))
                 });
                 Ok(Submitted { event, duplicate: true, outcome: Pending::Known(known) })
             }

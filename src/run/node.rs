@@ -55,7 +55,12 @@ struct Request<'a> {
 }
 
 /// Calls a provider.
-pub(super) async fn provider(env: Environment<'_>, node: &Node, call: &ProviderCall, vars: &Vars<'_>) -> Result<Called> {
+pub(super) async fn provider(
+    env: Environment<'_>,
+    node: &Node,
+    call: &ProviderCall,
+    vars: &Vars<'_>,
+) -> Result<Called> {
     let provider = env.program.provider(&call.provider)?;
     let payload = call.input.render(vars)?;
     let mut input = match &call.in_map {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::abi::Prepared;
+use crate::config::RunLimits;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Result};
 use crate::flow::model::{FlowSet, Retry};
 use crate::id::Id;
 use crate::pack::model::Digest;
-use crate::config::RunLimits;
 
 /// A tenant's pack, prepared.
 #[derive(Debug)]

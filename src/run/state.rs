@@ -103,7 +103,10 @@ impl Run {
     pub(super) fn restore(stored: &StoredRun, program: &Program) -> Result<Self> {
         let head: HeadRecord = decode(&stored.head)?;
         if head.pack != program.pack {
-            return Err(gone(format!("the run belongs to pack {}, and pack {} is loaded now", head.pack, program.pack)));
+            return Err(gone(format!(
+                "the run belongs to pack {}, and pack {} is loaded now",
+                head.pack, program.pack
+            )));
         }
         let mut run = Self {
             id: stored.id,
@@ -156,10 +159,7 @@ impl Run {
 
     /// The outermost flow.
     pub(super) fn flow(&self) -> Result<&Id> {
-        self.frames
-            .first()
-            .map(|frame| &frame.flow.id)
-            .ok_or_else(|| Error::new(Code::Internal, "a run has no frame"))
+        self.frames.first().map(|frame| &frame.flow.id).ok_or_else(|| Error::new(Code::Internal, "a run has no frame"))
     }
 
     /// How deep flows call each other now.
@@ -275,10 +275,9 @@ impl Replay<'_> {
 }
 
 fn node_named(flow: &Flow, node: &Id) -> Result<NodeIx> {
-    flow.nodes
-        .iter()
-        .position(|n| n.id == *node)
-        .ok_or_else(|| gone(format!("node {node} of flow {}, at which the run stands, does not exist any more", flow.id)))
+    flow.nodes.iter().position(|n| n.id == *node).ok_or_else(|| {
+        gone(format!("node {node} of flow {}, at which the run stands, does not exist any more", flow.id))
+    })
 }
 
 fn gone(message: String) -> Error {

@@ -25,12 +25,7 @@ pub struct RouteWatch {
 impl ReplyWatch {
     /// Watches a route from now on.
     pub fn subscribe(self: &Arc<Self>, route: &ReplyRoute) -> RouteWatch {
-        let receiver = self
-            .routes
-            .lock()
-            .entry(route.clone())
-            .or_insert_with(|| watch::Sender::new(()))
-            .subscribe();
+        let receiver = self.routes.lock().entry(route.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
         RouteWatch { receiver: Some(receiver), route: route.clone(), watch: Arc::clone(self) }
     }
 

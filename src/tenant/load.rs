@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::abi::Registry;
-use crate::engine::Binary;
 use crate::config::HostConfig;
+use crate::engine::Binary;
 use crate::error::{Code, Error, Result};
 use crate::flow::compile::compile;
 use crate::flow::model::{FlowSet, FlowState, Retry};
@@ -65,7 +65,11 @@ async fn prepare_components(registry: &Registry, config: &HostConfig, pack: &Pac
     futures::future::join_all(prepares).await.into_iter().collect()
 }
 
-async fn load_component(registry: &Registry, config: &HostConfig, component: &PackComponent) -> Result<LoadedComponent> {
+async fn load_component(
+    registry: &Registry,
+    config: &HostConfig,
+    component: &PackComponent,
+) -> Result<LoadedComponent> {
     let binary = Binary { name: &component.id, bytes: &component.wasm, digest: component.digest.0 };
     let prepared = registry.prepare(&binary, config.grants()).await?;
     let mut ops: Vec<_> = component.operations.iter().map(|op| op.name.clone()).collect();
