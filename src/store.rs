@@ -93,7 +93,7 @@ pub struct Claim {
     pub accepted_at: Timestamp,
     /// When its caller stops waiting.
     pub deadline: Timestamp,
-    /// How often it was claimed, this time included.
+    /// How often it was claimed, this time included. Where a process died, a claim that it may have made counts.
     pub attempts: u32,
     /// The run that an earlier claim of this event had begun, with its last checkpoint.
     pub run: Option<StoredRun>,

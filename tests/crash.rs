@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{Sources, event};
 use greentic_runner_host::clock::Timestamp;
+use greentic_runner_host::engine::EngineOptions;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::run::event::{Event, ReplyTo};
 use greentic_runner_host::session::reply_route;
@@ -142,7 +143,8 @@ fn child(data: &Path) {
         let store =
             Arc::new(Dying { real: RedbStore::open(&data.join("store")).unwrap(), at, seen: AtomicU32::new(0) });
         let config = HostConfig::from_yaml("tenant: t", "bindings.yaml").unwrap();
-        let host = HostBuilder::new().with_config(config).with_store(Arc::clone(&store) as _).build().unwrap();
+        let engine = EngineOptions { artifact_dir: Some(pack.join("compiled")), ..EngineOptions::default() };
+        let host = HostBuilder::new().with_config(config).with_store(Arc::clone(&store) as _).with_engine(engine).build().unwrap();
         host.start().await.unwrap();
         host.load_pack("t", &pack).await.unwrap();
         for number in 1..=2 {

@@ -57,6 +57,7 @@ const FIXTURES: &[Fixture] = &[
     },
 ];
 
+#[cfg(test)]
 fn findings(name: &str, grants: Grants, want: Want) -> error::Result<Vec<Finding>> {
     let path = Path::new(ROOT).join("target/guests").join(format!("{name}.wasm"));
     let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask guests`", path.display()));
@@ -75,7 +76,8 @@ fn fixtures_fit_the_host_with_exactly_the_grants_they_use() {
         let refused = without.iter().filter(|f| f.code == Code::ImportNotGranted);
         let mut refused: Vec<_> = refused.map(|f| f.asked.clone().unwrap()).collect();
         let mut expected: Vec<_> = fixture.grants.iter().map(|g| g.name().to_owned()).collect();
-        (refused.sort(), expected.sort());
+        refused.sort();
+        expected.sort();
         assert_eq!(refused, expected, "{}", fixture.name);
     }
 }
@@ -111,10 +113,12 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
+#[cfg(test)]
 fn entries(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
+#[cfg(test)]
 fn stem(path: &Path) -> String {
     path.file_stem().unwrap().to_str().unwrap().to_owned()
 }

@@ -136,8 +136,9 @@ nodes:
     routing: [{ to: wait }]
   wait:
     session.wait: {}
-    output: { answer: '{{result.text}}' }
-    routing: out
+    routing: [{ to: answer }]
+  answer:
+    emit.log: { answer: '{{prev.text}}' }
 ";
     let pack = Sources::of_flow(main).file("sub.ygtc", sub);
     let host = host_with(&pack).await.unwrap();

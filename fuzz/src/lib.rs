@@ -8,7 +8,8 @@ use greentic_runner_host::flow::condition::Condition;
 use greentic_runner_host::flow::template::{Mapping, NodeOutput, Root, Site, Vars};
 use greentic_runner_host::flow::ygtc;
 use greentic_runner_host::id::Id;
-use greentic_runner_host::ingress::channels::{PathPolicy, Verification, WebchatChannel, WebhookChannel};
+use greentic_runner_host::config::WebhookPolicy;
+use greentic_runner_host::ingress::channels::{Verification, WebchatChannel, WebhookChannel};
 use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook as hook};
 use greentic_runner_host::pack::manifest::Manifest;
 use greentic_runner_host::pack::{self, Limits, LoadOptions};
@@ -154,7 +155,7 @@ pub fn webchat(bytes: &[u8]) {
 
 /// Requests of the generic webhook, headers before an empty line.
 pub fn webhook(bytes: &[u8]) {
-    let channel = WebhookChannel { verification: Verification::PathPolicy, policy: PathPolicy::default() };
+    let channel = WebhookChannel { verification: Verification::PathPolicy, policy: WebhookPolicy::default() };
     let (headers, body) = split(bytes);
     let received = hook::receive(&channel, &context(), "fuzz", &request(&headers, body));
     blames_input(received).into_iter().for_each(stays_with_its_tenant);

@@ -50,8 +50,9 @@ fn a_component_that_uses_everything_as_it_is_has_no_findings() {
 
 #[test]
 fn an_import_is_judged_by_its_full_name() {
+    type Expected = (Code, Option<&'static str>, Option<&'static str>);
     const STORE: &str = "greentic:state/state-store@1.0.0";
-    let cases: &[(&str, Option<(Code, Option<&str>, Option<&str>)>)] = &[
+    let cases: &[(&str, Option<Expected>)] = &[
         ("wasi:cli/stdout@0.2.0", None),
         ("wasi:sockets/tcp@0.2.9", None),
         ("wasi:io/streams@0.2.12", None),
@@ -123,7 +124,8 @@ fn a_function_outside_of_interfaces_is_unknown() {
 /// `greentic:host/kv-v1@1.0.0` with another body, and what differs then: code, item, asked, offered.
 #[test]
 fn functions_are_compared_by_name_and_type() {
-    let cases: &[(&str, &[(Code, &str, Option<&str>, Option<&str>)])] = &[
+    type Expected = (Code, &'static str, Option<&'static str>, Option<&'static str>);
+    let cases: &[(&str, &[Expected])] = &[
         ("get: func(ns: string, key: string) -> option<string>;", &[]),
         ("get: func(other: string, names: string) -> option<string>;", &[]),
         ("gets: func(ns: string);", &[(Code::ImportFunction, "gets", None, None)]),

@@ -1,7 +1,7 @@
 //! Routing conditions: `response.action == "buy" && !(entry.n > 3)`, parsed at load.
 //!
-//! A path begins with `entry` or `in` (the flow's input), `response` (what the user sent: the metadata of the
-//! input and its text), or a field of the node's output; where the output has no such field, also with `prev` (the
+//! A path begins with `entry` (the flow's input), `in` (the input of the event that is worked on), `response` (what
+//! the user sent with that event: its metadata and its text), or a field of the node's output; where the output has no such field, also with `prev` (the
 //! output as a whole), `node` or `state`. Texts compare without regard to case, and a text equals the number or
 //! truth value that it spells. What does not exist equals `null`. The whole may stand in `{{…}}`.
 
@@ -123,7 +123,8 @@ impl Scope<'_, '_> {
     fn find(&self, path: &[Segment]) -> Option<Cow<'_, Value>> {
         let (first, rest) = path.split_first()?;
         match first.key.as_str() {
-            "entry" | "in" => return walk(self.vars.entry, rest).map(Cow::Borrowed),
+            "entry" => return self.vars.resolve(Root::Entry, rest),
+            "in" => return self.vars.resolve(Root::Event, rest),
             "response" => return self.response(rest).map(Cow::Borrowed),
             _ => {}
         }
@@ -140,17 +141,14 @@ impl Scope<'_, '_> {
         }
     }
 
-    /// What the user sent: the fields of the input's metadata, and its text.
+    /// What the user sent: the fields of the event's metadata, and its text.
     fn response(&self, path: &[Segment]) -> Option<&Value> {
-        let message = match self.vars.entry.get("input") {
-            Some(input) if input.is_object() => input,
-            _ => self.vars.entry,
-        };
-        let metadata = message.get("metadata").or_else(|| self.vars.entry.get("metadata"));
+        let event = self.vars.event;
+        let message = event.get("input").filter(|input| input.is_object()).unwrap_or(event);
+        let metadata = message.get("metadata").or_else(|| event.get("metadata"));
         let Some((first, rest)) = path.split_first() else { return metadata };
         let text = (first.key == "text").then(|| message.get("text")).flatten();
-        let field = text.or_else(|| metadata?.get(&first.key))?;
-        walk(field, rest)
+        walk(text.or_else(|| metadata?.get(&first.key))?, rest)
     }
 }
 

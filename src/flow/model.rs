@@ -59,7 +59,7 @@ pub struct Node {
     pub id: Id,
     /// What it does.
     pub action: Action,
-    /// Maps the node's output before it is recorded; none records it as it is.
+    /// Maps the node's output before it is recorded: rendered with `result`. None records it as it is.
     pub output: Option<Mapping>,
     /// Where to go next.
     pub route: Route,
@@ -110,7 +110,7 @@ pub struct ProviderCall {
     pub in_map: Option<Mapping>,
     /// Maps the provider's result: rendered with `input` and `result` as the provider's result.
     pub out_map: Option<Mapping>,
-    /// Maps the provider's error to an output: rendered with `error`. With it the node does not fail.
+    /// Maps the provider's error to an output: rendered with `input` and `error`. With it the node does not fail.
     pub err_map: Option<Mapping>,
 }
 
@@ -123,7 +123,7 @@ pub struct ComponentCall {
     pub op: String,
     /// The payload.
     pub input: Mapping,
-    /// Maps the component's error to an output: rendered with `error`. With it the node does not fail.
+    /// Maps the component's error to an output: rendered with `input` and `error`. With it the node does not fail.
     pub err_map: Option<Mapping>,
 }
 

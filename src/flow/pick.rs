@@ -139,11 +139,7 @@ mod tests {
             (Pick::Kind("messaging"), Code::FlowAmbiguous, "name one of: support, sales, old (disabled)"),
             (Pick::Kind("job"), Code::FlowUnknown, "flows: support, sales, nightly, hook, old"),
             (Pick::Kind("mesaging"), Code::FlowUnknown, "did you mean \"messaging\"?"),
-            (
-                Pick::Default,
-                Code::FlowAmbiguous,
-                "name one of: support, sales, nightly, hook (disabled), old (disabled)",
-            ),
+            (Pick::Default, Code::FlowAmbiguous, "name one of: support, sales, old (disabled)"),
         ] {
             let error = set.pick(pick).unwrap_err();
             assert_eq!((error.code(), error.hint_text()), (code, Some(hint)), "{pick:?}");
@@ -152,8 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn a_single_flow_needs_no_name() {
-        assert_eq!(&*set(vec![ready("only", FlowKind::Job)]).pick(Pick::Default).unwrap().id, "only");
-        assert_eq!(set(vec![]).pick(Pick::Default).unwrap_err().code(), Code::FlowUnknown);
+    fn without_a_wish_it_is_the_one_messaging_flow_or_the_one_flow() {
+        let pick = |flows| set(flows).pick(Pick::Default).map(|flow| flow.id.to_string()).map_err(|error| error.code());
+        let (chat, job, timer) = (FlowKind::Messaging, FlowKind::Job, FlowKind::Event);
+        assert_eq!(pick(vec![ready("only", job)]), Ok("only".to_owned()));
+        assert_eq!(pick(vec![ready("a", job), ready("b", chat), ready("c", timer)]), Ok("b".to_owned()));
+        assert_eq!(pick(vec![ready("a", job), ready("c", timer)]), Err(Code::FlowAmbiguous));
+        assert_eq!(pick(vec![ready("a", job), broken("b", chat)]), Err(Code::FlowDisabled));
+        assert_eq!(pick(vec![]), Err(Code::FlowUnknown));
     }
 }

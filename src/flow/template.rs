@@ -8,6 +8,7 @@
 //! unless a template asks for `state` or `node` as a whole.
 
 mod path;
+mod reader;
 mod text;
 mod vars;
 mod wanted;
@@ -79,7 +80,7 @@ impl Site<'_> {
 
     /// Names the roots that a template may begin with.
     fn roots_hint(&self) -> String {
-        let names: Vec<&str> = self.roots.iter().flat_map(|root| root.names()).copied().collect();
+        let names: Vec<&str> = self.roots.iter().map(|root| root.name()).collect();
         format!("a template begins with one of: {}", names.join(", "))
     }
 }

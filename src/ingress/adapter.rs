@@ -77,7 +77,7 @@ pub struct Inbound {
     pub session: SessionKey,
     /// Which flow it starts if no run waits for it.
     pub flow: FlowChoice,
-    /// By what repetitions are recognised.
+    /// By what repetitions are recognised among the tenant's messages of this provider.
     pub dedupe: Option<String>,
     /// Where replies go.
     pub reply_to: ReplyTo,
@@ -88,6 +88,7 @@ impl Inbound {
     pub fn into_event(self, correlation_id: String) -> Result<Event> {
         let input = serde_json::to_value(&self.envelope)
             .map_err(|e| Error::new(Code::Internal, format!("an envelope is not JSON: {e}")))?;
+        let dedupe = self.dedupe.map(|key| dedupe_key([&*self.envelope.tenant, &*self.envelope.provider, &*key]));
         Ok(Event {
             tenant: Id::from(self.envelope.tenant),
             pack: None,
@@ -95,7 +96,7 @@ impl Inbound {
             session: self.session,
             user: self.envelope.provider_ids.user_id.map(Id::from),
             provider: Some(Id::from(self.envelope.provider)),
-            dedupe: self.dedupe,
+            dedupe,
             input,
             reply_to: self.reply_to,
             correlation_id,

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
+use crate::config::{HostConfig, WebhookPolicy};
 use crate::error::{Code, Error, Result};
+use crate::ingress::webchat;
 use crate::run::event::FlowChoice;
 
 /// How the requests of a route are verified.
@@ -72,26 +76,33 @@ pub struct WebhookChannel {
     /// How its requests are verified.
     pub verification: Verification,
     /// Which paths it serves.
-    pub policy: PathPolicy,
+    pub policy: WebhookPolicy,
 }
 
-/// Path prefixes that are allowed and denied. A denied prefix wins; an empty allow-list allows every path.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PathPolicy {
-    /// Prefixes that are served.
-    pub allow: Vec<String>,
-    /// Prefixes that are refused.
-    pub deny: Vec<String>,
-}
+impl Channels {
+    /// The ways into a tenant that its bindings open: the web chat by a binding with `adapter: webchat`, which starts
+    /// the flows of the type that it is bound to; the webhook by a binding of the type `webhook`.
+    pub fn of_bindings(config: &HostConfig) -> Self {
+        let webchat = config.flow_types().find(|(_, binding)| binding.adapter.eq_ignore_ascii_case(webchat::PROVIDER));
+        let webchat = webchat.map(|(flow_type, binding)| WebchatChannel {
+            verification: match binding.config.get("insecure") {
+                Some(Value::Bool(true)) => Verification::Insecure,
+                _ => Verification::Off,
+            },
+            flow: FlowChoice::Kind(flow_type.to_owned()),
+        });
+        let webhook = config
+            .webhook_policy()
+            .map(|policy| WebhookChannel { verification: Verification::PathPolicy, policy: policy.clone() });
+        Self { webchat: webchat.unwrap_or_default(), webhook: webhook.unwrap_or_default() }
+    }
 
-impl PathPolicy {
-    /// Refuses a path that is not served. `path` is the canonical one: no tenant prefix, nothing percent-encoded.
-    pub fn require(&self, path: &str) -> Result<()> {
-        let under = |prefix: &String| path.starts_with(prefix.as_str());
-        if self.deny.iter().any(under) || !(self.allow.is_empty() || self.allow.iter().any(under)) {
-            return Err(Error::new(Code::RequestDenied, "the tenant's webhook policy does not allow this path"));
+    /// Every way into a tenant, for a server that only this machine reaches.
+    pub fn loopback() -> Self {
+        Self {
+            webchat: WebchatChannel { verification: Verification::Loopback, flow: FlowChoice::Default },
+            webhook: WebhookChannel { verification: Verification::Loopback, policy: WebhookPolicy::default() },
         }
-        Ok(())
     }
 }
 
@@ -100,22 +111,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn denied_prefixes_win_and_an_empty_allow_list_allows_all() {
-        let policy = |allow: &[&str], deny: &[&str]| PathPolicy {
-            allow: allow.iter().map(|&s| s.to_owned()).collect(),
-            deny: deny.iter().map(|&s| s.to_owned()).collect(),
+    fn bindings_open_what_they_name() {
+        let of = |bindings: &str| {
+            let config = HostConfig::from_yaml(&format!("tenant: t\n{bindings}"), "t.yaml").unwrap();
+            let channels = Channels::of_bindings(&config);
+            (channels.webchat.verification, channels.webchat.flow, channels.webhook.verification)
         };
-        let cases: [(&[&str], &[&str], &str, bool); 6] = [
-            (&[], &[], "/webhook/a", true),
-            (&["/webhook/"], &[], "/webhook/a", true),
-            (&["/webhook/b"], &[], "/webhook/a", false),
-            (&["/webhook/"], &["/webhook/a"], "/webhook/a", false),
-            (&[], &["/webhook/a"], "/webhook/b", true),
-            (&["/webhook/a"], &["/webhook/"], "/webhook/a", false),
-        ];
-        for (allow, deny, path, allowed) in cases {
-            assert_eq!(policy(allow, deny).require(path).is_ok(), allowed, "{allow:?} {deny:?} {path}");
-        }
+        let none = (Verification::Off, FlowChoice::Default, Verification::Off);
+        assert_eq!(of(""), none);
+        assert_eq!(of("flow_type_bindings: { messaging: { adapter: slack, config: { insecure: true } } }"), none);
+        let chat = FlowChoice::Kind("messaging".into());
+        assert_eq!(
+            of("flow_type_bindings: { messaging: { adapter: webchat } }"),
+            (Verification::Off, chat.clone(), Verification::Off)
+        );
+        assert_eq!(
+            of(
+                "flow_type_bindings: { messaging: { adapter: webchat, config: { insecure: true } }, webhook: { adapter: generic } }"
+            ),
+            (Verification::Insecure, chat, Verification::PathPolicy)
+        );
     }
 
     #[test]

@@ -9,9 +9,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::adapter::{Context, Inbound, Intake, Request};
-use super::channels::{PathPolicy, Verification, WebchatChannel, WebhookChannel};
+use super::channels::{Verification, WebchatChannel, WebhookChannel};
 use super::{webchat, webhook};
 use crate::clock::Timestamp;
+use crate::config::WebhookPolicy;
 use crate::error::Result;
 use crate::id::Id;
 use crate::run::event::FlowChoice;
@@ -103,7 +104,7 @@ fn recorded_activities() {
 
 #[test]
 fn recorded_webhooks() {
-    let channel = WebhookChannel { verification: Verification::PathPolicy, policy: PathPolicy::default() };
+    let channel = WebhookChannel { verification: Verification::PathPolicy, policy: WebhookPolicy::default() };
     for sample in samples("webhook") {
         let recorded: Value = serde_json::from_slice(&sample.body).unwrap();
         let headers: HeaderMap = recorded["headers"]

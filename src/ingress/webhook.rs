@@ -34,7 +34,9 @@ pub fn receive(channel: &WebhookChannel, context: &Context, flow: &str, request:
         return Err(Error::new(Code::FlowUnknown, "the path names no flow"));
     }
     let path = format!("/webhook/{flow}");
-    channel.policy.require(&path)?;
+    if !channel.policy.allows(&path) {
+        return Err(Error::new(Code::RequestDenied, "the tenant's webhook policy does not allow this path"));
+    }
     let key = idempotency::key(request.headers)?;
     let nonce = context.nonce.to_string();
     let session = SessionKey::canonical(&context.tenant, PROVIDER, flow, key.as_deref().unwrap_or(&nonce));

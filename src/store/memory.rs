@@ -23,10 +23,13 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// Frees every claim, as a restart does with a store that outlives its process.
+    /// Frees every claim, as a restart does with a store that outlives its process; each event may have been claimed.
     #[cfg(test)]
     pub(super) fn lose_workers(&self) {
-        self.inner.lock().events.values_mut().for_each(|event| event.claimed_at = None);
+        for event in self.inner.lock().events.values_mut() {
+            event.claimed_at = None;
+            event.attempts = event.attempts.max(1);
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 use greentic_runner_host::clock::Timestamp;
+use greentic_runner_host::config::HostConfig;
 use greentic_runner_host::error::{Code, Error, Result};
 use greentic_runner_host::id::Id;
-use greentic_runner_host::ingress::channels::{Channels, PathPolicy, Verification, WebchatChannel, WebhookChannel};
+use greentic_runner_host::ingress::channels::Channels;
 use greentic_runner_host::run::event::{Event, FlowChoice, ReplyTo};
 use greentic_runner_host::run::trace::{TraceEvent, What};
 use greentic_runner_host::server::Backend;
@@ -19,6 +20,14 @@ use greentic_runner_host::server::backend::{Health, Outcome, OutcomeStatus, Subm
 use greentic_runner_host::store::{EventId, ReplyRoute, RunId, StoredReply};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast, watch};
+
+/// Of the tenants `demo` and `acme`; the tenant `closed` has none.
+const BINDINGS: &str = "
+tenant: demo
+flow_type_bindings:
+  messaging: { adapter: webchat, config: { insecure: true } }
+  webhook: { adapter: generic, config: { allow_paths: [/webhook/], deny_paths: [/webhook/private] } }
+";
 
 type Shareable = Shared<BoxFuture<'static, Result<Outcome>>>;
 
@@ -36,13 +45,8 @@ pub(crate) struct TestHost {
 
 impl Default for TestHost {
     fn default() -> Self {
-        let open = Channels {
-            webchat: WebchatChannel { verification: Verification::Insecure, flow: FlowChoice::Default },
-            webhook: WebhookChannel {
-                verification: Verification::PathPolicy,
-                policy: PathPolicy { allow: vec!["/webhook/".into()], deny: vec!["/webhook/private".into()] },
-            },
-        };
+        let bindings = HostConfig::from_yaml(BINDINGS, "open.yaml").unwrap();
+        let open = Channels::of_bindings(&bindings);
         let open = Arc::new(open);
         let tenants = [("demo", Arc::clone(&open)), ("acme", open), ("closed", Arc::default())];
         Self {
@@ -117,7 +121,7 @@ impl TestHost {
 #[async_trait]
 impl Backend for TestHost {
     async fn submit(&self, event: Event) -> Result<Submitted> {
-        let key = event.dedupe.as_ref().map(|key| format!("{}:{key}", event.tenant));
+        let key = event.dedupe.clone();
         let mut seen = self.seen.lock().unwrap();
         if let Some((event, outcome)) = key.as_ref().and_then(|key| seen.get(key)) {
             return Ok(Submitted { event: *event, duplicate: true, outcome: outcome.clone().boxed() });

@@ -76,6 +76,11 @@ pub fn text<'a>(input: &'a Value, key: &str) -> Result<&'a str, Failure> {
         .ok_or_else(|| Failure::new("bad_input", format!("`{key}` is missing or no text")))
 }
 
+/// The value that JSON text stands for.
+pub fn parse(json: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(json).map_err(|error| error.to_string())
+}
+
 #[doc(hidden)]
 pub struct Node<O>(PhantomData<O>);
 

@@ -96,6 +96,18 @@ fn the_response_is_found_in_wrapped_input_too() {
 }
 
 #[test]
+fn after_a_wait_the_response_is_that_of_the_event_that_came() {
+    let (entry, event) =
+        (json!({"text": "start", "metadata": {"a": 1}}), json!({"text": "answer", "metadata": {"a": 2}}));
+    let nodes = IndexMap::<Id, NodeOutput>::new();
+    let vars = Vars::new(&entry, &Value::Null, &nodes).with_event(&event);
+    let output = NodeOutput { ok: true, payload: Value::Null, meta: Value::Null };
+    for text in ["entry.text == \"start\"", "in.text == \"answer\"", "response.text == \"answer\"", "response.a == 2"] {
+        assert!(Condition::parse(text).unwrap().holds(&vars, &output), "{text}");
+    }
+}
+
+#[test]
 fn what_is_no_condition_says_why() {
     let long = "a".repeat(MAX_LEN + 1);
     let deep = format!("{}a", "!".repeat(40));

@@ -38,20 +38,21 @@ impl Root {
         &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Input, Self::Result];
     /// What the map of a node's output may use.
     pub const OUTPUT: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Result];
-    /// What the map of a call's error may use.
-    pub const FAILURE: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Error];
+    /// What the map of a call's error may use; `input` is what the call was given.
+    pub const FAILURE: &'static [Self] =
+        &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Input, Self::Error];
 
     /// How templates spell it.
-    pub fn names(self) -> &'static [&'static str] {
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Entry => &["entry"],
-            Self::Event => &["in"],
-            Self::Prev => &["prev"],
-            Self::Node => &["node"],
-            Self::State => &["state"],
-            Self::Input => &["input"],
-            Self::Result => &["result"],
-            Self::Error => &["error"],
+            Self::Entry => "entry",
+            Self::Event => "in",
+            Self::Prev => "prev",
+            Self::Node => "node",
+            Self::State => "state",
+            Self::Input => "input",
+            Self::Result => "result",
+            Self::Error => "error",
         }
     }
 }
@@ -108,7 +109,7 @@ impl VarPath {
 
 /// The root that `name` means.
 pub(super) fn root(name: &str, roots: &[Root]) -> Option<Root> {
-    roots.iter().copied().find(|root| root.names().contains(&name))
+    roots.iter().copied().find(|root| root.name() == name)
 }
 
 /// Checks that a node that a path names exists, and reports it if not. Keys after the root.
@@ -192,6 +193,6 @@ fn is_name(c: char) -> bool {
 
 /// A hint that names the root nearest to `name`, or all of them.
 pub(super) fn nearest_root(name: &str, site: &Site<'_>) -> String {
-    let names = site.roots.iter().flat_map(|root| root.names()).copied();
+    let names = site.roots.iter().map(|root| root.name());
     hint::nearest(name, names).map_or_else(|| site.roots_hint(), |near| format!("did you mean `{near}`?"))
 }

@@ -118,6 +118,22 @@ fn other_texts_go_through_handlebars() {
 }
 
 #[test]
+fn after_a_wait_in_is_the_event_that_came() {
+    let (entry, event) = (json!({"text": "start"}), json!({"text": "answer"}));
+    let nodes = outputs();
+    let vars = Vars::new(&entry, &Value::Null, &nodes).with_event(&event);
+    for (text, expected) in [
+        ("{{entry.text}}", "start"),
+        ("{{in.text}}", "answer"),
+        ("{{state.input.text}}!", "answer!"),
+        ("{{state.entry.text}}!", "start!"),
+        ("{{entry.text}} {{in.text}}", "start answer"),
+    ] {
+        assert_eq!(parse(&json!(text)).0.render(&vars).unwrap(), json!(expected), "{text}");
+    }
+}
+
+#[test]
 fn structure_is_kept_and_keys_are_not_rendered() {
     let value = json!({"{{entry.n}}": ["{{entry.n}}", 1, {"deep": "{{entry.text}}"}], "plain": "x"});
     let expected = json!({"{{entry.n}}": [7, 1, {"deep": "hello"}], "plain": "x"});

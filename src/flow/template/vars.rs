@@ -152,8 +152,8 @@ impl<'a> Vars<'a> {
         let Some((prefix, value)) = reached else {
             return "nothing of the path exists".to_owned();
         };
-        let names = path.root.names().first().into_iter().copied();
-        let names: Vec<&str> = names.chain(prefix.iter().map(|segment| segment.key.as_str())).collect();
+        let names: Vec<&str> =
+            std::iter::once(path.root.name()).chain(prefix.iter().map(|segment| segment.key.as_str())).collect();
         let place = id::clip(&names.join("."));
         match &*value {
             Value::Object(fields) if fields.is_empty() => format!("`{place}` is empty"),

@@ -41,36 +41,37 @@ impl Wanted {
     }
 }
 
-/// What a template uses, by root as it is spelled.
+/// What a template uses, by root.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
-    roots: IndexMap<&'static str, (Root, Wanted)>,
+    roots: Vec<(Root, Wanted)>,
 }
 
 impl Uses {
-    /// Adds a path below `root`, which is spelled `name`.
-    pub(super) fn add<'k>(&mut self, root: Root, name: &'static str, keys: impl IntoIterator<Item = &'k str>) {
-        self.roots.entry(name).or_insert_with(|| (root, Wanted::default())).1.add(keys);
+    /// Adds a path below `root`.
+    pub(super) fn add<'k>(&mut self, root: Root, keys: impl IntoIterator<Item = &'k str>) {
+        if let Some((_, wanted)) = self.roots.iter_mut().find(|(known, _)| *known == root) {
+            return wanted.add(keys);
+        }
+        let mut wanted = Wanted::default();
+        wanted.add(keys);
+        self.roots.push((root, wanted));
     }
 
     /// Adds everything that `roots` hold.
     pub(super) fn add_all(&mut self, roots: &[Root]) {
         for root in roots {
-            for name in root.names() {
-                self.add(*root, name, []);
-            }
+            self.add(*root, []);
         }
     }
 
     /// The context for rendering: what is used, and nothing else.
     pub(super) fn context(&self, vars: &Vars<'_>) -> Value {
-        let mut context = Map::with_capacity(self.roots.len());
-        for (name, (root, wanted)) in &self.roots {
-            if let Some(value) = part(*root, wanted, vars) {
-                context.insert((*name).to_owned(), value);
-            }
-        }
-        Value::Object(context)
+        let parts = self.roots.iter().filter_map(|(root, wanted)| {
+            let value = part(*root, wanted, vars)?;
+            Some((root.name().to_owned(), value))
+        });
+        Value::Object(parts.collect())
     }
 }
 

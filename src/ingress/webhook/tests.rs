@@ -3,10 +3,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::ingress::channels::{PathPolicy, Verification};
+use crate::config::{HostConfig, WebhookPolicy};
+use crate::ingress::channels::{Channels, Verification};
 
 fn channel() -> WebhookChannel {
-    WebhookChannel { verification: Verification::PathPolicy, policy: PathPolicy::default() }
+    WebhookChannel { verification: Verification::PathPolicy, policy: WebhookPolicy::default() }
 }
 
 fn receive_with(channel: &WebhookChannel, flow: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Inbound> {
@@ -79,8 +80,9 @@ fn the_idempotency_key_names_session_and_repetition_per_flow() {
 fn policy_and_switch_hold() {
     let code = |channel: &WebhookChannel, flow: &str| receive_with(channel, flow, &[], b"").unwrap_err().code();
     assert_eq!(code(&WebhookChannel::default(), "f"), Code::RouteOff);
-    let denied =
-        WebhookChannel { policy: PathPolicy { allow: vec![], deny: vec!["/webhook/admin".into()] }, ..channel() };
+    let bindings =
+        "tenant: t\nflow_type_bindings: { webhook: { adapter: generic, config: { deny_paths: [/webhook/admin] } } }";
+    let denied = Channels::of_bindings(&HostConfig::from_yaml(bindings, "t.yaml").unwrap()).webhook;
     assert_eq!(code(&denied, "admin-x"), Code::RequestDenied);
     for flow in ["", "a/b", "..%2f", "a b", &"x".repeat(257)] {
         assert_eq!(code(&channel(), flow), Code::FlowUnknown);

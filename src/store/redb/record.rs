@@ -20,6 +20,8 @@ pub(super) struct EventRecord {
     pub(super) lane: Lane,
     pub(super) accepted_at: Timestamp,
     pub(super) deadline: Timestamp,
+    /// The process that accepted it.
+    pub(super) boot: u64,
     pub(super) payload: Blob,
 }
 
@@ -137,6 +139,7 @@ mod tests {
             lane: Lane(Id::from("acme:webchat:c:u")),
             accepted_at: Timestamp(1_700_000_000_000),
             deadline: Timestamp(1_700_000_030_000),
+            boot: 1,
             payload: Blob(Bytes::from_static(b"\x00payload\xff")),
         }
     }

@@ -12,6 +12,9 @@ use crate::store::{Lane, ReplyRoute, StateScope};
 /// A hashed text.
 pub(super) type Hash = [u8; 32];
 
+/// An event and its record in [`WORK`], which need not be on disk before its worker is told.
+pub(super) type FirstClaim = (u64, Vec<u8>);
+
 macro_rules! tables {
     ($($(#[doc = $doc:literal])+ $name:ident $field:ident: $key:ty => $value:ty;)+) => {
         $($(#[doc = $doc])+ pub(super) const $name: TableDefinition<'static, $key, $value> =
@@ -22,13 +25,15 @@ macro_rules! tables {
             $(pub(super) $field: Table<'txn, $key, $value>,)+
             /// Counts the processes that opened this store; a claim of another number is a dead process's.
             pub(super) boot: u64,
-            /// Whether anything was changed.
+            /// Whether anything was changed that must be on disk before callers are told.
             pub(super) dirty: bool,
+            /// First claims, which need not be: see [`Tables::claim`].
+            pub(super) first_claims: Vec<FirstClaim>,
         }
 
         impl<'txn> Tables<'txn> {
             pub(super) fn open(txn: &'txn WriteTransaction, boot: u64) -> Result<Self, Fault> {
-                Ok(Self { $($field: txn.open_table($name)?,)+ boot, dirty: false })
+                Ok(Self { $($field: txn.open_table($name)?,)+ boot, dirty: false, first_claims: Vec::new() })
             }
         }
     };

@@ -275,6 +275,8 @@ async fn survives_a_full_disk_and_comes_back() {
     let switch = Arc::new(Switch::default());
     let store = open_on(dir.path(), &switch);
     let stale = furnish(&store).await;
+    accept(&store, "unsynced", "x").await;
+    let unsynced = claim(&store, "unsynced").await.token;
 
     switch.full.store(true, Ordering::SeqCst);
     for _ in 0..3 {
@@ -288,8 +290,9 @@ async fn survives_a_full_disk_and_comes_back() {
     assert_eq!(closed.code(), Code::StoreFailed, "{closed}");
 
     switch.full.store(false, Ordering::SeqCst);
-    // The claim is still good: it was this process that made it.
+    // The claims are still good: it was this process that made them.
     store.checkpoint(&stale, progress(run_id(3), "on", &[])).await.unwrap();
+    store.complete(&unsynced, finished(None)).await.unwrap();
     assert_eq!(store.counts().await.unwrap(), FURNISHED, "nothing lost, and nothing of what was refused");
     drop(store);
     assert_eq!(open(dir.path()).counts().await.unwrap(), FURNISHED);
@@ -311,4 +314,32 @@ async fn concurrent_callers_share_commits() {
     assert!(store.claim(&lane("empty"), T0, LEASE).await.unwrap().is_none());
     assert_eq!(store.sweep(T0, DAY).await.unwrap(), 0);
     assert_eq!(switch.syncs.load(Ordering::SeqCst), idle, "what changes nothing syncs nothing");
+}
+
+#[tokio::test]
+async fn a_first_claim_is_not_synced_and_yet_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let switch = Arc::new(Switch::default());
+    let store = open_on(dir.path(), &switch);
+    accept(&store, "a", "x").await;
+    let before = switch.syncs.load(Ordering::SeqCst);
+    let first = claim(&store, "a").await;
+    assert_eq!(switch.syncs.load(Ordering::SeqCst), before);
+    assert_eq!(first.attempts, 1);
+    drop(store);
+
+    // Each of these processes dies right after its claim; the copies are what it leaves on disk.
+    let mut last = dir;
+    let mut fence = first.token.fence;
+    for attempts in 2..5 {
+        let store = open(last.path());
+        let again = claim(&store, "a").await;
+        assert_eq!(again.attempts, attempts);
+        assert!(again.token.fence > fence);
+        fence = again.token.fence;
+        let next = tempfile::tempdir().unwrap();
+        fs::copy(last.path().join("store.redb"), next.path().join("store.redb")).unwrap();
+        drop(store);
+        last = next;
+    }
 }

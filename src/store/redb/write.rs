@@ -52,12 +52,16 @@ impl Tables<'_> {
             lane: event.lane.clone(),
             accepted_at: event.accepted_at,
             deadline: event.deadline,
+            boot: self.boot,
             payload: Blob(event.payload.clone()),
         };
         self.events.insert(id, &*encode(&record)?)?;
         Ok(Accepted::New(EventId(id)))
     }
 
+    /// The first claim of an event by the process that accepted it is not synced by itself. If the process dies
+    /// before something else is, the next one finds an event of another process without a claim, and counts one. So
+    /// attempts and fences only grow, and an event that kills its process at once is counted each time.
     pub(super) fn claim(&mut self, lane: &Lane, now: Timestamp, lease: Duration) -> Result<Option<Claim>> {
         let key = lane_key(lane);
         let Some(id) = first_event(&self.queue, &key)? else { return Ok(None) };
@@ -77,10 +81,16 @@ impl Tables<'_> {
         let waits =
             lane_waits(&self.waits, &key)?.filter(|wait| !wait.as_ref().is_ok_and(|wait| wait.has_expired(now)));
         let waits = waits.collect::<Result<_>>()?;
-        let attempts = before.map_or(0, |work| work.attempts).saturating_add(1);
-        let work = WorkRecord { lane: lane.clone(), attempts, claimed_at: now, boot: self.boot, run: begun };
-        self.dirty = true;
-        self.work.insert(id, &*encode(&work)?)?;
+        let is_first = before.is_none() && event.boot == self.boot;
+        let counted = before.map_or(u32::from(event.boot != self.boot), |work| work.attempts);
+        let attempts = counted.saturating_add(1);
+        let work = encode(&WorkRecord { lane: lane.clone(), attempts, claimed_at: now, boot: self.boot, run: begun })?;
+        self.work.insert(id, &*work)?;
+        if is_first {
+            self.first_claims.push((id, work));
+        } else {
+            self.dirty = true;
+        }
         Ok(Some(Claim {
             token: ClaimToken { event: EventId(id), lane: lane.clone(), fence: u64::from(attempts) },
             tenant: event.tenant,

@@ -1,6 +1,8 @@
 //! The writer thread: it takes what callers want written, runs as much as has gathered in one transaction of the
 //! file, commits once for all of them, and gives each its own result.
 //!
+//! A batch of nothing but first claims (see [`Tables::claim`]) is committed without being synced.
+//!
 //! A refused caller (a lost claim) changed nothing and disturbs nobody. Where one caller's records turn out to be
 //! damaged, the transaction is given up and the others' work is run again without it. After an I/O error the file is
 //! closed and opened anew before the next work, so that the store comes back when the disk does.
@@ -10,12 +12,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use parking_lot::RwLock;
-use redb::{Database, WriteTransaction};
+use redb::{Database, Durability, ReadableTable, WriteTransaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::dir::Dir;
 use super::fault::Fault;
-use super::tables::Tables;
+use super::tables::{FirstClaim, Tables};
 use crate::error::{Code, Error, Result};
 
 /// The most transactions of callers in one commit.
@@ -75,7 +77,7 @@ impl Writer {
     pub(super) fn start(dir: Dir, opener: Opener, database: Shared, boot: u64) -> Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let path = dir.path().to_owned();
-        let mut state = State { dir, opener, database, boot };
+        let mut state = State { dir, opener, database, boot, reopened: None, unsynced: Vec::new() };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || state.work_on(queue));
         let thread = thread.map_err(|e| {
             Error::new(Code::StoreFailed, format!("no thread for the store in {} could be made: {e}", path.display()))
@@ -111,6 +113,11 @@ struct State {
     opener: Opener,
     database: Shared,
     boot: u64,
+    /// The file after it was opened again, until a first commit shows that it works.
+    reopened: Option<Arc<Database>>,
+    /// The first claims since the last sync. A file that is opened again has lost them; they are written again, so
+    /// that their workers go on.
+    unsynced: Vec<FirstClaim>,
 }
 
 impl State {
@@ -141,6 +148,7 @@ impl State {
                     let error = fault.into_error(self.dir.path());
                     tracing::error!(%error, "the store failed");
                     *self.database.write() = None;
+                    self.reopened = None;
                     return batch.into_iter().for_each(|job| job.answer(Err(error.clone())));
                 }
             }
@@ -149,51 +157,69 @@ impl State {
 
     /// Runs all of a batch in one transaction. An error says which of them it was, if it was one.
     fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), (Option<usize>, Fault)> {
-        let database = self.reopened().map_err(|error| (None, Fault::Refused(error)))?;
+        let database = self.open().map_err(|error| (None, Fault::Refused(error)))?;
         let mut at = None;
-        let boot = self.boot;
         let run = || -> Result<(), Fault> {
-            let txn = database.begin_write()?;
-            let dirty = run_all(&txn, boot, batch, &mut at)?;
+            let mut txn = database.begin_write()?;
+            let (dirty, first_claims) = self.run_all(&txn, batch, &mut at)?;
             at = None;
             if dirty {
-                txn.commit()?
+                txn.commit()?;
+                self.unsynced.clear();
+            } else if first_claims.is_empty() {
+                txn.abort()?;
             } else {
-                txn.abort()?
+                txn.set_durability(Durability::None)?;
+                txn.commit()?;
+                self.unsynced.extend(first_claims);
             }
             Ok(())
         };
         match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(result) => result.map_err(|fault| (at, fault)),
-            Err(_) => Err((at, Fault::Damaged("a transaction could not be run".into()))),
+            Ok(result) => result.map_err(|fault| (at, fault))?,
+            Err(_) => return Err((at, Fault::Damaged("a transaction could not be run".into()))),
         }
+        if let Some(database) = self.reopened.take() {
+            *self.database.write() = Some(database);
+            tracing::info!(dir = %self.dir.path().display(), "the store works again");
+        }
+        Ok(())
+    }
+
+    /// Runs the jobs one after another; `at` says at which it is. Tells what of it has to be committed: whether
+    /// something must be synced, and the first claims.
+    fn run_all(
+        &self,
+        txn: &WriteTransaction,
+        batch: &mut [Box<dyn Job>],
+        at: &mut Option<usize>,
+    ) -> Result<(bool, Vec<FirstClaim>), Fault> {
+        let mut tables = Tables::open(txn, self.boot)?;
+        if self.reopened.is_some() {
+            for (event, work) in &self.unsynced {
+                // The write that met the error may have reached the disk and ended the event.
+                if tables.events.get(event)?.is_some() {
+                    tables.work.insert(event, &**work)?;
+                    tables.dirty = true;
+                }
+            }
+        }
+        for (index, job) in batch.iter_mut().enumerate() {
+            *at = Some(index);
+            job.run(&mut tables)?;
+        }
+        Ok((tables.dirty, std::mem::take(&mut tables.first_claims)))
     }
 
     /// The file, opened again if an I/O error closed it.
-    fn reopened(&self) -> Result<Arc<Database>> {
-        if let Some(database) = &*self.database.read() {
+    fn open(&mut self) -> Result<Arc<Database>> {
+        if let Some(database) = self.database.read().as_ref().or(self.reopened.as_ref()) {
             return Ok(database.clone());
         }
         let database = Arc::new((self.opener)(&self.dir)?);
-        *self.database.write() = Some(database.clone());
-        tracing::info!(dir = %self.dir.path().display(), "the store works again");
+        self.reopened = Some(database.clone());
         Ok(database)
     }
-}
-
-/// Runs the jobs one after another; `at` says at which it is.
-fn run_all(
-    txn: &WriteTransaction,
-    boot: u64,
-    batch: &mut [Box<dyn Job>],
-    at: &mut Option<usize>,
-) -> Result<bool, Fault> {
-    let mut tables = Tables::open(txn, boot)?;
-    for (index, job) in batch.iter_mut().enumerate() {
-        *at = Some(index);
-        job.run(&mut tables)?;
-    }
-    Ok(tables.dirty)
 }
 
 fn stopped() -> Error {
