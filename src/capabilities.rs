@@ -17,6 +17,7 @@ mod session;
 mod state;
 mod state_store;
 pub mod state_view;
+mod stderr;
 pub mod surface;
 mod telemetry;
 

@@ -209,7 +209,10 @@ fn conclude(
     match read {
         Ok(Ok(output)) => Ok(Answer { output, state: ctx.into_state(), host_calls }),
         Ok(Err(rejection)) => Err(rejected(subject, rejection, host_calls)),
-        Err(error) => Err(failed(error, host_calls)),
+        Err(error) => {
+            ctx.log_last_words(&error);
+            Err(failed(error, host_calls))
+        }
     }
 }
 

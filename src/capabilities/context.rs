@@ -8,10 +8,11 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use super::calls::{Begun, Calls, Function};
 use super::scope::Scope;
 use super::state_view::StateView;
+use super::stderr::Tail;
 use crate::abi::call::HostCall;
 use crate::engine::limits::Limits;
 use crate::engine::{GuestData, Limiter};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Bytes that a guest gets from one call for random bytes.
 const MAX_RANDOM: u64 = 1 << 20;
@@ -27,6 +28,7 @@ pub struct HostCtx {
     limiter: Limiter,
     table: ResourceTable,
     wasi: Option<Box<WasiCtx>>,
+    stderr: Tail,
 }
 
 impl HostCtx {
@@ -42,12 +44,21 @@ impl HostCtx {
             limiter: Limiter::new(limits.memory_bytes),
             table,
             wasi: None,
+            stderr: Tail::default(),
         }
     }
 
     /// The host calls that were recorded.
     pub fn take_calls(&mut self) -> Vec<HostCall> {
         self.calls.take()
+    }
+
+    /// Logs what the guest last wrote to its standard error, which says more of `failure` than a trap can.
+    pub fn log_last_words(&self, failure: &Error) {
+        let words = self.stderr.text();
+        if !words.is_empty() {
+            self.record(Some(tracing::Level::WARN), &format!("{}: stderr: {words}", failure.code()));
+        }
     }
 
     /// The state with the guest's writes.
@@ -70,7 +81,8 @@ impl GuestData for HostCtx {
 impl WasiView for HostCtx {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // Most guests import WASI and few call it, so its context is made on the first call.
-        WasiCtxView { ctx: self.wasi.get_or_insert_with(|| Box::new(empty_wasi())), table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(empty_wasi(self.stderr.clone())));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
@@ -81,13 +93,91 @@ fn cancel_at(timeout: Duration, deadline: Instant) -> Instant {
     end.checked_sub(notice).unwrap_or(end)
 }
 
-/// No files, arguments, variables, standard streams, sockets or names; clocks and random numbers.
-fn empty_wasi() -> WasiCtx {
-    WasiCtx::builder().allow_tcp(false).allow_udp(false).max_random_size(MAX_RANDOM).build()
+/// No files, arguments, variables, input, sockets or names; clocks, random numbers, and an error stream that is read
+/// when the guest fails.
+fn empty_wasi(stderr: Tail) -> WasiCtx {
+    WasiCtx::builder().stderr(stderr).allow_tcp(false).allow_udp(false).max_random_size(MAX_RANDOM).build()
 }
 
 impl std::fmt::Debug for HostCtx {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HostCtx").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::sync::Arc;
+
+    use wasmtime_wasi::cli::WasiCliView;
+    use wasmtime_wasi::filesystem::WasiFilesystemView;
+    use wasmtime_wasi::p2::bindings::cli::{environment, stderr};
+    use wasmtime_wasi::p2::bindings::filesystem::preopens;
+    use wasmtime_wasi::p2::bindings::io::streams::HostOutputStream;
+    use wasmtime_wasi::p2::bindings::random::random;
+
+    use super::*;
+    use crate::id::Id;
+    use crate::store::{Lane, MemoryStore};
+
+    pub(in crate::capabilities) fn context(limits: &Limits) -> HostCtx {
+        let text = || Id::from("x");
+        let scope = Scope {
+            tenant: text(),
+            env: text(),
+            pack: text(),
+            component: text(),
+            provider: None,
+            flow: text(),
+            node: text(),
+            lane: Lane(text()),
+            session: text(),
+            user: None,
+            attempt: 1,
+            idempotency_key: String::new(),
+            correlation_id: String::new(),
+        };
+        let state = StateView::new(Arc::new(MemoryStore::default()), Arc::default());
+        HostCtx::new(scope, state, limits, Instant::now() + limits.timeout, false)
+    }
+
+    #[test]
+    fn the_wasi_world_is_empty() {
+        let mut ctx = context(&Limits::default());
+        assert!(environment::Host::get_environment(&mut ctx.cli()).unwrap().is_empty());
+        assert!(environment::Host::get_arguments(&mut ctx.cli()).unwrap().is_empty());
+        assert_eq!(environment::Host::initial_cwd(&mut ctx.cli()).unwrap(), None);
+        assert!(preopens::Host::get_directories(&mut ctx.filesystem()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn random_bytes_come_in_bounded_portions() {
+        let mut ctx = context(&Limits::default());
+        let view = ctx.ctx();
+        let random = view.ctx.random();
+        assert_ne!(random::Host::get_random_u64(random).unwrap(), random::Host::get_random_u64(random).unwrap());
+        assert_eq!(random::Host::get_random_bytes(random, MAX_RANDOM).unwrap().len() as u64, MAX_RANDOM);
+        assert!(random::Host::get_random_bytes(random, MAX_RANDOM + 1).is_err());
+    }
+
+    #[tokio::test]
+    async fn what_a_guest_wrote_last_explains_its_failure() {
+        let mut ctx = context(&Limits::default());
+        let stream = stderr::Host::get_stderr(&mut ctx.cli()).unwrap();
+        let text = b"panicked at 'no\nway'".to_vec();
+        let table = ctx.ctx().table;
+        HostOutputStream::blocking_write_and_flush(table, stream, text).await.unwrap();
+        let log = crate::capabilities::log::tests::captured(|| {
+            ctx.log_last_words(&Error::new(crate::error::Code::GuestTrap, "trapped"));
+        });
+        assert_eq!(log.lines().count(), 1);
+        assert!(log.contains("WARN") && log.contains("GRH-0503: stderr: panicked at 'no\\nway'"), "{log}");
+    }
+
+    #[test]
+    fn handles_of_wasi_are_bounded() {
+        let mut ctx = context(&Limits { handles: 3, ..Limits::default() });
+        let opened = (0..4).take_while(|_| stderr::Host::get_stderr(&mut ctx.cli()).is_ok()).count();
+        assert_eq!(opened, 3);
     }
 }

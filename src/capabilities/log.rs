@@ -38,6 +38,13 @@ impl HostCtx {
     /// Logs `text` under the identity that the host knows.
     pub(super) fn log(&mut self, function: Function, level: Option<Level>, text: &str) -> Result<()> {
         let begun = self.begin(function, text.len())?;
+        self.record(level, text);
+        self.calls.end(begun, true, "");
+        Ok(())
+    }
+
+    /// Writes a record, whoever asked for it.
+    pub(super) fn record(&self, level: Option<Level>, text: &str) {
         let (scope, text) = (&self.scope, printable(text));
         macro_rules! record {
             ($level:expr) => {
@@ -54,8 +61,6 @@ impl HostCtx {
             Level::DEBUG => record!(Level::DEBUG),
             Level::TRACE => record!(Level::TRACE),
         }
-        self.calls.end(begun, true, "");
-        Ok(())
     }
 }
 
@@ -77,8 +82,61 @@ fn is_directional(c: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
     use super::*;
+    use crate::capabilities::context::tests::context;
+    use crate::engine::limits::Limits;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What `work` logs.
+    pub(in crate::capabilities) fn captured(work: impl FnOnce()) -> String {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, work);
+        let bytes = sink.0.lock().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_record_is_marked_with_what_the_host_knows() {
+        let span = SpanContext {
+            tenant: "made-up".to_owned(),
+            session_id: None,
+            flow_id: "made-up".to_owned(),
+            node_id: None,
+            provider: "p".to_owned(),
+            start_ms: None,
+            end_ms: None,
+        };
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let fields = [field("level", "warn"), field("note", "a\nb")];
+        let function = Function { interface: "i", name: "f" };
+        let log = captured(|| context(&Limits::default()).log_fields(function, &span, &fields).unwrap());
+        assert_eq!(log.lines().count(), 1);
+        for part in ["WARN greentic::guest", "provider=p note=a\\nb", "tenant=x", "flow=x"] {
+            assert!(log.contains(part), "{log}");
+        }
+        assert!(!log.contains("made-up"), "{log}");
+    }
 
     #[test]
     fn a_record_stays_one_harmless_line() {

@@ -4,6 +4,8 @@ use wasmparser::{Encoding, Parser, Payload};
 
 use crate::error::{Code, Error, Result};
 
+mod expansion;
+
 /// Bounds of a component that is to be compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompileBounds {
@@ -17,11 +19,13 @@ pub struct CompileBounds {
     pub nesting: usize,
     /// Modules and components in all.
     pub parts: usize,
+    /// Instances that one instance of the component consists of.
+    pub instances: u64,
 }
 
 impl Default for CompileBounds {
     fn default() -> Self {
-        Self { bytes: 48 << 20, functions: 150_000, body_bytes: 1 << 20, nesting: 8, parts: 500 }
+        Self { bytes: 48 << 20, functions: 150_000, body_bytes: 1 << 20, nesting: 8, parts: 500, instances: 2_000 }
     }
 }
 
@@ -31,6 +35,7 @@ struct Seen {
     functions: usize,
     depth: usize,
     parts: usize,
+    instances: expansion::Expansion,
 }
 
 impl CompileBounds {
@@ -44,6 +49,8 @@ impl CompileBounds {
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload.map_err(|e| invalid(name, &e))?;
             self.step(name, &mut seen, &payload)?;
+            seen.instances.step(&payload).map_err(|e| invalid(name, &e))?;
+            self.within(name, "instances inside it", seen.instances.total(), self.instances)?;
         }
         Ok(())
     }
@@ -71,7 +78,7 @@ impl CompileBounds {
         }
     }
 
-    fn within(&self, name: &str, what: &str, found: usize, allowed: usize) -> Result<()> {
+    fn within<N: Ord + std::fmt::Display>(&self, name: &str, what: &str, found: N, allowed: N) -> Result<()> {
         if found <= allowed {
             return Ok(());
         }
@@ -100,7 +107,8 @@ fn invalid(name: &str, cause: &wasmparser::BinaryReaderError) -> Error {
 mod tests {
     use super::*;
 
-    const NESTED: &str = r#"(component (component (core module (func) (func (drop (i32.const 1))))))"#;
+    const NESTED: &str = r#"(component (component
+        (core module $m (func) (func (drop (i32.const 1)))) (core instance (instantiate $m))))"#;
 
     fn code(bounds: CompileBounds, bytes: &[u8]) -> Option<Code> {
         bounds.check("c", bytes).err().map(|e| e.code())
@@ -109,7 +117,8 @@ mod tests {
     #[test]
     fn each_bound_is_enforced() {
         let bytes = wat::parse_str(NESTED).unwrap();
-        let fits = CompileBounds { bytes: bytes.len(), functions: 2, body_bytes: 5, nesting: 3, parts: 3 };
+        let fits =
+            CompileBounds { bytes: bytes.len(), functions: 2, body_bytes: 5, nesting: 3, parts: 3, instances: 1 };
         assert_eq!(code(fits, &bytes), None);
         for tight in [
             CompileBounds { bytes: bytes.len() - 1, ..fits },
@@ -117,6 +126,7 @@ mod tests {
             CompileBounds { body_bytes: 4, ..fits },
             CompileBounds { nesting: 2, ..fits },
             CompileBounds { parts: 2, ..fits },
+            CompileBounds { instances: 0, ..fits },
         ] {
             assert_eq!(code(tight, &bytes), Some(Code::CompileBounds), "{tight:?}");
         }

@@ -123,12 +123,21 @@ impl Task {
     }
 
     fn rejected(&self, cause: &wasmtime::Error) -> Error {
-        Error::new(Code::CompileFailed, format!("component {} cannot be compiled: {cause:#}", self.name))
+        Error::new(Code::CompileFailed, format!("component {} cannot be compiled: {}", self.name, shown(cause)))
             .hint("check it with `wasm-tools validate`; threads and 64-bit memories are not supported")
     }
 
     fn too_large(&self, cause: &wasmtime::Error) -> Error {
-        Error::new(Code::PoolTooSmall, format!("component {} does not fit the instance pool: {cause:#}", self.name))
-            .hint("build the component with smaller initial memories and tables, or run without the pool")
+        Error::new(
+            Code::PoolTooSmall,
+            format!("component {} does not fit the instance pool: {}", self.name, shown(cause)),
+        )
+        .hint("build the component with smaller initial memories and tables, or run without the pool")
     }
+}
+
+/// An error's text for messages: it may quote what the component holds.
+fn shown(cause: &wasmtime::Error) -> String {
+    const MAX: usize = 400;
+    format!("{cause:#}").chars().take(MAX).flat_map(char::escape_debug).collect()
 }

@@ -105,6 +105,22 @@ async fn every_limit_has_its_code() {
 }
 
 #[tokio::test]
+async fn handles_are_bounded() {
+    let wat = r#"(component
+        (type $r (resource (rep i32)))
+        (core func $new (canon resource.new $r))
+        (core module $m (import "" "new" (func $new (param i32) (result i32)))
+            (func (export "run") (loop $l (drop (call $new (i32.const 0))) (br $l))))
+        (core instance $m (instantiate $m (with "" (instance (export "new" (func $new))))))
+        (func (export "run") (canon lift (core func $m "run"))))"#;
+    let engine = Engine::new(options()).unwrap();
+    let compiled = compile(&engine, wat).await.unwrap();
+    let error = run(&engine, &compiled, &limits()).await.unwrap_err();
+    assert_eq!(error.code(), Code::GuestHostCalls);
+    assert!(error.message().contains("handles"), "{error}");
+}
+
+#[tokio::test]
 async fn without_a_pool_the_limits_are_the_same() {
     let engine = Engine::new(EngineOptions { allocation: Allocation::OnDemand, ..options() }).unwrap();
     assert!(!engine.is_pooled());
