@@ -357,7 +357,7 @@ impl<'a> Execution<'a> {
             state: Arc::clone(&self.services.store) as _,
             writes: Arc::clone(&run.writes),
             deadline: self.deadline,
-            trace: self.services.observer.is_some(),
+            trace: self.observer().is_some(),
         })
     }
 
@@ -479,8 +479,13 @@ impl<'a> Execution<'a> {
         Outcome { status, replies: std::mem::take(&mut self.replies), session: self.session.clone(), flow }
     }
 
+    /// Who watches, if anybody does now.
+    fn observer(&self) -> Option<&dyn Observer> {
+        self.services.observer.as_deref().filter(|observer| observer.is_watching())
+    }
+
     fn tell(&self, what: What) {
-        let Some(observer) = &self.services.observer else { return };
+        let Some(observer) = self.observer() else { return };
         observer.observe(&TraceEvent {
             tenant: self.program.tenant.clone(),
             session: self.session.clone(),
@@ -497,7 +502,7 @@ impl<'a> Execution<'a> {
     }
 
     fn tell_attempt(&self, flow: &Flow, node: &Node, number: u32, attempt: Attempt) {
-        if self.services.observer.is_none() {
+        if self.observer().is_none() {
             return;
         }
         self.tell(What::Node {

@@ -101,3 +101,55 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         None => Err(Error::new(Code::StoreFormat, "a stored record is empty")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is stored in the field must be read by every later version: the bytes change only on purpose, with a new
+    /// version in front.
+    #[test]
+    fn the_bytes_are_frozen() {
+        let event = EventRecord {
+            pack: None,
+            flow: FlowChoice::Kind("messaging".to_owned()),
+            session: SessionKey::canonical("t", "webchat", "c:1", "u"),
+            user: Some(Id::from("u")),
+            provider: None,
+            input: json!({ "text": "hi", "n": 1.5 }),
+            reply_to: ReplyTo::Caller,
+            correlation_id: "c".to_owned(),
+            ticket: 7,
+            deduped: true,
+        };
+        let at = Pointer { flow: Id::from("f"), node: Id::from("n") };
+        let head =
+            HeadRecord { pack: Id::from("p"), digest: "sha256:00".to_owned(), at: vec![at], steps: 3, replied: true };
+        let output = NodeOutput { ok: false, payload: json!([null, true]), meta: Value::Null };
+        let entries = [
+            Entry::Begin { flow: Id::from("f"), entry: Arc::new(json!({})) },
+            Entry::Step { node: Id::from("n"), output: Arc::new(output) },
+            Entry::End,
+            Entry::Resume { input: Arc::new(json!("again")) },
+        ];
+        let mut lines = vec![hex::encode(encode(&event).unwrap()), hex::encode(encode(&head).unwrap())];
+        lines.extend(entries.iter().map(|entry| hex::encode(encode(entry).unwrap())));
+        insta::assert_snapshot!(lines.join("\n"));
+
+        assert_eq!(decode::<EventRecord>(&encode(&event).unwrap()).unwrap(), event);
+        assert_eq!(decode::<HeadRecord>(&encode(&head).unwrap()).unwrap(), head);
+        for entry in entries {
+            assert_eq!(decode::<Entry>(&encode(&entry).unwrap()).unwrap(), entry);
+        }
+    }
+
+    #[test]
+    fn newer_damaged_and_empty_records_are_refused() {
+        for bytes in [&b""[..], &[2, 0x00], &[VERSION], &[VERSION, 0xff], &[VERSION, 0xa1]] {
+            let error = decode::<HeadRecord>(bytes).unwrap_err();
+            assert_eq!(error.code(), Code::StoreFormat, "{bytes:?}");
+        }
+    }
+}

@@ -92,6 +92,11 @@ pub enum What {
 pub trait Observer: Send + Sync + 'static {
     /// Something happened.
     fn observe(&self, event: &TraceEvent);
+
+    /// Whether anybody looks now. While nobody does, nothing is recorded for observers.
+    fn is_watching(&self) -> bool {
+        true
+    }
 }
 
 /// An observer that passes everything on to whoever listens; who is too slow misses the oldest.
@@ -112,9 +117,11 @@ impl TraceFeed {
 
 impl Observer for TraceFeed {
     fn observe(&self, event: &TraceEvent) {
-        if self.0.receiver_count() > 0 {
-            // Fails only if the last listener has just gone.
-            let _ = self.0.send(std::sync::Arc::new(event.clone()));
-        }
+        // Fails only if the last listener has just gone.
+        let _ = self.0.send(std::sync::Arc::new(event.clone()));
+    }
+
+    fn is_watching(&self) -> bool {
+        self.0.receiver_count() > 0
     }
 }
