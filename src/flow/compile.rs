@@ -37,6 +37,9 @@ pub trait Catalog {
     fn provider_ids(&self) -> Vec<Id>;
 }
 
+/// Findings, and notes, that are kept of one flow: who repairs a hundred sees the rest.
+const MAX_FINDINGS: usize = 100;
+
 /// What is known about a component.
 #[derive(Clone, Debug)]
 pub struct ComponentInfo {
@@ -67,7 +70,10 @@ pub fn compile(docs: &[FlowDoc], catalog: &dyn Catalog) -> FlowSet {
             first.findings.push(Error::new(Code::FlowInvalid, message).at(doc.origin.clone()).hint(hint));
             continue;
         }
-        drafts.insert(doc.id.clone(), Draft::of(doc, catalog, &flows, &mut notes));
+        let mut own = Vec::new();
+        drafts.insert(doc.id.clone(), Draft::of(doc, catalog, &flows, &mut own));
+        own.truncate(MAX_FINDINGS);
+        notes.append(&mut own);
     }
     calls::check(&mut drafts, &mut notes);
     let flows = drafts.into_iter().map(|(id, draft)| (id, draft.finish())).collect();
@@ -151,11 +157,15 @@ impl<'a> Draft<'a> {
         Error::new(Code::NodeUnknown, message).at(self.doc.origin.clone()).hint(hint)
     }
 
-    fn finish(self) -> FlowState {
+    fn finish(mut self) -> FlowState {
         match self.flow {
             Some(flow) if self.findings.is_empty() => FlowState::Ready(Arc::new(flow)),
             _ => {
-                let summary = format!("flow {:?} cannot run", &*self.doc.id);
+                let mut summary = format!("flow {:?} cannot run", &*self.doc.id);
+                if self.findings.len() > MAX_FINDINGS {
+                    summary.push_str(&format!(" for {} reasons, of which these are the first", self.findings.len()));
+                    self.findings.truncate(MAX_FINDINGS);
+                }
                 let reason = Error::from_many(Code::FlowInvalid, summary, self.findings).in_file(&self.doc.origin.file);
                 FlowState::Disabled { kind: self.doc.kind, reason }
             }
@@ -170,14 +180,8 @@ fn assemble(
     entrypoints: &HashMap<&str, &str>,
     mut nodes: IndexMap<&str, NodeDraft<'_>>,
 ) -> Option<Flow> {
-    loop {
-        let known: HashSet<&str> = nodes.iter().filter(|(_, node)| node.action.is_some()).map(|(id, _)| *id).collect();
-        let before = nodes.len();
-        nodes.retain(|id, node| known.contains(id) && node.route.targets().iter().all(|target| known.contains(target)));
-        if nodes.len() == before {
-            break;
-        }
-    }
+    let broken = graph::broken(&nodes);
+    nodes.retain(|id, _| !broken.contains(id));
     let places: HashMap<String, NodeIx> =
         nodes.keys().enumerate().map(|(place, id)| ((*id).to_owned(), place)).collect();
     let nodes = nodes.into_iter().map(|(id, draft)| {

@@ -1,20 +1,25 @@
 //! The name that an author probably meant.
 
+/// Longer names are not compared: comparing is quadratic.
+const MAX_COMPARED: usize = 256;
+/// Nor are more candidates: a hostile pack may have many names, and many slips.
+const MAX_CANDIDATES: usize = 128;
+
 /// The candidate nearest to `wanted`, if one is near enough to be a slip.
 pub(crate) fn nearest<'c>(wanted: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     const NEAR: f64 = 0.75;
-    let wanted = wanted.get(..wanted.floor_char_boundary(MAX_COMPARED))?;
+    if wanted.len() > MAX_COMPARED {
+        return None;
+    }
     candidates
         .into_iter()
+        .take(MAX_CANDIDATES)
         .filter(|candidate| candidate.len() <= MAX_COMPARED)
         .map(|candidate| (strsim::jaro_winkler(wanted, candidate), candidate))
         .filter(|(near, _)| *near >= NEAR)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
 }
-
-/// Longer names are compared up to here: comparing is quadratic.
-const MAX_COMPARED: usize = 256;
 
 /// A hint that names the nearest candidate, or some of them.
 pub(crate) fn did_you_mean<'c>(wanted: &str, what: &str, candidates: impl Iterator<Item = &'c str> + Clone) -> String {
@@ -23,7 +28,7 @@ pub(crate) fn did_you_mean<'c>(wanted: &str, what: &str, candidates: impl Iterat
         return format!("did you mean {near:?}?");
     }
     let some: Vec<&str> = candidates.clone().take(SHOWN).collect();
-    let more = if candidates.count() > SHOWN { ", …" } else { "" };
+    let more = if candidates.clone().nth(SHOWN).is_some() { ", …" } else { "" };
     if some.is_empty() { format!("there are no {what}") } else { format!("{what}: {}{more}", some.join(", ")) }
 }
 

@@ -1,6 +1,6 @@
 //! What follows from the calls between flows.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -11,8 +11,7 @@ use crate::id::Id;
 
 /// Finds flows that call each other without end, and notes calls of flows that cannot run.
 pub(super) fn check(drafts: &mut IndexMap<Id, Draft<'_>>, notes: &mut Vec<Error>) {
-    let endless: Vec<(Id, Error)> = drafts.keys().filter_map(|id| Some((id.clone(), endless(id, drafts)?))).collect();
-    for (id, finding) in endless {
+    for (id, finding) in endless(drafts) {
         if let Some(draft) = drafts.get_mut(&id) {
             draft.findings.push(finding);
         }
@@ -35,22 +34,45 @@ pub(super) fn check(drafts: &mut IndexMap<Id, Draft<'_>>, notes: &mut Vec<Error>
     }
 }
 
-/// The finding for a flow whose every run comes back to itself.
-fn endless(start: &Id, drafts: &IndexMap<Id, Draft<'_>>) -> Option<Error> {
-    let mut seen: HashSet<&Id> = HashSet::new();
-    let mut open: Vec<&Id> = vec![start];
-    while let Some(id) = open.pop() {
-        let calls = drafts.get(id).map(|draft| draft.certain_calls.as_slice()).unwrap_or_default();
-        if calls.contains(start) {
-            let origin = drafts.get(start)?.doc.origin.clone();
-            let message = match id == start {
-                true => format!("flow {:?} calls itself without end", &**start),
-                false => format!("flows {:?} and {:?} call each other without end", &**start, &**id),
-            };
-            let error = Error::new(Code::FlowCycle, message);
-            return Some(error.at(origin).hint("call the flow behind a condition or a route by status"));
-        }
-        open.extend(calls.iter().filter(|call| seen.insert(*call)));
+/// The findings for flows whose calls come back to themselves with nothing decided on the way.
+fn endless(drafts: &IndexMap<Id, Draft<'_>>) -> Vec<(Id, Error)> {
+    let calls: Vec<(&Id, &Id)> =
+        drafts.iter().flat_map(|(id, draft)| draft.certain_calls.iter().map(move |call| (id, call))).collect();
+    let endless = without_ends(&calls);
+    let called: Vec<(&Id, &Id)> = endless.iter().map(|(from, to)| (*to, *from)).collect();
+    let mut findings: IndexMap<&Id, Error> = IndexMap::new();
+    for (to, from) in without_ends(&called) {
+        let Some(draft) = drafts.get(from) else { continue };
+        let message = match from == to {
+            true => format!("flow {:?} calls itself without end", &**from),
+            false => format!("flow {:?} calls flow {:?}, and the calls go round without end", &**from, &**to),
+        };
+        let error = Error::new(Code::FlowCycle, message).at(draft.doc.origin.clone());
+        findings.entry(from).or_insert_with(|| error.hint("call the flow behind a condition or a route by status"));
     }
-    None
+    findings.into_iter().map(|(id, finding)| (id.clone(), finding)).collect()
+}
+
+/// The calls that remain when those of flows that end are taken away, again and again.
+fn without_ends<'i>(calls: &[(&'i Id, &'i Id)]) -> Vec<(&'i Id, &'i Id)> {
+    let mut left: HashMap<&Id, usize> = HashMap::new();
+    let mut callers: HashMap<&Id, Vec<&'i Id>> = HashMap::new();
+    for (from, to) in calls {
+        *left.entry(from).or_default() += 1;
+        left.entry(to).or_default();
+        callers.entry(to).or_default().push(from);
+    }
+    let mut open: Vec<&Id> = left.iter().filter(|(_, calls)| **calls == 0).map(|(id, _)| *id).collect();
+    while let Some(ended) = open.pop() {
+        for caller in callers.get(ended).into_iter().flatten() {
+            if let Some(calls) = left.get_mut(caller) {
+                *calls -= 1;
+                if *calls == 0 {
+                    open.push(caller);
+                }
+            }
+        }
+    }
+    let goes_on = |id: &Id| left.get(id).is_some_and(|calls| *calls > 0);
+    calls.iter().filter(|(from, to)| goes_on(from) && goes_on(to)).copied().collect()
 }

@@ -1,6 +1,6 @@
 //! What follows from the routes of a flow alone. Nothing here recurses: flows may be long.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexMap;
 
@@ -23,6 +23,22 @@ pub(super) fn reachable<'n>(starts: impl Iterator<Item = &'n str>, nodes: &Nodes
         open.extend(targets.into_iter().filter_map(|target| nodes.get_key_value(target).map(|(id, _)| *id)));
     }
     found.retain(|id| nodes.contains_key(id));
+    found
+}
+
+/// The nodes that cannot be used: those with findings, and those from which a route leads to one of them.
+pub(super) fn broken<'n>(nodes: &Nodes<'n, '_>) -> HashSet<&'n str> {
+    let mut leads_here: HashMap<&str, Vec<&'n str>> = HashMap::new();
+    for (id, node) in nodes {
+        node.route.targets().into_iter().for_each(|target| leads_here.entry(target).or_default().push(id));
+    }
+    let mut found: HashSet<&'n str> = HashSet::new();
+    let mut open: Vec<&'n str> = nodes.iter().filter(|(_, node)| node.action.is_none()).map(|(id, _)| *id).collect();
+    while let Some(id) = open.pop() {
+        if found.insert(id) {
+            open.extend(leads_here.get(id).into_iter().flatten());
+        }
+    }
     found
 }
 

@@ -387,6 +387,16 @@ fn flows_that_call_each_other_need_a_decision_between() {
     ready(&set, "c");
     let [note] = &*set.notes else { panic!("{:?}", set.notes) };
     assert!(note.message().contains("calls flow \"a\", which cannot run"), "{note}");
+    let chained =
+        compile_all(&[&call("a", "b", "[{to: y}]"), &call("b", "c", "[{to: y}]"), &call("c", "b", "[{to: y}]")]);
+    ready(&chained, "a");
+    assert_eq!(disabled(&chained, "c").code(), Code::FlowCycle);
+
+    let chain: Vec<String> =
+        (0..3000).map(|n| call(&format!("f{n}"), &format!("f{}", (n + 1) % 3001), "[{to: y}]")).collect();
+    let mut chain: Vec<&str> = chain.iter().map(String::as_str).collect();
+    chain.push("id: f3000\ntype: job\nnodes: {x: {emit.text: end}}");
+    ready(&compile_all(&chain), "f0");
 
     let set = compile_all(&[&call("a", "b", "[{condition: entry.n, to: y}]"), &call("b", "a", "[{to: y}]")]);
     ready(&set, "a");
@@ -407,6 +417,86 @@ fn one_broken_flow_leaves_the_others_alone() {
     assert!(disabled(&set, "twice").message().contains("defined twice"));
     ready(&set, "g");
 }
+
+#[test]
+fn a_flow_of_many_mistakes_costs_little_and_says_the_first() {
+    let nodes: String = (0..2000).map(|n| format!("  n{n}: {{emit.text: a, routing: [{{to: m{n}}}]}}\n")).collect();
+    let set = compile_all(&[&format!("id: f\ntype: job\nentrypoints: {{other: n1}}\nnodes:\n{nodes}")]);
+    assert_eq!(findings(&disabled(&set, "f")).len(), 2);
+    assert_eq!(set.notes.len(), 100);
+
+    let all: String = (0..500).map(|n| format!("{{status: s{n}, to: m{n}}}, ")).collect();
+    let error = disabled(&one(&format!("{{emit.text: a, routing: [{all}]}}")), "f");
+    assert_eq!(findings(&error).len(), 100);
+    assert!(error.message().contains("500 reasons"), "{error}");
+}
+
+#[test]
+fn a_long_way_to_a_broken_node_is_left_out() {
+    let nodes: String =
+        (0..8000).map(|n| format!("  n{n}: {{emit.text: a, routing: [{{to: n{}}}]}}\n", n + 1)).collect();
+    let set = compile_all(&[&format!(
+        "id: f\ntype: job\nstart: go\nnodes:\n{nodes}  n8000: {{nowhere: {{}}}}\n  go: {{emit.text: a}}"
+    )]);
+    assert_eq!(ready(&set, "f").nodes.len(), 1);
+}
+
+proptest::proptest! {
+    /// Whatever is written, a flow that is ready has its nodes where its routes lead.
+    #[test]
+    fn arbitrary_flows_compile_or_say_why(
+        nodes in proptest::collection::vec((proptest::sample::select(PAYLOADS), proptest::sample::select(ROUTINGS)), 1..6)
+    ) {
+        let nodes: String = nodes
+            .iter()
+            .enumerate()
+            .map(|(n, (payload, routing))| format!("  n{n}: {{{payload}, routing: {routing}}}\n"))
+            .collect();
+        let set = compile_all(&[&format!("id: f\ntype: job\nnodes:\n{nodes}")]);
+        if let FlowState::Ready(flow) = &set.flows["f"] {
+            assert!(flow.entry < flow.nodes.len());
+            for node in &flow.nodes {
+                let targets: Vec<NodeIx> = match &node.route {
+                    Route::End | Route::Reply => Vec::new(),
+                    Route::Next(to) => vec![*to],
+                    Route::Branch { on_status, default } => on_status.values().chain(default).copied().collect(),
+                    Route::Cases(cases) => cases.iter().filter_map(|case| match case.target {
+                        Target::Node(to) => Some(to),
+                        Target::End | Target::Reply => None,
+                    }).collect(),
+                };
+                assert!(targets.iter().all(|to| *to < flow.nodes.len()));
+            }
+        }
+    }
+}
+
+const PAYLOADS: &[&str] = &[
+    "emit.text: hi",
+    "emit.text: '{{node.n0}}'",
+    "session.wait: {}",
+    "nowhere: {}",
+    "single: {}",
+    "weather: {op: now, input: {}}",
+    "flow.call: f",
+    "component.exec: {component: single}, operation: emit.x",
+    "provider.invoke: {provider_id: mail, op: send}",
+];
+
+const ROUTINGS: &[&str] = &[
+    "out",
+    "reply",
+    "[]",
+    "[{to: n0}]",
+    "[{to: n1}]",
+    "[{to: n2}]",
+    "[{to: n9}]",
+    "[{status: ok, to: n1}, {to: n2}]",
+    "[{condition: a, to: n3}, {out: true}]",
+    "[{next: n4}]",
+    "[{condition: '(', to: n1}]",
+    "[{status: x, to: n1}]",
+];
 
 #[test]
 fn nodes_that_no_route_reaches_are_noted_and_disable_nothing() {

@@ -1,0 +1,61 @@
+//! The README's code is the quick start: the same text, compiled as it stands, run in its directory.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The fenced blocks of a language in the README.
+fn blocks(language: &str) -> Vec<String> {
+    let readme = read("README.md");
+    let mut found = Vec::new();
+    let mut rest = readme.as_str();
+    while let Some((_, after)) = rest.split_once(&format!("\n```{language}\n")) {
+        let (block, after) = after.split_once("\n```").expect("a block that is not closed");
+        found.push(format!("{block}\n"));
+        rest = after;
+    }
+    found
+}
+
+#[test]
+fn the_readme_shows_the_example() {
+    assert_eq!(blocks("rust"), [read("examples/quickstart/main.rs")]);
+}
+
+#[test]
+fn the_example_prints_what_the_readme_says() {
+    let data = tempfile::tempdir().unwrap();
+    let example = build();
+    for _ in 0..2 {
+        // Once more in the same store: a new process, the same session, so the flow goes on where it waited.
+        let output = Command::new(&example)
+            .current_dir(root().join("examples/quickstart"))
+            .env("GREENTIC_DATA_DIR", data.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(blocks("text").contains(&printed), "the README does not show what the quick start prints: {printed}");
+    }
+}
+
+/// Builds the example with the profile and into the directory that this test was built with.
+fn build() -> PathBuf {
+    let deps = std::env::current_exe().unwrap();
+    let profile_dir = deps.parent().and_then(Path::parent).unwrap().to_owned();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--example", "quickstart"]).current_dir(root());
+    if profile_dir.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let target = profile_dir.parent().unwrap();
+    assert!(cargo.env("CARGO_TARGET_DIR", target).status().unwrap().success(), "the quick start does not compile");
+    profile_dir.join("examples").join(format!("quickstart{}", std::env::consts::EXE_SUFFIX))
+}
