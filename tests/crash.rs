@@ -144,7 +144,12 @@ fn child(data: &Path) {
             Arc::new(Dying { real: RedbStore::open(&data.join("store")).unwrap(), at, seen: AtomicU32::new(0) });
         let config = HostConfig::from_yaml("tenant: t", "bindings.yaml").unwrap();
         let engine = EngineOptions { artifact_dir: Some(pack.join("compiled")), ..EngineOptions::default() };
-        let host = HostBuilder::new().with_config(config).with_store(Arc::clone(&store) as _).with_engine(engine).build().unwrap();
+        let host = HostBuilder::new()
+            .with_config(config)
+            .with_store(Arc::clone(&store) as _)
+            .with_engine(engine)
+            .build()
+            .unwrap();
         host.start().await.unwrap();
         host.load_pack("t", &pack).await.unwrap();
         for number in 1..=2 {

@@ -70,6 +70,17 @@ async fn a_hostile_guest_ends_with_its_code_and_its_neighbour_does_not_notice() 
 }
 
 #[tokio::test]
+async fn more_guests_than_places_take_turns() {
+    let rig = Rig::new(limits());
+    let echo = rig.guest("echo-node").await;
+    let input = json!({"text": "hello"});
+    let calls = (0..60).map(|_| rig.call(&echo, scope("t", "s"), "echo", &input));
+    for answer in futures::future::join_all(calls).await {
+        assert_eq!(answer.unwrap().output, input);
+    }
+}
+
+#[tokio::test]
 async fn limits_leave_room_up_to_their_edge() {
     let rig = Rig::new(limits());
     for (guest, op, input) in [

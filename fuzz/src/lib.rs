@@ -3,12 +3,12 @@
 //! A target fails by panicking, also where a parser breaks a promise without panicking itself. Nothing here needs
 //! libFuzzer, so that a test on the stable compiler can replay the corpora through the same functions.
 
+use greentic_runner_host::config::WebhookPolicy;
 use greentic_runner_host::error::{Code, Location};
 use greentic_runner_host::flow::condition::Condition;
 use greentic_runner_host::flow::template::{Mapping, NodeOutput, Root, Site, Vars};
 use greentic_runner_host::flow::ygtc;
 use greentic_runner_host::id::Id;
-use greentic_runner_host::config::WebhookPolicy;
 use greentic_runner_host::ingress::channels::{Verification, WebchatChannel, WebhookChannel};
 use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook as hook};
 use greentic_runner_host::pack::manifest::Manifest;

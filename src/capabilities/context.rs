@@ -6,6 +6,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::calls::{Begun, Calls, Function};
+use super::log::LOG_BYTES;
 use super::scope::Scope;
 use super::state_view::StateView;
 use super::stderr::Tail;
@@ -25,6 +26,7 @@ pub struct HostCtx {
     pub(super) state: StateView,
     pub(super) calls: Calls,
     pub(super) cancel_at: Instant,
+    pub(super) log_left: usize,
     limiter: Limiter,
     table: ResourceTable,
     wasi: Option<Box<WasiCtx>>,
@@ -41,6 +43,7 @@ impl HostCtx {
             state,
             calls: Calls::new(limits, trace),
             cancel_at: cancel_at(limits.timeout, deadline),
+            log_left: LOG_BYTES,
             limiter: Limiter::new(limits.memory_bytes),
             table,
             wasi: None,
@@ -54,7 +57,7 @@ impl HostCtx {
     }
 
     /// Logs what the guest last wrote to its standard error, which says more of `failure` than a trap can.
-    pub fn log_last_words(&self, failure: &Error) {
+    pub fn log_last_words(&mut self, failure: &Error) {
         let words = self.stderr.text();
         if !words.is_empty() {
             self.record(Some(tracing::Level::WARN), &format!("{}: stderr: {words}", failure.code()));

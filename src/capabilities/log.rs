@@ -12,6 +12,8 @@ use crate::error::Result;
 const TARGET: &str = "greentic::guest";
 /// Characters of a record; what is beyond is cut.
 const MAX_TEXT: usize = 4096;
+/// Bytes of all records of one invocation; what is beyond is dropped.
+pub(super) const LOG_BYTES: usize = 64 << 10;
 
 impl HostCtx {
     /// Logs names and values within a span.
@@ -44,8 +46,16 @@ impl HostCtx {
     }
 
     /// Writes a record, whoever asked for it.
-    pub(super) fn record(&self, level: Option<Level>, text: &str) {
-        let (scope, text) = (&self.scope, printable(text));
+    pub(super) fn record(&mut self, level: Option<Level>, text: &str) {
+        let mut text = printable(text);
+        if self.log_left == 0 {
+            return;
+        }
+        self.log_left = self.log_left.saturating_sub(text.len());
+        if self.log_left == 0 {
+            text.push_str(" (further records of this invocation are dropped)");
+        }
+        let scope = &self.scope;
         macro_rules! record {
             ($level:expr) => {
                 tracing::event!(
@@ -136,6 +146,19 @@ pub(super) mod tests {
             assert!(log.contains(part), "{log}");
         }
         assert!(!log.contains("made-up"), "{log}");
+    }
+
+    #[test]
+    fn an_invocation_cannot_flood_the_log() {
+        let function = Function { interface: "i", name: "f" };
+        let log = captured(|| {
+            let mut ctx = context(&Limits::default());
+            for _ in 0..1000 {
+                ctx.log(function, None, &"x".repeat(1000)).unwrap();
+            }
+        });
+        assert_eq!(log.lines().count(), LOG_BYTES.div_ceil(1000));
+        assert!(log.lines().last().unwrap().contains("are dropped)"), "the last record says so");
     }
 
     #[test]
