@@ -25,7 +25,7 @@ use crate::id::Id;
 use crate::pack::LoadOptions;
 use crate::pack::model::Pack;
 use crate::run::event::Event;
-use crate::run::lanes::{Lanes, Submitted};
+use crate::run::lanes::{Lanes, Load, Submitted};
 use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::store::{Counts, ReplyRoute, Store, StoredReply};
 use crate::tenant::{Loaded, Tenants, load};
@@ -188,6 +188,11 @@ impl RunnerHost {
         health.started = self.lanes.is_open();
         health.active_packs = self.active_packs().len();
         health
+    }
+
+    /// What is under way in this process.
+    pub fn under_way(&self) -> Load {
+        self.lanes.load()
     }
 
     /// How much is stored.

@@ -17,4 +17,5 @@ pub mod program;
 mod record;
 mod state;
 pub mod trace;
+mod value;
 pub mod watch;

@@ -31,15 +31,33 @@ impl SessionKey {
         Id::from(parts.join(":"))
     }
 
-    /// The key as it is stored.
-    pub fn lane(&self) -> Lane {
-        Lane(Id::from(stored(&self.parts)))
+    /// The key as it is stored: different keys never look the same.
+    pub fn stored(&self) -> Id {
+        Id::from(stored(&self.parts))
+    }
+
+    /// The session's queue with a pack: what waits or is kept under it is that pack's alone.
+    pub fn lane(&self, pack: &str) -> Lane {
+        let (tenant, rest) = self.parts.split_first().map_or(("", &[][..]), |(tenant, rest)| (tenant.as_str(), rest));
+        let parts: Vec<_> = [tenant, pack].into_iter().chain(rest.iter().map(String::as_str)).collect();
+        Lane(Id::from(stored(&parts)))
+    }
+
+    /// The tenant, the first part.
+    pub fn tenant(&self) -> &str {
+        self.parts.first().map_or("", String::as_str)
     }
 }
 
 /// The stored form of a place where replies wait.
 pub fn reply_route(tenant: &str, provider: &str, conversation: &str) -> ReplyRoute {
     ReplyRoute(Id::from(stored(&[tenant, provider, conversation])))
+}
+
+/// The tenant and the pack of a lane. Both are identifiers, so that nothing in them is escaped.
+pub fn owner_of(lane: &Lane) -> (&str, &str) {
+    let mut parts = lane.0.split(':');
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
 fn stored<S: AsRef<str>>(parts: &[S]) -> String {
@@ -59,11 +77,18 @@ mod tests {
         assert_eq!(&*key.shown(), "demo:slack:1731315600.000100:U456");
     }
 
+    #[test]
+    fn a_lane_tells_its_tenant_and_pack() {
+        let key = SessionKey::canonical("demo", "slack", "a:b", "U456");
+        assert_eq!(owner_of(&key.lane("my.pack")), ("demo", "my.pack"));
+        assert_ne!(key.lane("a"), key.lane("b"));
+    }
+
     proptest! {
         #[test]
         fn different_parts_never_share_a_lane(a in prop::collection::vec("[a:%]{0,3}", 1..6),
                                               b in prop::collection::vec("[a:%]{0,3}", 1..6)) {
-            let of = |p: &[String]| SessionKey::of(p.iter().map(String::as_str)).lane();
+            let of = |p: &[String]| SessionKey::of(p.iter().map(String::as_str)).lane("p");
             prop_assert_eq!(of(&a) == of(&b), a == b);
         }
     }

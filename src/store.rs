@@ -39,6 +39,9 @@ pub struct RunId(pub uuid::Uuid);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Lane(pub Id);
 
+/// Chooses lanes.
+pub type LaneFilter<'a> = dyn Fn(&Lane) -> bool + Send + Sync + 'a;
+
 /// An event to accept.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
@@ -233,6 +236,8 @@ pub enum End {
         head: Bytes,
         /// New journal entries.
         journal: Vec<Bytes>,
+        /// Whether `journal` takes the place of what is stored, so that a run that waits again and again does not grow.
+        replaces: bool,
         /// The flow in which it waits.
         flow: Id,
         /// When the wait is given up.
@@ -307,9 +312,15 @@ pub trait Store: StateReader {
     /// an embedded store knows when it opens). The taken-over worker is told so by `ClaimLost`.
     async fn claim(&self, lane: &Lane, now: Timestamp, lease: Duration) -> Result<Option<Claim>>;
 
-    /// Lanes with events that nobody works on, the one that waits longest first, at most `limit`, for start-up and
-    /// take-over.
-    async fn idle_lanes(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Lane>>;
+    /// Lanes with events that nobody works on and that are `wanted`, the one that waits longest first, at most
+    /// `limit`, for start-up and take-over.
+    async fn idle_lanes(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+        wanted: &LaneFilter<'_>,
+    ) -> Result<Vec<Lane>>;
 
     /// A waiting run of the claim's lane, to resume. None if it is gone, or had expired when the event was claimed.
     async fn load_wait(&self, claim: &ClaimToken, run: RunId) -> Result<Option<StoredRun>>;
@@ -320,9 +331,13 @@ pub trait Store: StateReader {
     /// Ends an event and what belongs to it. True if the lane holds a further event.
     async fn complete(&self, claim: &ClaimToken, completion: Completion) -> Result<bool>;
 
-    /// Ends an event as a dead letter. What was not checkpointed is discarded; a wait that the event was about to
-    /// resume, but never checkpointed, stays a wait. True if the lane holds a further event.
-    async fn fail(&self, claim: &ClaimToken, failure: Failure) -> Result<bool>;
+    /// Ends an event as a dead letter. What was not checkpointed is discarded. A wait that the event was about to
+    /// resume, but never checkpointed, stays a wait, unless `ends` names its run: then the run goes with the dead
+    /// letter. True if the lane holds a further event.
+    async fn fail(&self, claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> Result<bool>;
+
+    /// Gives a claim back, so that the event can be claimed again at once. What was checkpointed stays.
+    async fn release(&self, claim: &ClaimToken) -> Result<()>;
 
     /// Replies of `route` after `seq`, oldest first, at most `limit`.
     async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>>;

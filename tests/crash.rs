@@ -22,8 +22,8 @@ use greentic_runner_host::run::event::{Event, ReplyTo};
 use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::redb::RedbStore;
 use greentic_runner_host::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, NewEvent, ReplyRoute,
-    RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, NewEvent,
+    ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
 };
 use greentic_runner_host::{HostBuilder, HostConfig, Result, RunnerHost};
 use serde_json::{Value, json};
@@ -210,8 +210,14 @@ macro_rules! dying {
                 result
             })*
 
-            async fn idle_lanes(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Lane>> {
-                self.real.idle_lanes(now, lease, limit).await
+            async fn idle_lanes(
+                &self,
+                now: Timestamp,
+                lease: Duration,
+                limit: usize,
+                wanted: &LaneFilter<'_>,
+            ) -> Result<Vec<Lane>> {
+                self.real.idle_lanes(now, lease, limit, wanted).await
             }
 
             async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {
@@ -239,5 +245,6 @@ dying! {
     load_wait(claim: &ClaimToken, run: RunId) -> Option<StoredRun>;
     checkpoint(claim: &ClaimToken, checkpoint: Checkpoint) -> ();
     complete(claim: &ClaimToken, completion: Completion) -> bool;
-    fail(claim: &ClaimToken, failure: Failure) -> bool;
+    fail(claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> bool;
+    release(claim: &ClaimToken) -> ();
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::{Sources, event, host_of, host_with, say, texts, waits};
 use greentic_runner_host::clock::{ManualClock, Timestamp};
 use greentic_runner_host::run::event::FlowChoice;
+use greentic_runner_host::run::lanes::Load;
 use greentic_runner_host::store::Counts;
 use greentic_runner_host::{Activity, Code};
 use serde_json::json;
@@ -238,4 +239,128 @@ async fn a_wait_in_a_flow_that_is_gone_ends_with_its_own_code_and_then_starts_an
     host.load_pack("t", &Sources::of_flow(&changed).file("pack.yaml", "pack_id: p").path()).await.unwrap();
     assert_eq!(say(&host, "s", "Ada").await.unwrap_err().code(), Code::ResumeImpossible);
     assert_eq!(texts(&say(&host, "s", "hi").await.unwrap()), ["Hello hi, your name?"]);
+}
+
+const MENU: &str = "
+id: menu
+type: messaging
+nodes:
+  show:
+    emit.response: { text: 'You said {{in.text}}' }
+    routing: [{ to: wait }]
+  wait:
+    session.wait: {}
+    routing: [{ to: check }]
+  check:
+    emit.log: { said: '{{prev.text}}' }
+    routing: [{ condition: 'node.wait.text == \"stop\"', to: out }, { to: show }]
+";
+
+#[tokio::test]
+async fn a_conversation_may_go_on_for_ever_and_does_not_grow() {
+    let bindings = "{ tenant: t, limits: { steps: 10, run_bytes: 64KiB } }";
+    let host = host_of(bindings, &Sources::of_flow(MENU), |b| b.with_memory_store()).await.unwrap();
+    let long = "x".repeat(1_000);
+    for turn in 0..300 {
+        let outcome = say(&host, "s", &format!("{turn} {long}")).await.unwrap();
+        assert!(waits(&outcome), "turn {turn}");
+        assert_eq!(texts(&outcome), [format!("You said {turn} {long}")]);
+    }
+    let counts = host.counts().await.unwrap();
+    assert!(counts.journal < 100, "{counts:?}");
+    say(&host, "s", "stop").await.unwrap();
+    assert_eq!(host.counts().await.unwrap(), Counts::default());
+}
+
+#[tokio::test]
+async fn a_failure_that_would_come_again_does_not_lock_the_session() {
+    let flow = ASKING
+        .replace("text: 'Bye {{node.wait.text}}, who said {{entry.text}}, then {{in.text}}'", "text: '{{in.nothing}}'");
+    let host = host_with(&Sources::of_flow(&flow)).await.unwrap();
+    say(&host, "s", "hi").await.unwrap();
+    assert_eq!(say(&host, "s", "Ada").await.unwrap_err().code(), Code::RenderFailed);
+    let counts = host.counts().await.unwrap();
+    assert_eq!(
+        (counts.events, counts.waits, counts.dead, counts.runs),
+        (0, 0, 1, 1),
+        "the run goes with the dead letter"
+    );
+    assert_eq!(texts(&say(&host, "s", "hi").await.unwrap()), ["Hello hi, your name?"]);
+}
+
+#[tokio::test]
+async fn a_wait_belongs_to_its_pack() {
+    let pack = |id: &str, flow: &str| Sources::of_flow(flow).file("pack.yaml", &format!("pack_id: {id}"));
+    let (asking, menu) = (pack("asking", ASKING), pack("menu", MENU));
+    let host = host_with(&asking).await.unwrap();
+    say(&host, "s", "hi").await.unwrap();
+    host.load_pack("t", &menu.path()).await.unwrap();
+    assert_eq!(texts(&say(&host, "s", "yo").await.unwrap()), ["You said yo"], "the other pack knows nothing of it");
+    host.load_pack("t", &asking.path()).await.unwrap();
+    assert_eq!(texts(&say(&host, "s", "Ada").await.unwrap()), ["Bye Ada, who said hi, then Ada"]);
+}
+
+#[tokio::test]
+async fn nothing_stays_in_memory_of_events_that_are_done() {
+    let host = host_with(&Sources::of_flow(ASKING)).await.unwrap();
+    for session in 0..100 {
+        say(&host, &format!("s{session}"), "hi").await.unwrap();
+    }
+    host.stop().await.unwrap();
+    assert_eq!(host.under_way(), Load::default());
+}
+
+#[tokio::test]
+async fn what_a_caller_may_not_send_is_refused_before_it_is_stored() {
+    let host = host_with(&Sources::of_flow(ASKING)).await.unwrap();
+    let large = say(&host, "s", &"x".repeat(10 << 20)).await.unwrap_err();
+    assert_eq!(large.code(), Code::TooLarge);
+    let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+    let deep = host.submit(event("s", deep)).await.unwrap_err();
+    assert_eq!(deep.code(), Code::TooLarge);
+    let mut foreign = event("s", json!({}));
+    foreign.session = greentic_runner_host::session::SessionKey::of(["other", "test", "s"]);
+    assert_eq!(host.submit(foreign).await.unwrap_err().code(), Code::RequestInvalid);
+    assert_eq!(host.counts().await.unwrap(), Counts::default());
+}
+
+#[tokio::test]
+async fn a_value_that_grows_deeper_with_every_step_ends_its_run() {
+    let flow = "
+id: f
+type: messaging
+nodes:
+  a:
+    emit.log: { before: '{{prev}}' }
+    routing: [{ condition: 'in.text == \"stop\"', to: out }, { to: a }]
+";
+    let host = host_with(&Sources::of_flow(flow)).await.unwrap();
+    assert_eq!(say(&host, "s", "x").await.unwrap_err().code(), Code::RunTooLarge);
+}
+
+#[tokio::test]
+async fn a_callers_templates_see_the_event_that_a_called_flow_waited_for() {
+    let main = "
+id: main
+type: messaging
+nodes:
+  call:
+    flow.call: { flow_id: sub, input: {} }
+    routing: [{ to: done }]
+  done:
+    emit.response: { text: 'first {{entry.text}}, then {{in.text}}' }
+";
+    let sub = "
+id: sub
+type: job
+nodes:
+  wait:
+    session.wait: {}
+    routing: [{ to: end }]
+  end:
+    emit.log: {}
+";
+    let host = host_with(&Sources::of_flow(main).file("sub.ygtc", sub)).await.unwrap();
+    say(&host, "s", "one").await.unwrap();
+    assert_eq!(texts(&say(&host, "s", "two").await.unwrap()), ["first one, then two"]);
 }

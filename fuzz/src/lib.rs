@@ -162,7 +162,7 @@ pub fn webhook(bytes: &[u8]) {
 }
 
 fn stays_with_its_tenant(inbound: greentic_runner_host::ingress::Inbound) {
-    assert!(inbound.session.lane().0.starts_with("demo:"), "the session is the tenant's");
+    assert!(inbound.session.stored().starts_with("demo:"), "the session is the tenant's");
     let event = inbound.into_event("fuzz".to_owned()).expect("an envelope becomes an event");
     assert_eq!(&*event.tenant, "demo");
 }

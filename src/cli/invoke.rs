@@ -167,7 +167,7 @@ fn scope(pack: &Id, component: &Id) -> Result<Scope> {
         provider: None,
         flow: Id::from(""),
         node: Id::from(""),
-        lane: session.lane(),
+        lane: session.lane(pack),
         session: session.shown(),
         user: None,
         attempt: 1,

@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn nameless_activities_never_share_a_session() {
-        let lane = || event_of("t", &Activity::text("hi")).unwrap().session.lane();
+        let lane = || event_of("t", &Activity::text("hi")).unwrap().session.stored();
         assert_ne!(lane(), lane());
     }
 

@@ -28,8 +28,10 @@ pub(super) fn spawn(store: Arc<dyn Store>, clock: Arc<dyn Clock>, lanes: Arc<Lan
 }
 
 async fn once(store: &dyn Store, clock: &dyn Clock, lanes: &Lanes) -> Result<()> {
+    // A sweep that fails must not keep sessions from being taken up again.
+    let recovered = lanes.recover().await;
     while store.sweep(clock.now(), KEEP).await? > 0 {
         tokio::task::yield_now().await;
     }
-    lanes.recover().await.map(drop)
+    recovered.map(drop)
 }

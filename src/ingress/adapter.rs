@@ -128,7 +128,7 @@ pub fn json_object(body: &[u8]) -> Result<Value> {
 
 /// Several parts as one text; different parts never give the same text.
 pub fn dedupe_key<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
-    SessionKey::of(parts).lane().0.to_string()
+    SessionKey::of(parts).stored().to_string()
 }
 
 #[cfg(test)]

@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn ids_with_separators_do_not_collide() {
         let of = |conversation: &str, user: &str| {
-            message(&activity(&json!({"conversation": {"id": conversation}, "from": {"id": user}}))).session.lane()
+            message(&activity(&json!({"conversation": {"id": conversation}, "from": {"id": user}}))).session.stored()
         };
         assert_ne!(of("a:b", "c"), of("a", "b:c"));
     }

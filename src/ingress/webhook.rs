@@ -61,7 +61,7 @@ pub fn receive(channel: &WebhookChannel, context: &Context, flow: &str, request:
         envelope,
         flow: FlowChoice::Id(Id::from(flow)),
         reply_to: match &key {
-            Some(_) => ReplyTo::Route(reply_route(&context.tenant, PROVIDER, &session.lane().0)),
+            Some(_) => ReplyTo::Route(reply_route(&context.tenant, PROVIDER, &session.stored())),
             None => ReplyTo::Caller,
         },
         dedupe: key.map(|key| dedupe_key([flow, &key])),

@@ -10,7 +10,7 @@ use crate::abi::call::{Answer, Call, CallFailure, HostCall};
 use crate::capabilities::scope::Scope;
 use crate::capabilities::state_view::{Overlay, StateView};
 use crate::engine::limits::Limits;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Kind, Result};
 use crate::flow::model::{ComponentCall, Node, ProviderCall, Retry};
 use crate::flow::template::{Mapping, NodeOutput, Vars};
 use crate::run::program::Program;
@@ -31,6 +31,8 @@ pub(super) struct Called {
     pub(super) result: Result<NodeOutput, Error>,
     /// The failure as error maps and routes see it.
     pub(super) failure: Option<Value>,
+    /// Whether the component says of its failure that another attempt may help.
+    pub(super) retryable: bool,
     pub(super) writes: Overlay,
     pub(super) attempts: Vec<Attempt>,
 }
@@ -73,6 +75,7 @@ pub(super) async fn provider(
     if let (Ok(output), Some(map)) = (&mut called.result, &call.out_map) {
         let mapped = map.render(&vars.with_input(&request.input).with_result(&output.payload));
         called.result = mapped.map(done);
+        called.failure = called.result.as_ref().err().map(failure_of);
     }
     called.map_error(call.err_map.as_ref(), vars, &request.input)
 }
@@ -108,8 +111,10 @@ fn done(payload: Value) -> NodeOutput {
 impl Called {
     /// Lets an error map make an output of a failure. Without one the failure stays, for the route to catch.
     fn map_error(mut self, map: Option<&Mapping>, vars: &Vars<'_>, input: &Value) -> Result<Self> {
-        if let (Err(_), Some(map)) = (&self.result, map) {
-            let error = self.failure.take().unwrap_or_default();
+        if let (Err(error), Some(map)) = (&self.result, map)
+            && !is_fatal(error)
+        {
+            let error = self.failure.take().unwrap_or_else(|| failure_of(error));
             let payload = map.render(&vars.with_error(&error).with_input(input).with_result(&error))?;
             self.result = Ok(NodeOutput { ok: false, payload, meta: json!({ "error": error }) });
         }
@@ -143,7 +148,8 @@ async fn attempts(env: Environment<'_>, node: &Node, request: &Request<'_>) -> C
         match result {
             Ok(Answer { output, state, host_calls }) => {
                 made.push(Attempt { micros, host_calls, error: None });
-                return Called { result: Ok(done(output)), failure: None, writes: state.into_writes(), attempts: made };
+                let writes = state.into_writes();
+                return Called { result: Ok(done(output)), failure: None, retryable: false, writes, attempts: made };
             }
             Err(failure) => {
                 let CallFailure { error, retryable, backoff_ms, value, host_calls } = *failure;
@@ -153,7 +159,8 @@ async fn attempts(env: Environment<'_>, node: &Node, request: &Request<'_>) -> C
                     Some(pause) if Instant::now() + pause < env.deadline => tokio::time::sleep(pause).await,
                     _ => {
                         let failure = Some(value);
-                        return Called { result: Err(error), failure, writes: Overlay::new(), attempts: made };
+                        let writes = Overlay::new();
+                        return Called { result: Err(error), failure, retryable, writes, attempts: made };
                     }
                 }
             }
@@ -194,13 +201,18 @@ pub(super) fn in_node(error: Error, flow: &str, node: &str) -> Error {
 
 /// What a route that catches failures sees of one.
 pub(super) fn failed(error: &Error, value: Option<Value>) -> NodeOutput {
-    let value = value.unwrap_or_else(|| json!({ "code": error.code().to_string(), "message": error.message() }));
+    let value = value.unwrap_or_else(|| failure_of(error));
     NodeOutput { ok: false, payload: json!({ "ok": false, "error": value }), meta: Value::Null }
+}
+
+/// A failure of the host's own, as error maps and routes see it.
+fn failure_of(error: &Error) -> Value {
+    json!({ "code": error.code().to_string(), "message": error.message(), "retryable": false })
 }
 
 /// Whether a failure of the host's own (not of the guest) must end the run at once.
 pub(super) fn is_fatal(error: &Error) -> bool {
-    matches!(error.code(), Code::Internal | Code::DeadlinePassed | Code::StoreFailed | Code::EngineBusy)
+    error.code() == Code::DeadlinePassed || matches!(error.code().kind(), Kind::Internal | Kind::Unavailable)
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ const VERSION: u8 = 1;
 /// An accepted event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct EventRecord {
-    pub(super) pack: Option<Id>,
     pub(super) flow: FlowChoice,
     pub(super) session: SessionKey,
     pub(super) user: Option<Id>,
@@ -26,15 +25,12 @@ pub(super) struct EventRecord {
     pub(super) input: Value,
     pub(super) reply_to: ReplyTo,
     pub(super) correlation_id: String,
-    /// Names who waits for the outcome in the process that accepted the event.
-    pub(super) ticket: u64,
     pub(super) deduped: bool,
 }
 
 impl EventRecord {
-    pub(super) fn of(event: Event, ticket: u64) -> Self {
+    pub(super) fn of(event: Event) -> Self {
         Self {
-            pack: event.pack,
             flow: event.flow,
             session: event.session,
             user: event.user,
@@ -42,7 +38,6 @@ impl EventRecord {
             input: event.input,
             reply_to: event.reply_to,
             correlation_id: event.correlation_id,
-            ticket,
             deduped: event.dedupe.is_some(),
         }
     }
@@ -51,13 +46,14 @@ impl EventRecord {
 /// Where a run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct HeadRecord {
-    /// The pack on which the run began.
-    pub(super) pack: Id,
-    /// Its digest as text, to notice a change.
+    /// The digest of the pack that the run stands in.
     pub(super) digest: String,
     /// The nodes to go on at, one for each flow that is being executed, the innermost last.
     pub(super) at: Vec<Pointer>,
+    /// Steps for the current event.
     pub(super) steps: u32,
+    /// Steps over the run's whole life.
+    pub(super) total: u64,
     /// Whether anything was replied in this event.
     pub(super) replied: bool,
 }
@@ -113,7 +109,6 @@ mod tests {
     #[test]
     fn the_bytes_are_frozen() {
         let event = EventRecord {
-            pack: None,
             flow: FlowChoice::Kind("messaging".to_owned()),
             session: SessionKey::canonical("t", "webchat", "c:1", "u"),
             user: Some(Id::from("u")),
@@ -121,12 +116,10 @@ mod tests {
             input: json!({ "text": "hi", "n": 1.5 }),
             reply_to: ReplyTo::Caller,
             correlation_id: "c".to_owned(),
-            ticket: 7,
             deduped: true,
         };
         let at = Pointer { flow: Id::from("f"), node: Id::from("n") };
-        let head =
-            HeadRecord { pack: Id::from("p"), digest: "sha256:00".to_owned(), at: vec![at], steps: 3, replied: true };
+        let head = HeadRecord { digest: "sha256:00".to_owned(), at: vec![at], steps: 3, total: 9, replied: true };
         let output = NodeOutput { ok: false, payload: json!([null, true]), meta: Value::Null };
         let entries = [
             Entry::Begin { flow: Id::from("f"), entry: Arc::new(json!({})) },

@@ -13,14 +13,21 @@ use crate::flow::template::{NodeOutput, Outputs, Vars};
 use crate::id::Id;
 use crate::run::program::Program;
 use crate::run::record::{Entry, HeadRecord, Pointer, decode, encode};
+use crate::run::value::{MAX_DEPTH, is_too_deep, weight};
 use crate::store::{RunId, StateWrite, StoredRun};
+
+/// A journal is rewritten when it holds this many entries more than the run has results.
+const SLACK: usize = 64;
 
 /// A run of a flow.
 pub(super) struct Run {
     pub(super) id: RunId,
     /// The flows that are being executed, the innermost last. Never empty while the run lives.
     frames: Vec<Frame>,
+    /// Steps for the current event.
     pub(super) steps: u32,
+    /// Steps over the run's whole life: the number of a step is never used again.
+    pub(super) total: u64,
     /// Whether anything was replied in this event.
     pub(super) replied: bool,
     /// Whether the store knows the run.
@@ -29,10 +36,20 @@ pub(super) struct Run {
     pub(super) effects: bool,
     /// Whether the run ended with the answer that it waited for.
     pub(super) finished: bool,
+    /// What frames, their inputs and results take, and the current event's input.
     bytes: usize,
+    event_bytes: usize,
+    /// Entries of the journal, stored or not.
+    entries: usize,
     unsaved: Vec<Entry>,
     /// State writes of this event that are not yet stored.
     pub(super) writes: Arc<Overlay>,
+}
+
+/// A run as the store takes it.
+pub(super) struct Saved {
+    pub(super) head: Bytes,
+    pub(super) journal: Vec<Bytes>,
 }
 
 /// A flow that is being executed.
@@ -43,6 +60,8 @@ pub(super) struct Frame {
     input: Arc<Value>,
     outputs: NodeOutputs,
     prev: Arc<NodeOutput>,
+    /// The node that gave `prev`.
+    last: Option<Id>,
 }
 
 /// In the order in which the nodes first ran.
@@ -62,7 +81,7 @@ impl Outputs for NodeOutputs {
 impl Frame {
     fn new(flow: Arc<Flow>, at: NodeIx, entry: Arc<Value>) -> Self {
         let prev = Arc::new(NodeOutput { ok: true, payload: empty(), meta: Value::Null });
-        Self { flow, at, input: Arc::clone(&entry), entry, outputs: NodeOutputs::default(), prev }
+        Self { flow, at, input: Arc::clone(&entry), entry, outputs: NodeOutputs::default(), prev, last: None }
     }
 
     /// The node that the frame stands at.
@@ -74,6 +93,23 @@ impl Frame {
     pub(super) fn vars(&self) -> Vars<'_> {
         Vars::new(&self.entry, &self.prev.payload, &self.outputs).with_event(&self.input)
     }
+
+    fn bytes(&self) -> usize {
+        weight(&self.entry) + self.outputs.0.values().map(|output| weight(&output.payload)).sum::<usize>()
+    }
+
+    /// The entries that rebuild the frame, its last node last.
+    fn entries(&self) -> Vec<Entry> {
+        let mut entries = vec![Entry::Begin { flow: self.flow.id.clone(), entry: Arc::clone(&self.entry) }];
+        let step = |(node, output): (&Id, &Arc<NodeOutput>)| Entry::Step { node: node.clone(), output: output.clone() };
+        let (last, others): (Vec<_>, Vec<_>) =
+            self.outputs.0.iter().partition(|(id, _)| self.last.as_ref() == Some(*id));
+        entries.extend(others.into_iter().chain(last).map(step));
+        if !Arc::ptr_eq(&self.entry, &self.input) {
+            entries.push(Entry::Resume { input: Arc::clone(&self.input) });
+        }
+        entries
+    }
 }
 
 fn empty() -> Value {
@@ -81,75 +117,91 @@ fn empty() -> Value {
 }
 
 impl Run {
-    /// A run that stands at the entry of `flow`.
-    pub(super) fn start(id: RunId, flow: Arc<Flow>, input: Value) -> Self {
-        let mut run = Self {
+    fn new(id: RunId) -> Self {
+        Self {
             id,
             frames: Vec::new(),
             steps: 0,
+            total: 0,
             replied: false,
             stored: false,
             effects: false,
             finished: false,
             bytes: 0,
+            event_bytes: 0,
+            entries: 0,
             unsaved: Vec::new(),
             writes: Arc::default(),
-        };
-        run.enter(flow, input);
-        run
+        }
+    }
+
+    /// A run that stands at the entry of `flow`.
+    pub(super) fn start(id: RunId, flow: Arc<Flow>, input: Value) -> Result<Self> {
+        let mut run = Self::new(id);
+        run.enter(flow, input)?;
+        Ok(run)
     }
 
     /// Rebuilds a run from what is stored of it.
     pub(super) fn restore(stored: &StoredRun, program: &Program) -> Result<Self> {
         let head: HeadRecord = decode(&stored.head)?;
-        if head.pack != program.pack {
-            return Err(gone(format!(
-                "the run belongs to pack {}, and pack {} is loaded now",
-                head.pack, program.pack
-            )));
-        }
-        let mut run = Self {
-            id: stored.id,
-            frames: Vec::new(),
-            steps: head.steps,
-            replied: head.replied,
-            stored: true,
-            effects: false,
-            finished: false,
-            bytes: 0,
-            unsaved: Vec::new(),
-            writes: Arc::default(),
-        };
-        let mut flows = Replay { program, pointers: &head.at };
+        let mut run =
+            Self { steps: head.steps, total: head.total, replied: head.replied, stored: true, ..Self::new(stored.id) };
         for entry in &stored.journal {
-            run.replay(decode(entry)?, &mut flows)?;
+            run.replay(decode(entry)?, program)?;
+        }
+        run.entries = stored.journal.len();
+        if run.frames.len() != head.at.len() || run.frames.is_empty() {
+            return Err(Error::new(Code::StoreFormat, "a stored run's journal does not fit its head"));
         }
         for (frame, pointer) in run.frames.iter_mut().zip(&head.at) {
             frame.at = node_named(&frame.flow, &pointer.node)?;
         }
-        if run.frames.len() == head.at.len() && !run.frames.is_empty() {
-            return Ok(run);
-        }
-        Err(Error::new(Code::StoreFormat, "a stored run's journal does not fit its head"))
+        Ok(run)
     }
 
-    fn replay(&mut self, entry: Entry, flows: &mut Replay<'_>) -> Result<()> {
+    fn replay(&mut self, entry: Entry, program: &Program) -> Result<()> {
         match entry {
             Entry::Begin { flow, entry } => {
-                let flow = flows.flow(&flow)?;
-                self.bytes += weight(&entry);
-                self.frames.push(Frame::new(Arc::clone(&flow), flow.entry, entry));
+                let flow = flow_named(program, &flow)?;
+                self.push(Arc::clone(&flow), entry);
             }
             Entry::Step { node, output } => self.put(node, output),
-            Entry::End => drop(self.frames.pop()),
-            Entry::Resume { input } => {
-                self.bytes += weight(&input);
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.input = input;
-                }
-            }
+            Entry::End => self.pop(),
+            Entry::Resume { input } => self.hear(input),
         }
         Ok(())
+    }
+
+    fn push(&mut self, flow: Arc<Flow>, entry: Arc<Value>) {
+        self.bytes += weight(&entry);
+        let at = flow.entry;
+        self.frames.push(Frame::new(flow, at, entry));
+    }
+
+    fn pop(&mut self) {
+        if let Some(frame) = self.frames.pop() {
+            self.bytes = self.bytes.saturating_sub(frame.bytes());
+        }
+    }
+
+    fn put(&mut self, node: Id, output: Arc<NodeOutput>) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        self.bytes += weight(&output.payload);
+        frame.prev = Arc::clone(&output);
+        frame.last = Some(node.clone());
+        if let Some(before) = frame.outputs.0.insert(node, output) {
+            self.bytes = self.bytes.saturating_sub(weight(&before.payload));
+        }
+    }
+
+    fn hear(&mut self, input: Arc<Value>) {
+        let bytes = weight(&input);
+        self.bytes = (self.bytes + bytes).saturating_sub(self.event_bytes);
+        self.event_bytes = bytes;
+        for frame in &mut self.frames {
+            frame.input = Arc::clone(&input);
+        }
     }
 
     /// The innermost frame.
@@ -159,7 +211,8 @@ impl Run {
 
     /// The outermost flow.
     pub(super) fn flow(&self) -> Result<&Id> {
-        self.frames.first().map(|frame| &frame.flow.id).ok_or_else(|| Error::new(Code::Internal, "a run has no frame"))
+        let outermost = self.frames.first().map(|frame| &frame.flow.id);
+        outermost.ok_or_else(|| Error::new(Code::Internal, "a run has no frame"))
     }
 
     /// How deep flows call each other now.
@@ -172,13 +225,18 @@ impl Run {
         self.bytes
     }
 
+    /// Begins a step.
+    pub(super) fn count_step(&mut self) {
+        self.steps = self.steps.saturating_add(1);
+        self.total = self.total.saturating_add(1);
+    }
+
     /// Begins a flow inside the current one.
-    pub(super) fn enter(&mut self, flow: Arc<Flow>, input: Value) {
-        let input = Arc::new(input);
-        self.bytes += weight(&input);
-        self.unsaved.push(Entry::Begin { flow: flow.id.clone(), entry: Arc::clone(&input) });
-        let at = flow.entry;
-        self.frames.push(Frame::new(flow, at, input));
+    pub(super) fn enter(&mut self, flow: Arc<Flow>, input: Value) -> Result<()> {
+        let input = shallow(input)?;
+        self.note(Entry::Begin { flow: flow.id.clone(), entry: Arc::clone(&input) });
+        self.push(flow, input);
+        Ok(())
     }
 
     /// Ends the innermost flow. False if it was the outermost, which stays.
@@ -186,37 +244,36 @@ impl Run {
         if self.frames.len() < 2 {
             return false;
         }
-        self.frames.pop();
-        self.unsaved.push(Entry::End);
+        self.pop();
+        self.note(Entry::End);
         true
     }
 
     /// Gives a waiting run its event.
-    pub(super) fn resume(&mut self, input: Value) {
-        let input = Arc::new(input);
+    pub(super) fn resume(&mut self, input: Value) -> Result<()> {
+        let input = shallow(input)?;
         self.replied = false;
-        self.bytes += weight(&input);
-        self.unsaved.push(Entry::Resume { input: Arc::clone(&input) });
-        if let Some(frame) = self.frames.last_mut() {
-            frame.input = input;
-        }
+        self.steps = 0;
+        self.note(Entry::Resume { input: Arc::clone(&input) });
+        self.hear(input);
+        Ok(())
     }
 
     /// Records the result of the node that the innermost frame stands at.
     pub(super) fn record(&mut self, output: NodeOutput) -> Result<Arc<NodeOutput>> {
+        if is_too_deep(&output.payload) {
+            return Err(too_deep("the node's result"));
+        }
         let node = self.top()?.node()?.id.clone();
         let output = Arc::new(output);
-        self.unsaved.push(Entry::Step { node: node.clone(), output: Arc::clone(&output) });
+        self.note(Entry::Step { node: node.clone(), output: Arc::clone(&output) });
         self.put(node, Arc::clone(&output));
         Ok(output)
     }
 
-    fn put(&mut self, node: Id, output: Arc<NodeOutput>) {
-        self.bytes += weight(&output.payload);
-        if let Some(frame) = self.frames.last_mut() {
-            frame.prev = Arc::clone(&output);
-            frame.outputs.0.insert(node, output);
-        }
+    fn note(&mut self, entry: Entry) {
+        self.entries += 1;
+        self.unsaved.push(entry);
     }
 
     /// Moves the innermost frame to another node.
@@ -226,21 +283,39 @@ impl Run {
         }
     }
 
-    /// Where the run stands, and what it did since this was asked last, as the store takes it.
-    pub(super) fn save(&mut self, program: &Program) -> Result<(Bytes, Vec<Bytes>)> {
+    /// Where the run stands, and what it did since it was saved last.
+    pub(super) fn save(&mut self, program: &Program) -> Result<Saved> {
+        let head = self.head(program)?;
+        let journal = self.unsaved.drain(..).map(|entry| encode(&entry)).collect::<Result<_>>()?;
+        Ok(Saved { head, journal })
+    }
+
+    /// The whole run in as few entries as rebuild it, if its journal has grown far beyond that: then the second part
+    /// of the answer is true. Else what [`Run::save`] gives.
+    pub(super) fn save_compact(&mut self, program: &Program) -> Result<(Saved, bool)> {
+        let needed: usize = self.frames.iter().map(|frame| frame.outputs.0.len() + 1).sum();
+        if self.entries <= 2 * needed + SLACK {
+            return Ok((self.save(program)?, false));
+        }
+        let entries: Vec<_> = self.frames.iter().flat_map(Frame::entries).collect();
+        self.unsaved.clear();
+        self.entries = entries.len();
+        let journal = entries.iter().map(encode).collect::<Result<_>>()?;
+        Ok((Saved { head: self.head(program)?, journal }, true))
+    }
+
+    fn head(&self, program: &Program) -> Result<Bytes> {
         let mut at = Vec::with_capacity(self.frames.len());
         for frame in &self.frames {
             at.push(Pointer { flow: frame.flow.id.clone(), node: frame.node()?.id.clone() });
         }
-        let head = HeadRecord {
-            pack: program.pack.clone(),
+        encode(&HeadRecord {
             digest: program.digest.to_string(),
             at,
             steps: self.steps,
+            total: self.total,
             replied: self.replied,
-        };
-        let journal = self.unsaved.drain(..).map(|entry| encode(&entry)).collect::<Result<_>>()?;
-        Ok((encode(&head)?, journal))
+        })
     }
 
     /// The state writes since this was asked last, as the store takes them.
@@ -256,21 +331,20 @@ impl Run {
     }
 }
 
-/// Finds flows while a journal is replayed.
-struct Replay<'a> {
-    program: &'a Program,
-    pointers: &'a [Pointer],
+fn shallow(input: Value) -> Result<Arc<Value>> {
+    if is_too_deep(&input) { Err(too_deep("the input")) } else { Ok(Arc::new(input)) }
 }
 
-impl Replay<'_> {
-    fn flow(&self, id: &Id) -> Result<Arc<Flow>> {
-        match self.program.flows.flows.get(id) {
-            Some(FlowState::Ready(flow)) => Ok(Arc::clone(flow)),
-            _ if self.pointers.iter().any(|p| p.flow == *id) => {
-                Err(gone(format!("flow {id}, in which the run waits, is not in the pack any more")))
-            }
-            _ => Err(gone(format!("flow {id}, which the run used, is not in the pack any more"))),
-        }
+fn too_deep(what: &str) -> Error {
+    Error::new(Code::RunTooLarge, format!("{what} is nested deeper than {MAX_DEPTH} levels"))
+        .hint("pass on the parts that are needed, not a whole result inside the next one")
+}
+
+fn flow_named(program: &Program, id: &Id) -> Result<Arc<Flow>> {
+    match program.flows.flows.get(id) {
+        Some(FlowState::Ready(flow)) => Ok(Arc::clone(flow)),
+        Some(FlowState::Disabled { .. }) => Err(gone(format!("flow {id}, in which the run stands, is disabled now"))),
+        None => Err(gone(format!("flow {id}, in which the run stands, is not in the pack any more"))),
     }
 }
 
@@ -283,14 +357,4 @@ fn node_named(flow: &Flow, node: &Id) -> Result<NodeIx> {
 fn gone(message: String) -> Error {
     Error::new(Code::ResumeImpossible, message)
         .hint("the pack was changed while a session waited; the session's next event starts anew")
-}
-
-/// The size of a value, roughly: what it takes to write it down.
-fn weight(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => 8 + text.len(),
-        Value::Array(items) => 8 + items.iter().map(weight).sum::<usize>(),
-        Value::Object(map) => 8 + map.iter().map(|(key, value)| key.len() + weight(value)).sum::<usize>(),
-    }
 }

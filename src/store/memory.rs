@@ -8,9 +8,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, End, EventId, Failure, Lane, NewEvent,
-    NewReply, ReplyRoute, RunId, SWEEP_BATCH, StateReader, StateScope, StateWrite, Store, StoredReply, StoredRun, Wait,
-    claim_lost, foreign_run,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, End, EventId, Failure, Lane, LaneFilter,
+    NewEvent, NewReply, ReplyRoute, RunId, SWEEP_BATCH, StateReader, StateScope, StateWrite, Store, StoredReply,
+    StoredRun, Wait, claim_lost, foreign_run,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -147,10 +147,11 @@ impl Inner {
         })
     }
 
-    fn idle_lanes(&self, now: Timestamp, lease: Duration, limit: usize) -> Vec<Lane> {
+    fn idle_lanes(&self, now: Timestamp, lease: Duration, limit: usize, wanted: &LaneFilter<'_>) -> Vec<Lane> {
         let mut idle: Vec<_> = self
             .lanes
             .iter()
+            .filter(|(lane, _)| wanted(lane))
             .filter_map(|(lane, queue)| {
                 let head = *queue.events.front()?;
                 let claimed_at = self.events.get(&head)?.claimed_at;
@@ -294,8 +295,11 @@ impl Inner {
                     self.forget_run(run);
                 }
             }
-            End::Waiting { run, head, journal, flow, expires_at } => {
+            End::Waiting { run, head, journal, replaces, flow, expires_at } => {
                 self.check_run(claim, run)?;
+                if let Some(known) = self.runs.get_mut(&run).filter(|_| replaces) {
+                    known.journal.clear();
+                }
                 self.put_run(&claim.lane, run, Owner::Wait(claim.event), head, journal);
                 let wait = Wait { run, flow, expires_at };
                 self.lanes.entry(claim.lane.clone()).or_default().waits.insert(claim.event, wait);
@@ -309,10 +313,26 @@ impl Inner {
         Ok(self.end_event(claim).1)
     }
 
-    fn fail(&mut self, claim: &ClaimToken, failure: Failure) -> Result<bool> {
+    fn release(&mut self, claim: &ClaimToken) -> Result<()> {
         self.claimed(claim)?;
+        if let Some(event) = self.events.get_mut(&claim.event) {
+            event.claimed_at = None;
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> Result<bool> {
+        self.claimed(claim)?;
+        let ends = ends.filter(|run| self.runs.contains_key(run));
+        if let Some(run) = ends {
+            self.check_run(claim, run)?;
+            if let Some(Owner::Wait(since)) = self.runs.get(&run).map(|run| run.owner) {
+                self.end_wait(&claim.lane, since);
+            }
+        }
         let (event, more) = self.end_event(claim);
         let Some(Event { event, run, .. }) = event else { return Err(claim_lost(claim)) };
+        let run = run.or(ends);
         if let Some(run) = run.and_then(|run| self.runs.get_mut(&run)) {
             run.owner = Owner::Dead(claim.event);
         }
@@ -434,8 +454,14 @@ impl Store for MemoryStore {
         Ok(self.inner.lock().claim(lane, now, lease))
     }
 
-    async fn idle_lanes(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Lane>> {
-        Ok(self.inner.lock().idle_lanes(now, lease, limit))
+    async fn idle_lanes(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+        wanted: &LaneFilter<'_>,
+    ) -> Result<Vec<Lane>> {
+        Ok(self.inner.lock().idle_lanes(now, lease, limit, wanted))
     }
 
     async fn load_wait(&self, claim: &ClaimToken, run: RunId) -> Result<Option<StoredRun>> {
@@ -450,8 +476,12 @@ impl Store for MemoryStore {
         self.inner.lock().complete(claim, completion)
     }
 
-    async fn fail(&self, claim: &ClaimToken, failure: Failure) -> Result<bool> {
-        self.inner.lock().fail(claim, failure)
+    async fn fail(&self, claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> Result<bool> {
+        self.inner.lock().fail(claim, failure, ends)
+    }
+
+    async fn release(&self, claim: &ClaimToken) -> Result<()> {
+        self.inner.lock().release(claim)
     }
 
     async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {

@@ -19,8 +19,8 @@ use parking_lot::RwLock;
 use redb::{ReadTransaction, ReadableDatabase};
 
 use super::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, NewEvent, ReplyRoute,
-    RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, NewEvent,
+    ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
 };
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
@@ -103,8 +103,14 @@ impl Store for RedbStore {
         self.writer.write(move |tables| tables.claim(&lane, now, lease)).await
     }
 
-    async fn idle_lanes(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Lane>> {
-        self.read(|txn| read::idle_lanes(txn, limit, |work| work.is_held(self.boot, now, lease)))
+    async fn idle_lanes(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+        wanted: &LaneFilter<'_>,
+    ) -> Result<Vec<Lane>> {
+        self.read(|txn| read::idle_lanes(txn, limit, |work| work.is_held(self.boot, now, lease), wanted))
     }
 
     async fn load_wait(&self, claim: &ClaimToken, run: RunId) -> Result<Option<StoredRun>> {
@@ -121,9 +127,14 @@ impl Store for RedbStore {
         self.writer.write(move |tables| tables.complete(&claim, &completion)).await
     }
 
-    async fn fail(&self, claim: &ClaimToken, failure: Failure) -> Result<bool> {
+    async fn fail(&self, claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> Result<bool> {
         let claim = claim.clone();
-        self.writer.write(move |tables| tables.fail(&claim, &failure)).await
+        self.writer.write(move |tables| tables.fail(&claim, &failure, ends)).await
+    }
+
+    async fn release(&self, claim: &ClaimToken) -> Result<()> {
+        let claim = claim.clone();
+        self.writer.write(move |tables| tables.release(&claim)).await
     }
 
     async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {

@@ -46,6 +46,7 @@ suite! {
         refuses_stale_claims_everywhere
         lists_dead_letters_newest_first
         lists_idle_lanes_oldest_first
+        lists_only_wanted_lanes
     ;
     runs:
         stores_a_checkpoint_as_a_whole
@@ -58,6 +59,9 @@ suite! {
         keeps_the_run_of_a_dead_letter
         leaves_nothing_of_a_finished_run
         refuses_a_run_of_another_event
+        ends_a_wait_with_the_event_that_fails
+        replaces_the_journal_of_a_run_that_waits_again
+        gives_a_claim_back
     ;
     kept:
         numbers_replies_per_route
@@ -125,6 +129,7 @@ pub(super) fn finished(run: Option<RunId>) -> Completion {
 
 pub(super) fn waiting(run: RunId, head: &str, expires_at: Option<Timestamp>) -> Completion {
     let end = End::Waiting {
+        replaces: false,
         run,
         head: Bytes::from(head.to_owned()),
         journal: vec![Bytes::from_static(b"waits")],

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::abi::Registry;
 use crate::config::HostConfig;
 use crate::engine::Binary;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Kind, Result};
 use crate::flow::compile::compile;
 use crate::flow::model::{FlowSet, FlowState, Retry};
 use crate::id::Id;
@@ -34,7 +34,9 @@ pub async fn read(path: &Path, options: LoadOptions) -> Result<Pack> {
 /// Prepares a pack for a tenant. Refuses it if nothing of it could run, or, under `strict`, if anything is wrong.
 pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: Pack, strict: bool) -> Result<Loaded> {
     let components = prepare_components(registry, config, &pack).await;
+    unless_unavailable(components.values())?;
     let providers = load_providers(config, &pack, &components).await;
+    unless_unavailable(providers.values())?;
     let catalog = PackCatalog { pack: &pack, components: &components, providers: &providers };
     let flows = compile(&pack.flows, &catalog);
     let notes = notes_of(&pack, &flows, &components, &providers);
@@ -63,6 +65,13 @@ async fn prepare_components(registry: &Registry, config: &HostConfig, pack: &Pac
         (component.id.clone(), loaded.map_err(|error| error.in_file(&component.found_in)))
     });
     futures::future::join_all(prepares).await.into_iter().collect()
+}
+
+/// A host that is too busy to try a component says nothing about the component: the load fails, and what is loaded
+/// stays in place.
+fn unless_unavailable<'a, T: 'a>(results: impl Iterator<Item = &'a Result<T>>) -> Result<()> {
+    let unavailable = |error: &&Error| error.code().kind() == Kind::Unavailable;
+    results.filter_map(|result| result.as_ref().err()).find(unavailable).map_or(Ok(()), |error| Err(error.clone()))
 }
 
 async fn load_component(

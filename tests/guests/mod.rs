@@ -54,7 +54,7 @@ pub(crate) fn scope(tenant: &str, session: &str) -> Scope {
         provider: None,
         flow: Id::from("flow"),
         node: Id::from("node"),
-        lane: key.lane(),
+        lane: key.lane("pack"),
         session: key.shown(),
         user: Some(Id::from("user")),
         attempt: 1,

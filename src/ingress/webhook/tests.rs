@@ -70,7 +70,7 @@ fn the_idempotency_key_names_session_and_repetition_per_flow() {
     let of = |flow: &str, key: &str| receive_with(&channel(), flow, &[("idempotency-key", key)], b"").unwrap();
     let (a, b) = (of("f", "k1"), of("f", "\"k1\""));
     assert_eq!(&*a.session.shown(), "demo:webhook:f:k1");
-    assert_eq!((a.dedupe.clone(), a.session.lane()), (b.dedupe, b.session.lane()));
+    assert_eq!((a.dedupe.clone(), a.session.stored()), (b.dedupe, b.session.stored()));
     assert!(a.dedupe.is_some() && matches!(a.reply_to, ReplyTo::Route(_)));
     assert_ne!(a.dedupe, of("g", "k1").dedupe);
     assert_ne!(a.dedupe, of("f", "k2").dedupe);

@@ -44,6 +44,7 @@ pub(super) fn idle_lanes(
     txn: &ReadTransaction,
     limit: usize,
     is_held: impl Fn(&WorkRecord) -> bool,
+    wanted: impl Fn(&Lane) -> bool,
 ) -> Result<Vec<Lane>> {
     let work = txn.open_table(WORK)?;
     let mut idle = Vec::new();
@@ -52,12 +53,13 @@ pub(super) fn idle_lanes(
             break;
         }
         let (event, lane) = entry?;
+        let lane = Lane(Id::from(lane.value()));
         let held = match work.get(event.value())? {
             Some(record) => is_held(&decode("work", record.value())?),
             None => false,
         };
-        if !held {
-            idle.push(Lane(Id::from(lane.value())));
+        if !held && wanted(&lane) {
+            idle.push(lane);
         }
     }
     Ok(idle)

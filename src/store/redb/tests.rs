@@ -30,7 +30,7 @@ async fn furnish(store: &Any) -> ClaimToken {
     accept(store, "dies", "x").await;
     let dies = claim(store, "dies").await.token;
     store.checkpoint(&dies, progress(run_id(2), "h", &["j"])).await.unwrap();
-    store.fail(&dies, failure(T0)).await.unwrap();
+    store.fail(&dies, failure(T0), None).await.unwrap();
     store.accept(NewEvent { dedupe: Some("key".into()), ..event("works", "1") }).await.unwrap();
     accept(store, "works", "2").await;
     let works = claim(store, "works").await.token;
@@ -49,7 +49,7 @@ async fn assert_furnished(store: &Any, stale: &ClaimToken) {
     assert_eq!(store.counts().await.unwrap(), FURNISHED);
     let lost = store.checkpoint(stale, progress(run_id(3), "late", &[])).await.unwrap_err();
     assert_eq!(lost.code(), Code::ClaimLost, "the dead process's claim is void");
-    assert_eq!(store.idle_lanes(T0, LEASE, 9).await.unwrap(), [lane("works")]);
+    assert_eq!(store.idle_lanes(T0, LEASE, 9, &|_| true).await.unwrap(), [lane("works")]);
     let again = claim(store, "works").await;
     assert_eq!((again.attempts, again.token.event), (2, stale.event));
     assert!(again.token.fence > stale.fence);

@@ -19,6 +19,9 @@ use crate::store::{
 
 type Result<T> = std::result::Result<T, Fault>;
 
+/// The process that holds a claim that was given back; real ones count from 1.
+const NOBODY: u64 = 0;
+
 impl Tables<'_> {
     pub(super) fn accept(&mut self, event: &NewEvent) -> Result<Accepted> {
         let dedupe = event.dedupe.as_deref().map(dedupe_key);
@@ -130,9 +133,12 @@ impl Tables<'_> {
                     self.forget_run(run)?;
                 }
             }
-            End::Waiting { run, head, journal, flow, expires_at } => {
+            End::Waiting { run, head, journal, replaces, flow, expires_at } => {
                 let before = self.check_run(claim, work.run, *run)?;
                 self.dirty = true;
+                if *replaces {
+                    self.forget_journal(*run)?;
+                }
                 let record =
                     RunRecord { lane: claim.lane.clone(), owner: Owner::Wait(claim.event), head: Blob(head.clone()) };
                 self.put_run(*run, before, &record, journal)?;
@@ -149,14 +155,22 @@ impl Tables<'_> {
         self.end_event(claim)
     }
 
-    pub(super) fn fail(&mut self, claim: &ClaimToken, failure: &Failure) -> Result<bool> {
-        let run = self.claimed(claim)?.run;
+    pub(super) fn fail(&mut self, claim: &ClaimToken, failure: &Failure, ends: Option<RunId>) -> Result<bool> {
+        let begun = self.claimed(claim)?.run;
+        let ended = match ends {
+            Some(run) => self.check_run(claim, begun, run)?,
+            None => None,
+        };
+        let run = begun.or(ends.filter(|_| ended.is_some()));
         let event: EventRecord = match self.events.get(claim.event.0)? {
             Some(record) => decode("events", record.value())?,
             None => return Err(Fault::Damaged(format!("event {} is claimed but not stored", claim.event.0))),
         };
         self.dirty = true;
         self.events.remove(claim.event.0)?;
+        if let Some(RunRecord { owner: Owner::Wait(since), lane, .. }) = ended {
+            self.end_wait(&lane, since)?;
+        }
         if let Some(run) = run
             && let Some(mut record) = self.run_record(run)?
         {
@@ -167,6 +181,14 @@ impl Tables<'_> {
         let letter = DeadRecord { event, failure: failure.clone(), run };
         self.dead.insert(claim.event.0, &*encode(&letter)?)?;
         self.end_event(claim)
+    }
+
+    pub(super) fn release(&mut self, claim: &ClaimToken) -> Result<()> {
+        let mut work = self.claimed(claim)?;
+        work.boot = NOBODY;
+        self.work.insert(claim.event.0, &*encode(&work)?)?;
+        self.dirty = true;
+        Ok(())
     }
 
     pub(super) fn work_of(&self, event: u64) -> Result<Option<WorkRecord>> {
@@ -243,6 +265,11 @@ impl Tables<'_> {
         if let Some(RunRecord { owner: Owner::Wait(since), lane, .. }) = gone {
             self.end_wait(&lane, since)?;
         }
+        self.forget_journal(run)
+    }
+
+    fn forget_journal(&mut self, run: RunId) -> Result<()> {
+        let key = run.0.as_u128();
         self.journal.retain_in((key, 0)..=(key, u32::MAX), |_, _| false)?;
         Ok(())
     }

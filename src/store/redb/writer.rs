@@ -197,8 +197,8 @@ impl State {
         let mut tables = Tables::open(txn, self.boot)?;
         if self.reopened.is_some() {
             for (event, work) in &self.unsynced {
-                // The write that met the error may have reached the disk and ended the event.
-                if tables.events.get(event)?.is_some() {
+                // The write that met the error may have reached the disk, and ended the event or begun its run.
+                if tables.events.get(event)?.is_some() && tables.work.get(event)?.is_none() {
                     tables.work.insert(event, &**work)?;
                     tables.dirty = true;
                 }

@@ -108,7 +108,7 @@ impl Subject {
                 format!("{:?}", self.store.complete(&token, end).await)
             }
             Op::Fail { claim } => match self.token(*claim) {
-                Some(token) => format!("{:?}", self.store.fail(&token, failure(now)).await),
+                Some(token) => format!("{:?}", self.store.fail(&token, failure(now), None).await),
                 None => String::new(),
             },
             Op::Sweep => format!("{:?}", self.store.sweep(now, KEEP).await),
@@ -121,7 +121,7 @@ impl Subject {
                 let on = lane(&format!("lane {on}"));
                 let state = self.store.state_get(&session("acme", "bot", "a"), &format!("key {after}")).await;
                 let replies = self.store.replies(&route(&format!("r{after}")), (*after).into(), 3).await;
-                let idle = self.store.idle_lanes(now, SHORT_LEASE, 2).await;
+                let idle = self.store.idle_lanes(now, SHORT_LEASE, 2, &|_| true).await;
                 let dead = self.store.dead_letters(None, 2).await;
                 format!("{on:?} {state:?} {replies:?} {idle:?} {dead:?}")
             }

@@ -48,7 +48,7 @@ pub(super) async fn hands_out_a_lane_in_order_and_once(store: Any) {
         assert_eq!((claimed.attempts, &*claimed.tenant, claimed.deadline), (1, "acme", T0.plus(LEASE)));
         assert!(store.claim(&lane("a"), T0, LEASE).await.unwrap().is_none(), "one worker per lane");
         let done = match text {
-            "2" => store.fail(&claimed.token, failure(T0)).await,
+            "2" => store.fail(&claimed.token, failure(T0), None).await,
             _ => store.complete(&claimed.token, finished(None)).await,
         };
         assert_eq!(done.unwrap(), more);
@@ -76,17 +76,17 @@ pub(super) async fn takes_over_old_claims_and_fences_off_their_workers(store: An
     let first = claim(&store, "a").await;
     let almost = T0.plus(LEASE - Duration::from_millis(1));
     assert!(store.claim(&lane("a"), almost, LEASE).await.unwrap().is_none());
-    assert!(store.idle_lanes(almost, LEASE, 9).await.unwrap().is_empty());
+    assert!(store.idle_lanes(almost, LEASE, 9, &|_| true).await.unwrap().is_empty());
     store.checkpoint(&first.token, progress(run_id(1), "h1", &[])).await.unwrap();
 
     let late = T0.plus(LEASE);
-    assert_eq!(store.idle_lanes(late, LEASE, 9).await.unwrap(), [lane("a")]);
+    assert_eq!(store.idle_lanes(late, LEASE, 9, &|_| true).await.unwrap(), [lane("a")]);
     let second = store.claim(&lane("a"), late, LEASE).await.unwrap().unwrap();
     assert_eq!(second.attempts, 2);
     assert!(second.token.fence > first.token.fence);
     assert_lost(store.checkpoint(&first.token, progress(run_id(1), "late", &["late"])).await);
     assert_lost(store.complete(&first.token, finished(None)).await);
-    assert_lost(store.fail(&first.token, failure(late)).await);
+    assert_lost(store.fail(&first.token, failure(late), None).await);
     let run = StoredRun { id: run_id(1), head: Bytes::from_static(b"h1"), journal: vec![] };
     assert_eq!(second.run, Some(run), "nothing of the late worker is stored");
     store.complete(&second.token, finished(None)).await.unwrap();
@@ -107,7 +107,7 @@ pub(super) async fn refuses_stale_claims_everywhere(store: Any) {
         assert_lost(store.load_wait(&stale, run_id(1)).await);
         assert_lost(store.checkpoint(&stale, Checkpoint { state, ..progress(run_id(1), "h", &["j"]) }).await);
         assert_lost(store.complete(&stale, waiting(run_id(1), "h", None)).await);
-        assert_lost(store.fail(&stale, failure(T0)).await);
+        assert_lost(store.fail(&stale, failure(T0), None).await);
     }
     assert_eq!(store.counts().await.unwrap(), before);
 }
@@ -116,7 +116,7 @@ pub(super) async fn lists_dead_letters_newest_first(store: Any) {
     for (tenant, text) in [("acme", "1"), ("other", "2"), ("acme", "3")] {
         store.accept(NewEvent { tenant: Id::from(tenant), ..event("a", text) }).await.unwrap();
         let token = claim(&store, "a").await.token;
-        store.fail(&token, failure(T0)).await.unwrap();
+        store.fail(&token, failure(T0), None).await.unwrap();
     }
     let texts = |letters: Vec<DeadLetter>| letters.into_iter().map(|l| l.payload).collect::<Vec<_>>();
     assert_eq!(texts(store.dead_letters(None, 9).await.unwrap()), ["3", "2", "1"]);
@@ -133,11 +133,20 @@ pub(super) async fn lists_idle_lanes_oldest_first(store: Any) {
         accept(&store, on, "x").await;
     }
     claim(&store, "a").await;
-    let idle = store.idle_lanes(T0, LEASE, 9).await.unwrap();
+    let idle = store.idle_lanes(T0, LEASE, 9, &|_| true).await.unwrap();
     assert_eq!(idle, [lane("c"), lane("b"), lane("d")]);
-    assert_eq!(store.idle_lanes(T0, LEASE, 2).await.unwrap(), [lane("c"), lane("b")]);
+    assert_eq!(store.idle_lanes(T0, LEASE, 2, &|_| true).await.unwrap(), [lane("c"), lane("b")]);
     let token = claim(&store, "c").await.token;
     assert!(store.complete(&token, finished(None)).await.unwrap());
-    let idle = store.idle_lanes(T0, LEASE, 9).await.unwrap();
+    let idle = store.idle_lanes(T0, LEASE, 9, &|_| true).await.unwrap();
     assert_eq!(idle, [lane("b"), lane("c"), lane("d")], "by the oldest event that is left");
+}
+
+pub(super) async fn lists_only_wanted_lanes(store: Any) {
+    for on in ["a", "b", "c"] {
+        accept(&store, on, "1").await;
+    }
+    let wanted = |of: &Lane| *of != lane("a");
+    assert_eq!(store.idle_lanes(T0, LEASE, 1, &wanted).await.unwrap(), [lane("b")]);
+    assert_eq!(store.idle_lanes(T0, LEASE, 9, &wanted).await.unwrap(), [lane("b"), lane("c")]);
 }

@@ -1,0 +1,113 @@
+//! Working on one event: claim, execute, end it in the store, tell its callers.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+
+use super::{LEASE, Lanes};
+use crate::error::{Code, Error, Result};
+use crate::run::event::ReplyTo;
+use crate::run::executor::{Caller, Ended, Execution};
+use crate::run::program::Program;
+use crate::store::{Claim, Failure, Lane};
+
+/// How often an event may be taken up before it is given up: each time, the process died under it or the store failed.
+const CLAIMS: u32 = 10;
+
+/// Pauses before the store is asked again after it failed.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(4)];
+
+impl Lanes {
+    /// Works on the lane's oldest event. False if there is none to work on now.
+    pub(super) async fn next(&self, lane: &Lane) -> Result<bool> {
+        let Some(program) = self.program_of(lane).filter(|_| self.is_open()) else { return Ok(false) };
+        let now = self.services.clock.now();
+        let Some(claim) = self.services.store.claim(lane, now, LEASE).await? else { return Ok(false) };
+        let (ended, caller) = self.execute(&program, &claim).await;
+        match &ended {
+            Ended::Badly { error, .. } if is_stores(error) => self.give_back(&claim, error).await,
+            _ => self.end(&claim, ended, caller).await,
+        }
+    }
+
+    async fn execute(&self, program: &Program, claim: &Claim) -> (Ended, Option<Caller>) {
+        let badly = |error| Ended::Badly { error, ends: None };
+        let execution = match Execution::new(&self.services, program, claim) {
+            Ok(execution) => execution,
+            Err(error) => return (badly(error), None),
+        };
+        let caller = Some(execution.caller());
+        if claim.attempts > CLAIMS {
+            let message = format!("the event was taken up {CLAIMS} times without coming to an end");
+            return (badly(Error::new(Code::Internal, message)), caller);
+        }
+        let ended = AssertUnwindSafe(execution.execute()).catch_unwind().await;
+        (ended.unwrap_or_else(|_| badly(Error::new(Code::Internal, "the host panicked while it ran an event"))), caller)
+    }
+
+    /// The store failed under the event, which is no fault of the event's: it is taken up again.
+    async fn give_back(&self, claim: &Claim, error: &Error) -> Result<bool> {
+        tracing::warn!(code = %error.code(), event = claim.token.event.0, "the store failed; the event is taken up again");
+        self.insist(|| self.services.store.release(&claim.token)).await.map(|_| true)
+    }
+
+    /// Ends the event in the store, then tells who waits.
+    async fn end(&self, claim: &Claim, ended: Ended, caller: Option<Caller>) -> Result<bool> {
+        let store = &self.services.store;
+        let (outcome, more) = match ended {
+            Ended::Well(outcome, completion) => {
+                let stored = self.insist(|| store.complete(&claim.token, completion.clone())).await;
+                (Ok(outcome), stored)
+            }
+            Ended::Badly { error, ends } => {
+                let failure = self.failure(&error);
+                let stored = self.insist(|| store.fail(&claim.token, failure.clone(), ends)).await;
+                (Err(error), stored)
+            }
+        };
+        let more = more?;
+        self.announce(claim, caller, outcome);
+        Ok(more.unwrap_or(true))
+    }
+
+    /// Repeats a transaction while the store fails, for a while. None if a repetition found the claim gone: then the
+    /// attempt before it had reached the disk.
+    async fn insist<T, F>(&self, mut transaction: impl FnMut() -> F) -> Result<Option<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut failed = false;
+        for pause in PAUSES {
+            match transaction().await {
+                Err(error) if error.code() == Code::ClaimLost && failed => return Ok(None),
+                Err(error) if is_stores(&error) => {
+                    failed = true;
+                    tokio::time::sleep(pause).await;
+                }
+                result => return result.map(Some),
+            }
+        }
+        transaction().await.map(Some)
+    }
+
+    fn failure(&self, error: &Error) -> Failure {
+        Failure { code: error.code().to_string(), message: error.to_string(), at: self.services.clock.now() }
+    }
+
+    fn announce(&self, claim: &Claim, caller: Option<Caller>, outcome: Result<crate::run::outcome::Outcome>) {
+        if let Err(error) = &outcome {
+            tracing::warn!(code = %error.code(), tenant = %claim.tenant, event = claim.token.event.0, "{error}");
+        }
+        if let Some(Caller { reply_to: ReplyTo::Route(route), .. }) = &caller {
+            self.services.watch.tell(route);
+        }
+        self.callers.tell(claim.token.event, caller.is_some_and(|caller| caller.deduped), outcome);
+    }
+}
+
+/// Whether an error is the store's own.
+fn is_stores(error: &Error) -> bool {
+    matches!(error.code(), Code::StoreFailed | Code::StoreFull)
+}
