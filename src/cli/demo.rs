@@ -43,9 +43,8 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let tenant = Id::from(TENANT);
     let feed = TraceFeed::new(TRACE);
-    let builder = HostBuilder::new()
-        .with_config(HostConfig::for_tenant(tenant.clone()))
-        .with_observer(Arc::new(feed.clone()));
+    let builder =
+        HostBuilder::new().with_config(HostConfig::for_tenant(tenant.clone())).with_observer(Arc::new(feed.clone()));
     let builder = match &args.data_dir {
         Some(dir) => builder.with_data_dir(dir),
         None => builder.with_memory_store(),
@@ -80,7 +79,8 @@ async fn bind(port: Option<u16>, tenant: &Id, backend: &Arc<HostBackend>) -> Res
 
 fn invite(address: SocketAddr) -> Result<()> {
     let url = format!("http://{address}");
-    report::say(&format!("Talk to the bot, and see its run:  {}", url.bold()));
+    report::say(&format!("{}", "Talk to the bot, and see its run:".bold()));
+    report::data(&url)?;
     report::say(&format!(
         "{}",
         format_args!(
@@ -95,5 +95,5 @@ Ctrl-C ends it."
         )
         .dimmed()
     ));
-    report::data(&url)
+    Ok(())
 }

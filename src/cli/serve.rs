@@ -119,7 +119,10 @@ fn describe(host: &RunnerHost, backend: &HostBackend, args: &Args) -> Result<()>
                 let pack = handle.pack();
                 let flows: Vec<String> = pack.flows.flows.iter().map(|(id, state)| flow_line(id, state)).collect();
                 let flows = flows.join(", ");
-                report::say(&format!("tenant {tenant}: pack {} {} ({}), flows: {flows}", pack.pack, pack.version, pack.digest));
+                report::say(&format!(
+                    "tenant {tenant}: pack {} {} ({}), flows: {flows}",
+                    pack.pack, pack.version, pack.digest
+                ));
             }
             None => report::say(&format!("tenant {tenant}: no pack; its events are answered with 503")),
         }
