@@ -4,8 +4,9 @@
 //! made it: with the same one, `--check` demands the same bytes; with another, the demo's transcript, a test, is what
 //! vouches for it.
 
+use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -62,16 +63,26 @@ fn assemble(root: &Path, out: &Path) -> Result<()> {
         let file = format!("{name}.wasm");
         fs::copy(root.join("target/guests").join(&file), components.join(&file)).with_context(|| file.clone())?;
     }
-    let status = Command::new(env!("CARGO"))
-        .current_dir(root)
-        .args(["run", "--quiet", "--package", "greentic-runner-host", "--", "pack", "build"])
+    let status = Command::new(runner(root)?)
+        .args(["pack", "build"])
         .arg(&stage)
         .arg("--output")
         .arg(out)
         .status()
-        .context("cargo cannot be started")?;
+        .context("greentic-runner cannot be started")?;
     if !status.success() {
         bail!("the pack cannot be built");
     }
     Ok(())
+}
+
+/// The program, built with the features that the tests use: other ones would compile the engine once more.
+fn runner(root: &Path) -> Result<PathBuf> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root).args(["build", "--workspace", "--all-targets", "--locked", "--quiet"]);
+    if !cargo.status().context("cargo cannot be started")?.success() {
+        bail!("greentic-runner does not compile");
+    }
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Ok(target.join("debug/greentic-runner"))
 }
