@@ -3,10 +3,12 @@
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 it went well, 1 a flow or component failed (or the
 //! host cannot do it now), 2 usage or bad input. One file per command.
 
+mod demo;
 mod invoke;
 mod pack;
 mod report;
 mod run;
+mod serve;
 mod session;
 mod sources;
 
@@ -39,6 +41,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
+    Serve(serve::Args),
     Run(run::Args),
     Invoke(invoke::Args),
     #[command(subcommand)]
@@ -68,6 +72,8 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Demo(args) => block_on(demo::run(args)),
+        Command::Serve(args) => block_on(serve::run(args)),
         Command::Run(args) => block_on(run::run(args)),
         Command::Invoke(args) => block_on(invoke::run(args)),
         Command::Pack(command) => pack::run(command),

@@ -34,7 +34,7 @@ mod trace;
 mod webchat;
 mod webhook;
 
-pub use backend::Backend;
+pub use backend::{Backend, HostBackend};
 pub use listing::{RouteInfo, routes};
 pub use options::{HttpLimits, ServerOptions};
 

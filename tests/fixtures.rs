@@ -25,12 +25,14 @@ const fn provider(name: &'static str) -> Fixture {
 }
 
 const FIXTURES: &[Fixture] = &[
+    provider("demo-prices"),
     provider("echo-provider"),
     provider("legacy-provider"),
     provider("legacy-provider-core"),
     node("chatty", &[Grant::State]),
     node("control-user", &[]),
     node("deep-recursing", &[]),
+    node("demo-desk", &[Grant::State]),
     node("echo-node", &[]),
     node("giant-results", &[]),
     node("kv-counter", &[Grant::Kv]),

@@ -94,7 +94,7 @@ async fn health_has_the_published_form() {
     assert_eq!(
         response.json::<Value>().await.unwrap(),
         json!({"status": "ok", "telemetry_ready": true, "secrets_ready": true, "active_packs": 1,
-               "last_reload": "1970-01-01T00:00:01Z", "last_error": null})
+               "last_reload": "1970-01-01T00:00:01Z", "last_error": "GRH-0207"})
     );
     server.host.set_packs(0);
     assert_eq!(server.get("/healthz").await.json::<Value>().await.unwrap()["status"], "degraded");

@@ -12,7 +12,6 @@ use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::answer::Problem;
@@ -22,6 +21,7 @@ use super::{App, body, sse};
 use crate::error::{Code, Error, Result};
 use crate::ingress::adapter::platform_id;
 use crate::ingress::{self, Context, Intake, webchat};
+use crate::run::watch::RouteWatch;
 use crate::store::ReplyRoute;
 
 mod activity;
@@ -141,7 +141,7 @@ struct Source {
     app: Arc<App>,
     place: Place,
     after: u64,
-    changed: watch::Receiver<u64>,
+    changed: RouteWatch,
     ready: VecDeque<Event>,
 }
 
@@ -151,11 +151,10 @@ impl Source {
             if let Some(event) = self.ready.pop_front() {
                 return Some((event, self));
             }
-            // Seen before the store is read: what is stored in between is noticed in the next round.
-            self.changed.borrow_and_update();
+            // The watch is older than this look into the store: what is stored in between is noticed.
             self.fill().await?;
             if self.ready.is_empty() {
-                self.changed.changed().await.ok()?;
+                self.changed.changed().await;
             }
         }
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::answer::Problem;
-use super::backend::{Outcome, OutcomeStatus, Submitted};
+use super::backend::Submitted;
 use super::correlation::{Correlation, Peer};
 use super::tenant::{Param, Tenant};
 use super::{App, body};
@@ -20,6 +20,7 @@ use crate::error::{Code, Error, Result};
 use crate::ingress::webhook::{self, answer};
 use crate::ingress::{self, Context};
 use crate::run::event::ReplyTo;
+use crate::run::outcome::Status;
 
 /// The most stored replies that make up the answer to a repeated request.
 const MOST_REPLIES: usize = 100;
@@ -57,32 +58,31 @@ pub(super) async fn receive(
     let event = inbound.into_event(correlation.0.to_string())?;
     let reply_to = event.reply_to.clone();
     let submitted = app.backend.submit(event).await?;
-    let outcome = outcome(&app, submitted, &reply_to).await?;
-    respond(outcome)
+    let (status, replies) = outcome(&app, submitted, &reply_to).await?;
+    respond(&status, replies)
 }
 
 /// What the flow made of the request. A repetition of a request that has its result already gets that.
-async fn outcome(app: &App, submitted: Submitted, reply_to: &ReplyTo) -> Result<Outcome> {
+async fn outcome(app: &App, submitted: Submitted, reply_to: &ReplyTo) -> Result<(Status, Vec<Value>)> {
     if let (true, ReplyTo::Route(route)) = (submitted.duplicate, reply_to) {
         let stored = app.backend.replies(route, 0, MOST_REPLIES).await?;
         if !stored.is_empty() {
             let replies: Result<Vec<Value>, _> = stored.iter().map(|r| serde_json::from_slice(&r.payload)).collect();
-            let replies =
-                replies.map_err(|e| Error::new(Code::StoreFormat, format!("a stored reply is not JSON: {e}")))?;
-            return Ok(Outcome { status: OutcomeStatus::Completed, replies });
+            let unreadable = |e| Error::new(Code::StoreFormat, format!("a stored reply is not JSON: {e}"));
+            return Ok((Status::Completed, replies.map_err(unreadable)?));
         }
     }
     match tokio::time::timeout(app.options.limits.answer_timeout, submitted.outcome).await {
-        Ok(outcome) => outcome,
+        Ok(outcome) => outcome.map(|outcome| (outcome.status, outcome.replies)),
         Err(_) => Err(Error::new(Code::DeadlinePassed, "the flow goes on, but its caller has waited long enough")),
     }
 }
 
-fn respond(outcome: Outcome) -> Result<Response, Problem> {
-    if outcome.status == OutcomeStatus::Waiting && outcome.replies.is_empty() {
+fn respond(status: &Status, replies: Vec<Value>) -> Result<Response, Problem> {
+    if matches!(status, Status::Waiting { .. }) && replies.is_empty() {
         return Ok(axum::http::StatusCode::ACCEPTED.into_response());
     }
-    let mut response = answer::of_replies(outcome.replies)?.map(|body: Bytes| Body::from(body));
+    let mut response = answer::of_replies(replies)?.map(|body: Bytes| Body::from(body));
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, SANDBOX);
     Ok(response)
 }

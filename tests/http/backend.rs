@@ -11,15 +11,18 @@ use futures::future::{BoxFuture, Shared};
 use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::config::HostConfig;
 use greentic_runner_host::error::{Code, Error, Result};
+use greentic_runner_host::host::Health;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::ingress::channels::Channels;
 use greentic_runner_host::run::event::{Event, FlowChoice, ReplyTo};
-use greentic_runner_host::run::trace::{TraceEvent, What};
+use greentic_runner_host::run::outcome::{Outcome, Status};
+use greentic_runner_host::run::trace::{Observer as _, TraceEvent, TraceFeed, What};
+use greentic_runner_host::run::watch::{ReplyWatch, RouteWatch};
 use greentic_runner_host::server::Backend;
-use greentic_runner_host::server::backend::{Health, Outcome, OutcomeStatus, Submitted};
+use greentic_runner_host::server::backend::Submitted;
 use greentic_runner_host::store::{EventId, ReplyRoute, RunId, StoredReply};
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::sync::{Semaphore, broadcast};
 
 /// Of the tenants `demo` and `acme`; the tenant `closed` has none.
 const BINDINGS: &str = "
@@ -37,8 +40,8 @@ pub(crate) struct TestHost {
     runs: AtomicUsize,
     seen: Mutex<BTreeMap<String, (EventId, Shareable)>>,
     replies: Mutex<BTreeMap<ReplyRoute, Vec<StoredReply>>>,
-    changed: watch::Sender<u64>,
-    trace: broadcast::Sender<Arc<TraceEvent>>,
+    watch: Arc<ReplyWatch>,
+    trace: TraceFeed,
     held: Semaphore,
     released: Arc<Semaphore>,
 }
@@ -55,8 +58,8 @@ impl Default for TestHost {
             runs: AtomicUsize::new(0),
             seen: Mutex::default(),
             replies: Mutex::default(),
-            changed: watch::channel(0).0,
-            trace: broadcast::channel(100).0,
+            watch: Arc::default(),
+            trace: TraceFeed::new(100),
             held: Semaphore::new(0),
             released: Arc::new(Semaphore::new(0)),
         }
@@ -89,7 +92,7 @@ impl TestHost {
     fn trace(&self, event: &Event, id: EventId, what: What) {
         let (tenant, session) = (event.tenant.clone(), event.session.shown());
         let run = RunId(uuid::Uuid::nil());
-        drop(self.trace.send(Arc::new(TraceEvent { tenant, session, event: id, run, at: Timestamp(0), what })));
+        self.trace.observe(&TraceEvent { tenant, session, event: id, run, at: Timestamp(0), what });
     }
 
     fn result(&self, flow: &str, input: &Value, run: usize) -> Result<Value> {
@@ -113,7 +116,8 @@ impl TestHost {
             let list = replies.entry(route.clone()).or_default();
             let seq = list.len() as u64 + 1;
             list.push(StoredReply { seq, payload: Bytes::from(reply.to_string()), at: Timestamp(0) });
-            self.changed.send_modify(|version| *version += 1);
+            drop(replies);
+            self.watch.tell(route);
         }
     }
 }
@@ -141,11 +145,12 @@ impl Backend for TestHost {
         if released.is_some() {
             self.held.add_permits(1);
         }
+        let session = event.session.shown();
         let outcome: Shareable = async move {
             if let Some(released) = released {
                 released.acquire().await.unwrap().forget();
             }
-            Ok(Outcome { status: OutcomeStatus::Completed, replies: vec![reply] })
+            Ok(Outcome { status: Status::Completed, replies: vec![reply], session, flow: Id::from(flow) })
         }
         .boxed()
         .shared();
@@ -159,8 +164,8 @@ impl Backend for TestHost {
         Ok(list.filter(|reply| reply.seq > after).take(limit).cloned().collect())
     }
 
-    fn watch(&self, _: &ReplyRoute) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+    fn watch(&self, route: &ReplyRoute) -> RouteWatch {
+        self.watch.subscribe(route)
     }
 
     fn trace(&self) -> broadcast::Receiver<Arc<TraceEvent>> {
@@ -177,11 +182,10 @@ impl Backend for TestHost {
 
     fn health(&self) -> Health {
         Health {
-            telemetry_ready: true,
-            secrets_ready: true,
+            started: true,
             active_packs: self.packs.load(Ordering::SeqCst),
-            last_reload: Some(Timestamp(1000)),
-            last_error: None,
+            last_load: Some(Timestamp(1000)),
+            last_error: Some("GRH-0207: canary".to_owned()),
         }
     }
 }

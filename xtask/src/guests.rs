@@ -71,6 +71,13 @@ pub(crate) fn run_all(compiler: &Compiler) -> Result<()> {
     build(&Layout::new()?, compiler, &[])
 }
 
+/// Builds the guests `names` that are not up to date, and answers which compiler does it.
+pub(crate) fn run_some(compiler: &Compiler, names: &[&str]) -> Result<String> {
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    build(&Layout::new()?, compiler, &names)?;
+    Ok(toolchain::find(compiler.mode)?.identity)
+}
+
 fn build(layout: &Layout, compiler: &Compiler, only: &[String]) -> Result<()> {
     let toolchain = toolchain::find(compiler.mode)?;
     let guests = select(sources::find(&layout.fixtures)?, only)?;

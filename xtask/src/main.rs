@@ -1,5 +1,6 @@
 //! Build chores: `cargo xtask guests` compiles the guest fixtures, `cargo xtask test` runs every test.
 
+mod demo;
 mod guests;
 mod test;
 
@@ -13,6 +14,8 @@ use clap::Parser;
 enum Task {
     /// Compile the guest fixtures to `target/guests/<name>.wasm`
     Guests(guests::Args),
+    /// Build the pack that the demo embeds, or check it
+    Demo(demo::Args),
     /// Build the guests and run every test
     Test(test::Args),
 }
@@ -20,6 +23,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Guests(args) => guests::run(&args),
+        Task::Demo(args) => demo::run(&args),
         Task::Test(args) => test::run(&args),
     };
     match done {

@@ -81,6 +81,7 @@ function offer(actions) {
     });
     quick.append(button);
   });
+  toEnd(log);
 }
 
 function showActivity(activity, seq) {
@@ -222,7 +223,7 @@ const draw = {
   node: addNode,
   checkpoint: (turn, trace) => addStep(turn, "checkpoint", "checkpoint", `${trace.steps} steps stored`),
   waiting(turn, trace) {
-    addStep(turn, "waiting", "waits", [trace.reason, `goes on at ${trace.node}`].filter(Boolean).join(" · "));
+    addStep(turn, "waiting", "waits", trace.reason ?? `at ${trace.node}`);
     setRunState("waiting", "waits for you");
     setTyping(false);
   },
@@ -268,7 +269,8 @@ async function begin() {
       .then((response) => response.json()).then((list) => list.activities?.length > 0).catch(() => true);
     if (!known) { me = fresh(); memory.write(me); }
   }
-  if (!me.said.length) offer([{ title: "Hi", value: "hi" }]);
+  if (me.said.length) setRunState("", "shown from your next message on");
+  else offer([{ title: "Hi", value: "hi" }]);
   connect();
 }
 

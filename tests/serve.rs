@@ -1,0 +1,241 @@
+//! `serve` as an operator runs it: the program with bindings and packs, its report, its routes, its end.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const OPEN: &str = "
+tenant: open
+flow_type_bindings:
+  messaging: { adapter: webchat, config: { insecure: true } }
+  webhook: { adapter: generic, config: { deny_paths: [/webhook/secret] } }
+";
+
+const CHAT: &str = "
+id: chat
+type: messaging
+nodes:
+  ask:
+    emit.response: { text: 'Hello {{in.text}}, your name?', buttons: [Ada] }
+    routing: [{ to: wait }]
+  wait:
+    session.wait: { reason: a name }
+    routing: [{ to: bye }]
+  bye:
+    emit.response: { text: 'Bye {{in.text}} of {{in.session.key}}' }
+";
+
+const HOOK: &str = "
+id: hook
+type: http
+nodes:
+  answer:
+    emit.response:
+      status: 201
+      headers: { x-flow: hook }
+      body: { got: '{{in.raw.body}}', method: '{{in.raw.method}}', key: '{{in.session.key}}' }
+";
+
+const SECRET: &str = "
+id: secret
+type: http
+nodes:
+  answer:
+    emit.response: never
+";
+
+struct Serving {
+    dir: TempDir,
+    process: Child,
+    url: String,
+    client: Client,
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
+    let path = dir.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn program(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_greentic-runner"));
+    for name in ["PORT", "DEFAULT_TENANT", "GREENTIC_DATA_DIR", "RUST_LOG"] {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1").current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+impl Serving {
+    /// Serves the tenant `open` with all flows, and the tenant `closed`, whose bindings open nothing, with one.
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "open.yaml", OPEN);
+        write(dir.path(), "closed.yaml", "tenant: closed");
+        write(dir.path(), "pack/index.ygtc", CHAT);
+        write(dir.path(), "pack/hook.ygtc", HOOK);
+        write(dir.path(), "pack/secret.ygtc", SECRET);
+        write(dir.path(), "other/index.ygtc", CHAT);
+        let arguments =
+            "serve --bindings open.yaml closed.yaml --pack open=pack closed=other --port 0 --listen 127.0.0.1";
+        let mut process = program(dir.path()).args(arguments.split(' ')).spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
+        let client = Client::builder().no_proxy().build().unwrap();
+        Self { dir, process, url: url.trim().to_owned(), client }
+    }
+
+    async fn say(&self, conversation: &str, user: &str, text: &str) -> Response {
+        let activity =
+            json!({"type": "message", "conversation": {"id": conversation}, "from": {"id": user}, "text": text});
+        let url = format!("{}/t/open/webchat/activities", self.url);
+        self.client.post(url).json(&activity).send().await.unwrap()
+    }
+
+    /// The first `count` replies of a conversation, as they are streamed.
+    async fn replies(&self, conversation: &str, count: usize) -> Vec<Value> {
+        let url = format!("{}/t/open/webchat/conversations/{conversation}/stream", self.url);
+        let mut stream = self.client.get(url).send().await.unwrap();
+        let mut text = String::new();
+        while text.matches("\n\n").count() < count {
+            text.push_str(std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
+        }
+        text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok()).collect()
+    }
+
+    async fn hook(&self, path: &str, key: &str) -> Response {
+        let request = self.client.post(format!("{}/t/open/webhook/{path}", self.url)).header("Idempotency-Key", key);
+        request.json(&json!({"n": 1})).send().await.unwrap()
+    }
+
+    /// Ends it as an operator does; answers the exit code and what it printed to stderr.
+    fn stop(mut self) -> (Option<i32>, String) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let status = self.process.wait().unwrap();
+        let mut report = String::new();
+        self.process.stderr.as_mut().unwrap().read_to_string(&mut report).unwrap();
+        (status.code(), report)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_goes_there_and_back() {
+    let serving = Serving::start();
+    assert_eq!(serving.say("c", "u:1", "hi").await.status(), 202);
+    let first = serving.replies("c", 1).await;
+    assert_eq!(first[0]["text"], "Hello hi, your name?");
+    assert_eq!(first[0]["suggestedActions"]["actions"][0]["value"], "Ada");
+    serving.say("c", "u:1", "Ada").await;
+    assert_eq!(serving.replies("c", 2).await[1]["text"], "Bye Ada of open:webchat:c:u:1");
+    // Another user of the same conversation has a session of his own.
+    serving.say("c", "u", "ho").await;
+    assert_eq!(serving.replies("c", 3).await[2]["text"], "Hello ho, your name?");
+}
+
+#[tokio::test]
+async fn an_activity_that_comes_twice_acts_once() {
+    let serving = Serving::start();
+    let activity =
+        json!({"type": "message", "id": "c|1", "conversation": {"id": "c"}, "from": {"id": "u"}, "text": "hi"});
+    let url = format!("{}/t/open/webchat/activities", serving.url);
+    for _ in 0..3 {
+        assert_eq!(serving.client.post(&url).json(&activity).send().await.unwrap().status(), 202);
+    }
+    serving.say("c", "u", "Ada").await;
+    let replies = serving.replies("c", 2).await;
+    let texts: Vec<_> = replies.iter().map(|reply| reply["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["Hello hi, your name?", "Bye Ada of open:webchat:c:u"]);
+}
+
+#[tokio::test]
+async fn a_webhook_answers_with_its_flows_result() {
+    let serving = Serving::start();
+    let first = serving.hook("hook", "k1").await;
+    assert_eq!((first.status().as_u16(), &first.headers()["x-flow"]), (201, &"hook".parse().unwrap()));
+    let body: Value = first.json().await.unwrap();
+    assert_eq!(body, json!({"got": {"n": 1}, "method": "POST", "key": "open:webhook:hook:k1"}));
+    let again = serving.hook("hook", "k1").await;
+    assert_eq!(again.status(), 201);
+    assert_eq!(again.json::<Value>().await.unwrap(), body);
+    // A fresh session for each request without a key.
+    let bare = || serving.client.get(format!("{}/t/open/webhook/hook", serving.url)).send();
+    let (one, two): (Value, Value) =
+        (bare().await.unwrap().json().await.unwrap(), bare().await.unwrap().json().await.unwrap());
+    assert_eq!(one["method"], "GET");
+    assert_ne!(one["key"], two["key"]);
+}
+
+#[tokio::test]
+async fn what_the_bindings_do_not_open_is_closed() {
+    let serving = Serving::start();
+    let status = async |path: &str| {
+        let response = serving.client.get(format!("{}{path}", serving.url)).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json::<Value>().await.unwrap()["error"]["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(status("/t/open/webhook/secret").await, (403, "GRH-0803".into()));
+    assert_eq!(status("/t/open/webhook/nothing").await, (404, "GRH-0602".into()));
+    assert_eq!(status("/t/closed/webhook/chat").await, (403, "GRH-0805".into()));
+    assert_eq!(status("/webhook/hook").await, (404, "GRH-0600".into()));
+    assert_eq!(status("/healthz").await, (200, String::new()));
+}
+
+#[tokio::test]
+async fn it_reports_what_is_open_and_ends_well() {
+    let serving = Serving::start();
+    serving.say("c", "u", "hi").await;
+    serving.replies("c", 1).await;
+    assert!(serving.dir.path().join(".greentic").is_dir());
+    let (code, report) = serving.stop();
+    assert_eq!(code, Some(0), "{report}");
+    for expected in [
+        "tenant open: pack",
+        "POST /webchat/activities     OPEN: not verified (insecure: true)",
+        "ANY /webhook/{flow_id}       OPEN: by allow_paths and deny_paths only",
+        "ANY /webhook/{flow_id}       off",
+        "nothing reaches this tenant",
+        "flows: chat, hook, secret",
+        "data in .greentic",
+    ] {
+        assert!(report.contains(expected), "{expected}: {report}");
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_said_with_exit_code_2() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "a.yaml", "tenant: a");
+    write(dir.path(), "b.yaml", "tenant: b");
+    write(dir.path(), "pack/index.ygtc", CHAT);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (arguments, expected) in [
+        ("serve".to_owned(), "--pack"),
+        ("serve --pack missing".to_owned(), "missing"),
+        ("serve --pack pack --bindings none.yaml".to_owned(), "none.yaml"),
+        ("serve --pack pack --bindings a.yaml b.yaml".to_owned(), "TENANT=PATH"),
+        ("serve --pack pack pack --bindings a.yaml".to_owned(), "two packs"),
+        (format!("serve --pack pack --listen 127.0.0.1 --port {port}"), "cannot listen"),
+        (format!("demo --port {port}"), "cannot listen"),
+    ] {
+        let output = program(dir.path()).args(arguments.split(' ')).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments}: {stderr}");
+        assert!(stderr.contains(expected), "{arguments}: {stderr}");
+        assert!(output.stdout.is_empty(), "{arguments}");
+    }
+}
