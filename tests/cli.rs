@@ -156,7 +156,8 @@ fn components_are_found_by_directory_and_map() {
     let elsewhere = tempfile::tempdir().unwrap();
     std::fs::copy(guest_path("echo-node"), elsewhere.path().join("echo.wasm")).unwrap();
     let dir = elsewhere.path().to_str().unwrap();
-    let found = json_of(run(&pack.path(), data.path(), &["--components-dir", dir, "--input", "{}", "--json"]).success());
+    let found =
+        json_of(run(&pack.path(), data.path(), &["--components-dir", dir, "--input", "{}", "--json"]).success());
     assert!(found["replies"].to_string().contains("hi"), "{found}");
 
     let map = elsewhere.path().join("map.json");
