@@ -2,8 +2,11 @@
 //!
 //! What a fuzzer finds is added to the corpus of its target, so that it stays fixed.
 
+// The lints' exception for tests does not reach the functions that tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 // The targets are a crate of another workspace, which needs libFuzzer; their functions do not.
-#[allow(clippy::expect_used, clippy::indexing_slicing, dead_code, unreachable_pub)]
+#[allow(unreachable_pub)]
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 

@@ -14,7 +14,7 @@ use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook a
 use greentic_runner_host::pack::manifest::Manifest;
 use greentic_runner_host::pack::{self, Limits, LoadOptions};
 use greentic_runner_host::run::event::FlowChoice;
-use greentic_runner_host::{Error, conform};
+use greentic_runner_host::{Error, HostConfig, conform};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ pub type Target = fn(&[u8]);
 /// Every target by name; the directories below `corpus/` have the same names.
 pub const TARGETS: &[(&str, Target)] = &[
     ("archive", archive),
+    ("bindings_yaml", bindings_yaml),
     ("component", component),
     ("condition", condition),
     ("manifest", manifest),
@@ -59,6 +60,13 @@ pub fn manifest(bytes: &[u8]) {
     let Ok(written) = manifest.encode() else { return };
     let again = Manifest::decode(&written, "manifest.cbor", &Limits::default()).expect("what was written reads back");
     assert_eq!(again.encode().expect("and can be written again"), written);
+}
+
+/// Bindings of a tenant.
+pub fn bindings_yaml(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Some(config) = blames_input(HostConfig::from_yaml(text, "fuzz.yaml")) else { return };
+    assert!(greentic_runner_host::id::is_valid(config.tenant()));
 }
 
 /// WebAssembly components: the outside that is compared with the host's interfaces.

@@ -277,24 +277,17 @@ fn flows(files: &mut Directory) -> Result<Vec<FlowDoc>> {
         let index = names.remove(at);
         names.insert(0, index);
     }
-    let mut findings = Vec::new();
-    let mut flows: IndexMap<Id, FlowDoc> = IndexMap::with_capacity(names.len());
+    let (mut flows, mut findings) = (Vec::with_capacity(names.len()), Vec::new());
     for name in names {
         let place = files.place(&name);
         let doc = files.read(&name).and_then(|bytes| ygtc::parse(&text(bytes, Code::FlowInvalid, &place)?, &place));
         match doc {
+            Ok(doc) => flows.push(doc),
             Err(error) => findings.push(error.in_file(&place)),
-            Ok(doc) => match flows.get(&doc.id) {
-                Some(other) => {
-                    let message = format!("flow {:?} is defined twice, also in {}", doc.id, other.origin);
-                    findings.push(Error::new(Code::FlowInvalid, message).at(doc.origin));
-                }
-                None => drop(flows.insert(doc.id.clone(), doc)),
-            },
         }
     }
     if findings.is_empty() {
-        return Ok(flows.into_values().collect());
+        return Ok(flows);
     }
     Err(Error::from_many(Code::FlowInvalid, "flow files are not valid", findings))
 }

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use greentic_runner_host::error::Code;
+use greentic_runner_host::flow::compile::{Catalog, ComponentInfo, ProviderInfo, compile};
 use greentic_runner_host::flow::doc::{FlowDoc, FlowKind, RoutingDoc};
+use greentic_runner_host::flow::model::FlowState;
+use greentic_runner_host::id::Id;
 use greentic_runner_host::pack::model::{Digest, PackForm, PackKind};
 use greentic_runner_host::pack::sbom::Sbom;
 use greentic_runner_host::pack::{self, Inspection, Limits, LoadOptions, Pack};
@@ -120,9 +123,9 @@ fn mistakes_in_sources_are_located() {
     refused(root, Code::ProviderInvalid, "under `providers`");
     put(root, "pack.yaml", "");
     put(root, "broken.ygtc", "id: [\n");
-    put(root, "twice.ygtc", FLOW);
+    put(root, "latin.ygtc", b"id: \xe4");
     let error = pack::load(root, &LoadOptions::default()).unwrap_err().to_string();
-    assert!(error.contains("broken.ygtc:") && error.contains("flow \"main\" is defined twice"), "{error}");
+    assert!(error.contains("broken.ygtc:") && error.contains("not UTF-8 text (byte 4)"), "{error}");
 }
 
 #[test]
@@ -305,6 +308,27 @@ fn an_inspection_shows_everything_but_configuration() {
     insta::assert_json_snapshot!("inspection_json", inspection);
 }
 
+/// What a pack without components offers to its flows.
+struct NoComponents;
+
+impl Catalog for NoComponents {
+    fn component(&self, _: &str) -> Option<ComponentInfo> {
+        None
+    }
+    fn component_ids(&self) -> Vec<Id> {
+        Vec::new()
+    }
+    fn provider(&self, _: &str) -> Option<ProviderInfo> {
+        None
+    }
+    fn providers_of_type(&self, _: &str) -> Vec<Id> {
+        Vec::new()
+    }
+    fn provider_ids(&self) -> Vec<Id> {
+        Vec::new()
+    }
+}
+
 #[test]
 fn a_new_pack_builds_at_once_and_nothing_is_overwritten() {
     let dir = TempDir::new().unwrap();
@@ -313,7 +337,9 @@ fn a_new_pack_builds_at_once_and_nothing_is_overwritten() {
     assert_eq!(files, [root.join("pack.yaml"), root.join("index.ygtc")]);
     let report = pack::build(&root, &dir.path().join("bot.gtpack")).unwrap();
     assert_eq!((&*report.pack.id, report.pack.flows.len()), ("my-bot", 1));
-    assert_eq!(report.pack.flows[0].nodes.len(), 3);
+    let compiled = compile(&report.pack.flows, &NoComponents);
+    assert!(matches!(compiled.flows["main"], FlowState::Ready(_)), "{:?}", compiled.flows["main"]);
+    assert!(compiled.notes.is_empty(), "{:?}", compiled.notes);
 
     std::fs::remove_file(root.join("pack.yaml")).unwrap();
     put(&root, "index.ygtc", "mine");

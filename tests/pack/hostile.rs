@@ -250,10 +250,13 @@ fn all_that_is_wrong_with_a_manifest_is_said_at_once() {
     let node = |id: u32, routing: Value| json!({ "id": id, "component": { "id": 0 }, "routing": routing });
     let flow = |id: &str, kind: &str, nodes: Value| json!({ "id": id, "kind": kind, "flow": { "id": id, "kind": kind, "nodes": nodes } });
     value["flows"] = json!([
-        flow("one", "messaging", json!([node(0, json!({ "Next": { "node_id": 7 } })), node(0, json!("End"))])),
+        flow(
+            "one",
+            "messaging",
+            json!([node(0, json!("End")), node(0, json!("End")), node(0, json!({ "Next": { "node_id": 7 } }))])
+        ),
         flow("one", "party", json!([node(4, json!("Nowhere"))])),
-        flow("one", "job", json!([])),
-        flow("one", "job", json!([])),
+        flow("two", "job", json!([])),
     ]);
     value["extensions"] = json!({ "acme": { "kind": 1 } });
     let error = load(with_manifest(cbor(&value))).unwrap_err();
@@ -264,10 +267,10 @@ fn all_that_is_wrong_with_a_manifest_is_said_at_once() {
         "kind: unknown variant `party`",
         "symbols.component_ids[1]: component id \"no such/id\"",
         "components[1].version",
-        "flows[0] (one).nodes[0].routing: index 7 is outside of symbols.node_ids (1 names)",
+        "flows[0] (one).nodes[2].routing: index 7 is outside of symbols.node_ids (1 names)",
         "flows[1] (one).kind",
         "unknown variant `Nowhere`",
-        "\"one\" occurs twice",
+        "the flow has two nodes \"a\"",
         "extensions[\"acme\"]",
     ] {
         assert!(text.contains(part), "{part} in {text}");

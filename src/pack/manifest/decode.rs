@@ -69,7 +69,6 @@ impl Top {
         let components = self.each("components", |findings, path, value| component(findings, path, value, &symbols));
         let flows = self.each("flows", |findings, path, value| flow(findings, path, value, &symbols, place));
         self.distinct("components", components.iter().map(|component| &component.id));
-        self.distinct("flows", flows.iter().map(|flow| &flow.id));
         let dependencies = self.each("dependencies", |findings, path, value| {
             let wire: wire::Dependency = findings.ok(path, serde_json::from_value(value))?;
             dependency(findings, path, wire, &symbols)
