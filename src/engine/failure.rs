@@ -98,7 +98,7 @@ fn exhausted(subject: Subject<'_>, cause: &wasmtime::Error, limits: &Limits) -> 
 /// An answer that is larger than `allowed` bytes.
 pub(crate) fn output(subject: Subject<'_>, allowed: usize) -> Error {
     Error::new(Code::GuestOutput, format!("{subject}: the answer is too large"))
-        .hint(format!("the limit is {allowed} bytes; see `limits.output_bytes`"))
+        .hint(format!("the limit is {allowed} bytes; see `limits.output`"))
 }
 
 fn trapped(subject: Subject<'_>, cause: &wasmtime::Error) -> Error {
