@@ -73,7 +73,7 @@ struct Target {
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
-    match call(&args).await {
+    match Box::pin(call(&args)).await {
         Err(error) if args.json => {
             report::data(&report::json_text(&json!({ "ok": false, "error": report::error_json(&error) })))?;
             Ok(report::exit_code(&error))
@@ -89,7 +89,7 @@ async fn call(args: &Args) -> Result<ExitCode> {
     let progress = Progress::on_stderr(args.json);
     let pack = progress.of(pack(args), || "reading the file…".to_owned()).await?;
     let compiling = || progress::compiling(1);
-    let target = progress.of(target(args, &registry, &config, &pack), compiling).await?;
+    let target = progress.of(Box::pin(target(args, &registry, &config, &pack)), compiling).await?;
     add_config(&mut input, target.config.as_ref());
     let limits = config.limits();
     let call = Call {
