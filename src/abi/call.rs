@@ -79,3 +79,20 @@ pub struct HostCall {
     /// A short note that holds no secret, such as the state key.
     pub note: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn config_never_replaces_what_the_caller_set() {
+        let config = json!({ "unit": "C" });
+        let with_config = |mut input: Value| {
+            add_config(&mut input, Some(&config));
+            input
+        };
+        assert_eq!(with_config(json!({ "config": 1 })), json!({ "config": 1 }));
+        assert_eq!(with_config(Value::Null), json!({ "config": { "unit": "C" } }));
+        assert_eq!(with_config(json!("text")), json!("text"));
+    }
+}
