@@ -6,6 +6,7 @@
 mod demo;
 mod invoke;
 mod pack;
+mod progress;
 mod report;
 mod run;
 mod serve;
@@ -49,6 +50,12 @@ enum Command {
     Pack(pack::Command),
 }
 
+impl Command {
+    fn reports_itself(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Invoke(_) | Self::Pack(_))
+    }
+}
+
 /// Parses the arguments of the process, does what they say, and reports what went wrong.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -60,7 +67,7 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
-    log_to_stderr(cli.verbose);
+    log_to_stderr(cli.verbose, cli.command.reports_itself());
     match dispatch(cli.command) {
         Ok(code) => code,
         Err(error) => {
@@ -88,8 +95,10 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         .block_on(future)
 }
 
-fn log_to_stderr(verbose: u8) {
+/// `reports_itself`: the command prints what is wrong, so that the log would only say it a second time.
+fn log_to_stderr(verbose: u8, reports_itself: bool) {
     let default = match verbose {
+        0 if reports_itself => "error",
         0 => "warn",
         1 => "greentic_runner_host=info",
         _ => "greentic_runner_host=debug",
@@ -97,5 +106,9 @@ fn log_to_stderr(verbose: u8) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     // Fails only if a subscriber is installed already, which then logs.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(report::is_colored(&std::io::stderr()))
+        .with_writer(std::io::stderr)
+        .try_init();
 }

@@ -89,7 +89,9 @@ impl HostConfig {
         opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > MAX_BYTES {
             let message = format!("the bindings file is larger than {MAX_BYTES} bytes");
-            return Err(Error::new(Code::TooLarge, message).in_file(path));
+            return Err(Error::new(Code::TooLarge, message)
+                .in_file(path)
+                .hint("give bindings of one tenant to a file"));
         }
         match std::str::from_utf8(&bytes) {
             Ok(text) => Self::from_yaml(text, &file),

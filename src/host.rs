@@ -3,7 +3,7 @@
 //! In: configurations, packs, [`Activity`]s and [`Event`]s. Out: replies. This is the public door to everything
 //! below it; it holds no rule of its own beyond how the parts are put together.
 
-mod activity;
+pub(crate) mod activity;
 mod builder;
 mod housekeeping;
 

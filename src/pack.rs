@@ -2,8 +2,8 @@
 //! components, or a bare `.wasm`; and the way back, from a directory of sources to an archive.
 //!
 //! In: a path and where else components may lie. Out: a pack whose every part was read within [`Limits`].
-//! Everything in a pack is untrusted; this room compiles nothing and runs nothing, and never writes but where it is
-//! told to build.
+//! Everything in a pack is untrusted; this room compiles no component and runs nothing, and never writes but where it
+//! is told to build.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ pub mod archive;
 pub mod authoring;
 pub mod build;
 mod cbor;
+mod check;
 mod component_sources;
 mod directory;
 mod files;
@@ -32,6 +33,7 @@ pub mod sbom;
 pub mod scaffold;
 
 pub use build::{BuildReport, build};
+pub use check::findings;
 pub use inspect::Inspection;
 pub use limits::Limits;
 pub use model::Pack;
@@ -63,6 +65,15 @@ pub struct LoadOptions {
 /// A code between `GRH-0200` and `GRH-0299`, `FlowInvalid` for flow files, `Io` for what cannot be read.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Pack> {
     load::load(path, options)
+}
+
+/// Loads a `.wasm` component as a pack with this component and no flows. It blocks, as [`load`] does.
+///
+/// # Errors
+///
+/// `Io` for what cannot be read, `NotAComponent` for what is no WebAssembly.
+pub fn load_component(path: &Path, options: &LoadOptions) -> Result<Pack> {
+    load::load_component(path, options)
 }
 
 /// Loads an archive from memory; `name` stands for it in errors.

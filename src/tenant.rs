@@ -5,7 +5,7 @@
 
 mod catalog;
 pub mod load;
-mod provider;
+pub(crate) mod provider;
 
 use std::collections::HashMap;
 use std::sync::Arc;

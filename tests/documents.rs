@@ -122,3 +122,45 @@ async fn flows_that_are_shown_run_as_they_say() {
         host.stop().await.unwrap();
     }
 }
+
+/// The keys after `limits.` in the string literals of a source file.
+fn limits_named_in(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in source.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        let unescaped = line.replace("\\\"", "'");
+        for literal in unescaped.split('"').skip(1).step_by(2) {
+            for rest in literal.split("limits.").skip(1) {
+                found.push(rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect());
+            }
+        }
+    }
+    // What is put in where a hint is made.
+    found.retain(|key: &String| !key.is_empty());
+    found
+}
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, found),
+            false => found.extend(Some(path).filter(|path| path.extension().is_some_and(|e| e == "rs"))),
+        }
+    }
+}
+
+#[test]
+fn hints_name_limits_that_bindings_have() {
+    let schema: Value = serde_json::from_str(&read(&root().join("docs/bindings.schema.json"))).unwrap();
+    let keys = schema["$defs"]["LimitsSection"]["properties"].as_object().unwrap();
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    let mut seen = 0;
+    for file in files {
+        for key in limits_named_in(&read(&file)) {
+            assert!(keys.contains_key(&key), "{} names `limits.{key}`", file.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 8, "only {seen} were found");
+}

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::capabilities::scope::Scope;
 use crate::capabilities::state_view::StateView;
@@ -26,6 +26,17 @@ pub struct Call<'a> {
     pub deadline: Instant,
     /// Whether to record host calls in the answer.
     pub trace: bool,
+}
+
+/// Adds a provider's configuration to its input as `config`, never over a key that the caller set.
+pub(crate) fn add_config(input: &mut Value, config: Option<&Value>) {
+    let Some(config) = config else { return };
+    if input.is_null() {
+        *input = json!({});
+    }
+    if let Value::Object(map) = input {
+        map.entry("config").or_insert_with(|| config.clone());
+    }
 }
 
 /// What a call that went well gives back.
@@ -67,4 +78,21 @@ pub struct HostCall {
     pub ok: bool,
     /// A short note that holds no secret, such as the state key.
     pub note: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn config_never_replaces_what_the_caller_set() {
+        let config = json!({ "unit": "C" });
+        let with_config = |mut input: Value| {
+            add_config(&mut input, Some(&config));
+            input
+        };
+        assert_eq!(with_config(json!({ "config": 1 })), json!({ "config": 1 }));
+        assert_eq!(with_config(Value::Null), json!({ "config": { "unit": "C" } }));
+        assert_eq!(with_config(json!("text")), json!("text"));
+    }
 }

@@ -48,12 +48,12 @@ impl Calls {
     /// Counts a call that passes `bytes` to the host. An error ends the guest.
     pub(super) fn begin(&mut self, function: Function, bytes: usize) -> Result<Begun> {
         let Some(left) = self.left.checked_sub(1) else {
-            return Err(exceeded(format!("made more than {} host calls", self.limit), "host_calls"));
+            return Err(exceeded(format!("made more than {} host calls", self.limit), "limits.host_calls"));
         };
         self.left = left;
         if bytes > self.call_bytes {
             let what = format!("passed {bytes} bytes to {}.{} in one call", function.interface, function.name);
-            return Err(exceeded(what, "host_call_bytes"));
+            return Err(exceeded(what, "limits.host_call_bytes"));
         }
         Ok(Begun { function, since: self.recorded.is_some().then(Instant::now) })
     }
@@ -63,7 +63,7 @@ impl Calls {
         if bytes <= self.state_bytes {
             return Ok(());
         }
-        Err(exceeded(format!("wrote more than {} bytes of state", self.state_bytes), "state_bytes"))
+        Err(exceeded(format!("wrote more than {} bytes of state", self.state_bytes), "limits.state_bytes"))
     }
 
     /// Records how a call ended; `note` must hold no secret.
@@ -88,7 +88,7 @@ impl Calls {
 }
 
 fn exceeded(what: String, limit: &str) -> Error {
-    Error::new(Code::GuestHostCalls, what).hint(format!("see `limits.{limit}` in the bindings"))
+    Error::new(Code::GuestHostCalls, what).hint(format!("see `{limit}` in the bindings"))
 }
 
 #[cfg(test)]

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::abi::call::{Answer, Call, CallFailure};
+use crate::abi::call::{Answer, Call, CallFailure, add_config};
 use crate::abi::{Prepared, Registry};
 use crate::capabilities::scope::Scope;
 use crate::capabilities::state_view::StateView;
+use crate::cli::progress::{self, Progress};
 use crate::cli::report;
 use crate::cli::sources::{ComponentArgs, InputArgs};
 use crate::config::{HostConfig, RunnerConfig};
@@ -18,9 +19,11 @@ use crate::engine::{Binary, Engine, EngineOptions};
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::pack::model::Pack;
+use crate::run::program::Provider;
 use crate::session::SessionKey;
 use crate::store::memory::MemoryStore;
-use crate::tenant::load::read;
+use crate::tenant::load::{read, read_component};
+use crate::tenant::provider;
 
 /// Call one operation of a component or provider, outside any flow
 ///
@@ -29,7 +32,11 @@ use crate::tenant::load::read;
 #[command(after_help = "\
 Examples:
   greentic-runner invoke --wasm echo.wasm --op echo --input '{\"text\": \"hi\"}'
-  greentic-runner invoke --pack my.gtpack --provider messaging.demo --op send --input '{}'")]
+  greentic-runner invoke --pack my.gtpack --provider messaging.demo --op send --input '{}'
+
+With --json, stdout holds one object: {ok: true, output, host_calls, micros}, or {ok: false, error} with
+component_error (the component's or host's error as a flow's err_map sees it), host_calls and micros if the call was
+begun.")]
 #[command(group(clap::ArgGroup::new("source").required(true).args(["wasm", "pack"])))]
 pub(super) struct Args {
     /// A component
@@ -39,10 +46,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     pack: Option<PathBuf>,
     /// The provider to call
-    #[arg(long, value_name = "ID", requires = "pack", conflicts_with = "component")]
+    #[arg(long, value_name = "ID", requires = "pack", conflicts_with_all = ["component", "wasm"])]
     provider: Option<String>,
     /// The component to call
-    #[arg(long, value_name = "ID", requires = "pack")]
+    #[arg(long, value_name = "ID", requires = "pack", conflicts_with = "wasm")]
     component: Option<String>,
     /// The operation
     #[arg(long, value_name = "NAME")]
@@ -51,7 +58,7 @@ pub(super) struct Args {
     input: InputArgs,
     #[command(flatten)]
     components: ComponentArgs,
-    /// Print one JSON object {ok, output | error, host_calls, micros}
+    /// Print one JSON object {ok, output | error, component_error, host_calls, micros}
     #[arg(long)]
     json: bool,
 }
@@ -61,16 +68,29 @@ struct Target {
     id: Id,
     component: Arc<Prepared>,
     as_provider: bool,
+    /// The configuration that goes into the input.
+    config: Option<Value>,
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
-    let input = args.input.read()?.unwrap_or_else(|| json!({}));
+    match Box::pin(call(&args)).await {
+        Err(error) if args.json => {
+            report::data(&report::json_text(&json!({ "ok": false, "error": report::error_json(&error) })))?;
+            Ok(report::exit_code(&error))
+        }
+        result => result,
+    }
+}
+
+async fn call(args: &Args) -> Result<ExitCode> {
+    let mut input = args.input.read()?.unwrap_or_else(|| json!({}));
     let config = HostConfig::for_tenant(Id::from("local"));
     let registry = Registry::new(Engine::new(EngineOptions::default())?);
-    let path = args.wasm.as_ref().or(args.pack.as_ref());
-    let path = path.ok_or_else(|| Error::new(Code::Usage, "give --wasm or --pack"))?;
-    let pack = read(path, args.components.options()?).await?;
-    let target = target(&args, &registry, &config, &pack).await?;
+    let progress = Progress::on_stderr(args.json);
+    let pack = progress.of(pack(args), || "reading the file…".to_owned()).await?;
+    let compiling = || progress::compiling(1);
+    let target = progress.of(Box::pin(target(args, &registry, &config, &pack)), compiling).await?;
+    add_config(&mut input, target.config.as_ref());
     let limits = config.limits();
     let call = Call {
         scope: scope(&pack.id, &target.id)?,
@@ -88,7 +108,16 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         target.component.invoke_component(call).await
     };
     let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    show(&args, result, micros)
+    show(args, result, micros)
+}
+
+async fn pack(args: &Args) -> Result<Pack> {
+    let options = args.components.options()?;
+    match (&args.wasm, &args.pack) {
+        (Some(file), _) => read_component(file, options).await,
+        (None, Some(path)) => read(path, options).await,
+        (None, None) => Err(Error::new(Code::Usage, "nothing is given to call").hint("give --wasm or --pack")),
+    }
 }
 
 fn show(args: &Args, result: Result<Answer, Box<CallFailure>>, micros: u64) -> Result<ExitCode> {
@@ -118,33 +147,57 @@ fn show(args: &Args, result: Result<Answer, Box<CallFailure>>, micros: u64) -> R
 
 async fn target(args: &Args, registry: &Registry, config: &HostConfig, pack: &Pack) -> Result<Target> {
     let (component, as_provider) = match (&args.provider, &args.component) {
-        (Some(provider), _) => (provider_component(pack, provider)?, Some(true)),
+        (Some(provider), _) => return provider_target(args, registry, config, pack, provider).await,
         (None, Some(component)) => (component.as_str(), Some(false)),
         (None, None) => match pack.components.keys().next() {
             Some(only) if pack.components.len() == 1 => (&**only, None),
             _ => return Err(several(pack)),
         },
     };
-    let found = pack.components.get(component).ok_or_else(|| {
-        Error::new(Code::ComponentUnknown, format!("the pack has no component {:?}", crate::id::clip(component)))
-            .hint(format!("it has: {}", names(pack.components.keys())))
-    })?;
-    let binary = Binary { name: &found.id, bytes: &found.wasm, digest: found.digest.0 };
-    let component = registry.prepare(&binary, config.grants()).await?;
+    let (id, component) = prepare(registry, config, pack, component).await?;
     let as_provider = as_provider.unwrap_or_else(|| component.component_callable().is_err());
     match as_provider {
         true => component.provider_callable()?,
         false => component.component_callable()?,
     }
-    Ok(Target { id: found.id.clone(), component, as_provider })
+    Ok(Target { id, component, as_provider, config: None })
 }
 
-fn provider_component<'a>(pack: &'a Pack, provider: &str) -> Result<&'a str> {
-    let found = pack.providers.get(provider).ok_or_else(|| {
+/// A provider as flows call it: with its configuration, and only operations that it or its declaration names.
+async fn provider_target(
+    args: &Args,
+    registry: &Registry,
+    config: &HostConfig,
+    pack: &Pack,
+    provider: &str,
+) -> Result<Target> {
+    let decl = pack.providers.get(provider).ok_or_else(|| {
         Error::new(Code::ProviderUnknown, format!("the pack has no provider {:?}", crate::id::clip(provider)))
             .hint(format!("it has: {}", names(pack.providers.keys())))
     })?;
-    Ok(&found.component)
+    let (id, component) = prepare(registry, config, pack, &decl.component).await?;
+    let loaded = provider::load(decl, component, None, &config.limits()).await?;
+    if let Some(ops) = loaded.ops.filter(|ops| !ops.contains(&args.op)) {
+        let message = format!("provider {provider} has no operation {:?}", crate::id::clip(&args.op));
+        return Err(Error::new(Code::OpUnknown, message).hint(format!("it has: {}", ops.join(", "))));
+    }
+    let Provider { component, config, .. } = loaded.provider;
+    Ok(Target { id, component, as_provider: true, config })
+}
+
+async fn prepare(
+    registry: &Registry,
+    config: &HostConfig,
+    pack: &Pack,
+    component: &str,
+) -> Result<(Id, Arc<Prepared>)> {
+    let found = pack.components.get(component).ok_or_else(|| {
+        Error::new(Code::ComponentUnknown, format!("the pack has no component {:?}", crate::id::clip(component)))
+            .hint(format!("it has: {}", names(pack.components.keys())))
+    })?;
+    let binary = Binary { name: &found.id, bytes: &found.wasm, digest: found.digest.0 };
+    let prepared = registry.prepare(&binary, config.grants()).await?;
+    Ok((found.id.clone(), prepared))
 }
 
 fn several(pack: &Pack) -> Error {

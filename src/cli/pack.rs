@@ -12,6 +12,8 @@ use crate::pack;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Build a directory of flows and components into a .gtpack; the same sources give the same bytes
+    ///
+    /// What is odd about the pack, flows that cannot run among it, is said on stderr and does not fail the build.
     Build {
         /// The directory with index.ygtc, or pack.yaml and flows
         dir: PathBuf,
@@ -40,6 +42,7 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Build { dir, output } => {
             let built = pack::build::build(&dir, &output)?;
+            pack::findings(&built.pack).iter().for_each(report::warn);
             report::data(&format!("{} {}", built.digest, output.display()))?;
         }
         Command::Inspect { pack, components, json } => {

@@ -17,6 +17,11 @@ pub(super) fn exit_code(error: &Error) -> ExitCode {
     }
 }
 
+/// Whether output there is to be in colour: on a terminal, unless `NO_COLOR` and its like say otherwise.
+pub(super) fn is_colored(stream: &impl anstream::stream::RawStream) -> bool {
+    anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never
+}
+
 /// Prints an error to stderr, in colour on a terminal.
 pub(super) fn print(error: &Error) {
     // Nothing can be done about a stderr that is closed.
@@ -69,7 +74,8 @@ pub(super) fn data(line: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::new(Code::Io, format!("cannot write to stdout: {error}")))
+            Err(Error::new(Code::Io, format!("cannot write to stdout: {error}"))
+                .hint("see that what stdout leads to is open and has room"))
         }
         _ => Ok(()),
     }

@@ -6,16 +6,20 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::cli::progress::{self, Progress};
 use crate::cli::report;
 use crate::cli::session::{Chat, chat};
 use crate::cli::sources::{ComponentArgs, DataArgs, InputArgs};
 use crate::config::HostConfig;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
+use crate::host::activity::{check_session, part};
 use crate::host::{HostBuilder, RunnerHost};
-use crate::id;
+use crate::id::{self, Id};
+use crate::pack::model::{Pack, PackForm};
 use crate::run::event::{Event, FlowChoice, ReplyTo};
 use crate::run::outcome::{Outcome, Status};
 use crate::session::SessionKey;
+use crate::tenant::load;
 
 /// Run a pack's flow: one event with --input, a chat on a terminal without
 ///
@@ -30,7 +34,7 @@ Examples:
 
 With --json, stdout holds one object: {status: completed|waiting|failed, replies, session, error?}.")]
 pub(super) struct Args {
-    /// The pack: a .gtpack, a directory, an index.ygtc or a .wasm
+    /// The pack: a .gtpack, a directory or an index.ygtc
     #[arg(long, value_name = "PATH")]
     pack: PathBuf,
     /// The flow to start [default: the messaging flow, else the only flow]
@@ -75,6 +79,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
 }
 
 async fn run_in(args: &Args, session: &str) -> Result<ExitCode> {
+    check_session(session)?;
     let input = args.input.read()?;
     let host = open(args).await?;
     let result = match input {
@@ -87,13 +92,27 @@ async fn run_in(args: &Args, session: &str) -> Result<ExitCode> {
 
 async fn open(args: &Args) -> Result<RunnerHost> {
     let config = HostConfig::for_tenant(id::parse("tenant", &args.tenant)?).with_strict_packs(args.strict);
+    let progress = Progress::on_stderr(args.json);
+    let reading = || format!("reading {}…", args.pack.display());
+    let pack = progress.of(load::read(&args.pack, args.components.options()?), reading).await?;
+    check_form(&pack)?;
     let host = HostBuilder::new().with_config(config).with_data_dir(args.data.dir()).build()?;
     host.start().await?;
-    let loaded = host.load_pack_with(&args.tenant, &args.pack, args.components.options()?).await?;
+    let compiling = progress::compiling(pack.components.len());
+    let loaded = progress.of(host.load(&args.tenant, pack), || compiling).await?;
     if !args.json {
         loaded.notes.iter().for_each(report::warn);
     }
     Ok(host)
+}
+
+fn check_form(pack: &Pack) -> Result<()> {
+    if pack.form != PackForm::Wasm {
+        return Ok(());
+    }
+    let path = pack.path.display();
+    Err(Error::new(Code::PackKind, format!("{path} is a component, and no pack with flows"))
+        .hint(format!("call it with `invoke --wasm {path} --op OPERATION`")))
 }
 
 fn to_chat(args: &Args, session: &str) -> Chat {
@@ -138,7 +157,7 @@ pub(super) fn event(chat: &Chat, input: Value) -> Result<Event> {
             None => FlowChoice::Default,
         },
         session: SessionKey::of([&chat.tenant, "session", &chat.session]),
-        user: chat.user.as_deref().map(|user| id::parse("user", user)).transpose()?,
+        user: chat.user.as_deref().map(|user| part("user", user).map(Id::from)).transpose()?,
         provider: None,
         dedupe: None,
         input,

@@ -1,5 +1,6 @@
 //! A chat on the terminal.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use owo_colors::OwoColorize as _;
@@ -27,12 +28,17 @@ pub(super) async fn chat(host: &RunnerHost, chat: &Chat) -> Result<ExitCode> {
     report::say(&format!("{}", format_args!("session {}; Ctrl-D ends the chat", chat.session).dimmed()));
     let mut editor = Some(DefaultEditor::new().map_err(terminal)?);
     loop {
-        let (line, back) = read_line(editor.take()).await?;
+        let (typed, back) = read_line(editor.take()).await?;
         editor = Some(back);
-        let Some(text) = line else { break };
-        if text.trim().is_empty() {
-            continue;
-        }
+        let text = match typed {
+            Typed::Line(text) if text.trim().is_empty() => continue,
+            Typed::Line(text) => text,
+            Typed::Unreadable(note) => {
+                report::warn(&note);
+                continue;
+            }
+            Typed::End => break,
+        };
         match say(host, chat, &text).await {
             Ok(()) => {}
             Err(error) if ends_chat(&error) => return Err(error),
@@ -62,26 +68,63 @@ fn buttons(reply: &Value) -> Vec<&str> {
     buttons.iter().filter_map(|button| button.get("title")?.as_str()).collect()
 }
 
+/// What was typed.
+#[derive(Debug)]
+enum Typed {
+    Line(String),
+    /// What is no text; the next line may be.
+    Unreadable(Error),
+    End,
+}
+
+impl Typed {
+    fn of(read: Result<String, ReadlineError>) -> Result<Self> {
+        match read {
+            Ok(line) => Ok(Self::Line(line)),
+            Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok(Self::End),
+            Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+                let note = Error::new(Code::RequestInvalid, "what was typed is not valid UTF-8, and was not sent");
+                Ok(Self::Unreadable(note.hint("type it again in a terminal that is set to UTF-8")))
+            }
+            Err(error) => Err(terminal(error)),
+        }
+    }
+}
+
 /// Reads a line on a thread that may block; the editor comes back for the next one.
-async fn read_line(editor: Option<DefaultEditor>) -> Result<(Option<String>, DefaultEditor)> {
+async fn read_line(editor: Option<DefaultEditor>) -> Result<(Typed, DefaultEditor)> {
     let read = tokio::task::spawn_blocking(move || {
         let mut editor = match editor {
             Some(editor) => editor,
             None => DefaultEditor::new().map_err(terminal)?,
         };
-        match editor.readline("you> ") {
-            Ok(line) => {
-                // A history that cannot be kept is no reason to stop.
-                let _ = editor.add_history_entry(&line);
-                Ok((Some(line), editor))
-            }
-            Err(ReadlineError::Eof | ReadlineError::Interrupted) => Ok((None, editor)),
-            Err(error) => Err(terminal(error)),
+        let typed = Typed::of(editor.readline("you> "))?;
+        if let Typed::Line(line) = &typed {
+            // A history that cannot be kept is no reason to stop.
+            let _ = editor.add_history_entry(line);
         }
+        Ok((typed, editor))
     });
     read.await.map_err(|e| Error::new(Code::Internal, format!("reading a line did not end well: {e}")))?
 }
 
 fn terminal(error: ReadlineError) -> Error {
     Error::new(Code::Io, format!("the terminal cannot be used: {error}")).hint("give the message with --input")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_does_not_end_the_chat() {
+        let typed = |error| Typed::of(Err(error));
+        let unreadable = typed(ReadlineError::from(ErrorKind::InvalidData)).unwrap();
+        assert!(matches!(unreadable, Typed::Unreadable(_)), "{unreadable:?}");
+        assert!(matches!(typed(ReadlineError::Eof), Ok(Typed::End)));
+        assert!(matches!(typed(ReadlineError::Interrupted), Ok(Typed::End)));
+        let broken = typed(ReadlineError::from(ErrorKind::BrokenPipe)).unwrap_err();
+        assert!(broken.code() == Code::Io && broken.hint_text().is_some());
+        assert!(matches!(Typed::of(Ok("hi".into())), Ok(Typed::Line(line)) if line == "hi"));
+    }
 }

@@ -14,6 +14,8 @@ use crate::pack::LoadOptions;
 /// The largest input that is read, in bytes.
 const INPUT: u64 = 8 << 20;
 
+const READABLE: &str = "check the path, and that this user may read it";
+
 /// Where components lie that a pack names but does not hold.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct ComponentArgs {
@@ -28,6 +30,10 @@ pub(super) struct ComponentArgs {
 impl ComponentArgs {
     pub(super) fn options(&self) -> Result<LoadOptions> {
         let overrides = self.components_map.as_deref().map(read_map).transpose()?.unwrap_or_default();
+        if let Some(dir) = self.components_dir.as_deref().filter(|dir| !dir.is_dir()) {
+            let message = format!("the components directory {} is no directory that can be opened", dir.display());
+            return Err(Error::new(Code::Io, message).hint("give --components-dir a directory with <id>.wasm files"));
+        }
         Ok(LoadOptions { overrides, components_dir: self.components_dir.clone(), ..LoadOptions::default() })
     }
 }
@@ -74,7 +80,7 @@ impl InputArgs {
 
 fn read_file(file: &Path) -> Result<Vec<u8>> {
     let opened = std::fs::File::open(file)
-        .map_err(|e| Error::new(Code::Io, format!("cannot open the file: {e}")).in_file(file))?;
+        .map_err(|e| Error::new(Code::Io, format!("cannot open the file: {e}")).in_file(file).hint(READABLE))?;
     read_limited(opened, &file.display().to_string())
 }
 
@@ -82,9 +88,10 @@ fn read_limited(from: impl std::io::Read, name: &str) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(INPUT + 1)
         .read_to_end(&mut bytes)
-        .map_err(|e| Error::new(Code::Io, format!("cannot read the file: {e}")).in_file(name))?;
+        .map_err(|e| Error::new(Code::Io, format!("cannot read the file: {e}")).in_file(name).hint(READABLE))?;
     if bytes.len() as u64 > INPUT {
-        return Err(Error::new(Code::TooLarge, format!("the file is larger than {} MiB", INPUT >> 20)).in_file(name));
+        let error = Error::new(Code::TooLarge, format!("the file is larger than {} MiB", INPUT >> 20));
+        return Err(error.in_file(name).hint("give a smaller one; large data belongs into assets of the pack"));
     }
     Ok(bytes)
 }
@@ -92,13 +99,13 @@ fn read_limited(from: impl std::io::Read, name: &str) -> Result<Vec<u8>> {
 /// Where events, sessions and state are kept.
 #[derive(Debug, clap::Args)]
 pub(super) struct DataArgs {
-    /// Keep events, sessions and state in this directory [default: ./.greentic]
-    #[arg(long, value_name = "DIR", env = "GREENTIC_DATA_DIR")]
+    /// Keep events, sessions and state in this directory [default: $GREENTIC_DATA_DIR, else ./.greentic]
+    #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
 
 impl DataArgs {
     pub(super) fn dir(&self) -> PathBuf {
-        self.data_dir.clone().unwrap_or_else(|| RunnerConfig::DEFAULT_DATA_DIR.into())
+        RunnerConfig::data_dir_from_env(self.data_dir.as_deref())
     }
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Code, Error, Result};
 use crate::id::{self, Id, clip};
 
+const DATA_DIR: &str = "GREENTIC_DATA_DIR";
+
 /// What environment variables say. A variable that is empty counts as not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunnerConfig {
@@ -41,7 +43,7 @@ impl RunnerConfig {
                 findings.push(invalid("PORT", "is no port number", "give a number from 0 to 65535"));
                 0
             }),
-            data_dir: var("GREENTIC_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from),
+            data_dir: var(DATA_DIR).filter(|dir| !dir.is_empty()).map(PathBuf::from),
             env: identifier("GREENTIC_ENV", env, "local", &mut findings),
             default_tenant: identifier("DEFAULT_TENANT", tenant, "demo", &mut findings),
         };
@@ -50,6 +52,13 @@ impl RunnerConfig {
         }
         let summary = format!("{} environment variables cannot be used", findings.len());
         Err(Error::from_many(Code::EnvInvalid, summary, findings))
+    }
+
+    /// Where the store lies, from `chosen` and this process's environment alone; what else the environment says does
+    /// not matter, so this cannot fail. See [`Self::data_dir`].
+    pub fn data_dir_from_env(chosen: Option<&Path>) -> PathBuf {
+        let variable = std::env::var_os(DATA_DIR).filter(|dir| !dir.is_empty());
+        chosen.map(Path::to_owned).or(variable.map(PathBuf::from)).unwrap_or_else(|| Self::DEFAULT_DATA_DIR.into())
     }
 
     /// Where the store lies: as `chosen` by the command line, else by the variable, else `./.greentic`.

@@ -35,6 +35,10 @@ pub trait Catalog {
     fn providers_of_type(&self, provider_type: &str) -> Vec<Id>;
     /// The ids of all providers.
     fn provider_ids(&self) -> Vec<Id>;
+    /// Whether the operations are all that there will be; not while the components themselves are still to be asked.
+    fn is_complete(&self) -> bool {
+        true
+    }
 }
 
 /// Findings, and notes, that are kept of one flow: who repairs a hundred sees the rest.

@@ -138,7 +138,9 @@ fn options() -> serde_saphyr::Options {
 fn yaml_error(error: &serde_saphyr::Error, file: &str) -> Error {
     let message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
     let location = Location { file: file.to_owned(), position: error.location().and_then(position) };
-    Error::new(Code::FlowInvalid, id::clip(&message)).at(location)
+    Error::new(Code::FlowInvalid, id::clip(&message))
+        .at(location)
+        .hint("a flow file is one YAML mapping of `id`, `type` and `nodes`; look at indentation and quotes here")
 }
 
 fn position(at: serde_saphyr::Location) -> Option<(u32, u32)> {

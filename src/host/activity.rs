@@ -43,7 +43,7 @@ fn flow_of(activity: &Activity) -> Result<FlowChoice> {
 /// never shares a session with another nameless one.
 fn session_of(tenant: &str, activity: &Activity) -> Result<SessionKey> {
     if let Some(session) = activity.session_id() {
-        return Ok(SessionKey::of([tenant, "session", part("session", session)?]));
+        return Ok(SessionKey::of([tenant, "session", check_session(session)?]));
     }
     let alone = uuid::Uuid::new_v4().to_string();
     let named = [activity.user(), activity.conversation(), activity.channel()].iter().any(Option::is_some);
@@ -57,11 +57,21 @@ fn session_of(tenant: &str, activity: &Activity) -> Result<SessionKey> {
     ]))
 }
 
-fn part<'a>(what: &str, text: &'a str) -> Result<&'a str> {
+/// Checks the name of a session that a caller keeps.
+pub(crate) fn check_session(name: &str) -> Result<&str> {
+    if name.is_empty() {
+        return Err(Error::new(Code::RequestInvalid, "the session's name is empty")
+            .hint("name it, or leave it out for a session of its own"));
+    }
+    part("session", name)
+}
+
+/// Checks what a caller says that becomes part of a session key; `what` names it in the error.
+pub(crate) fn part<'a>(what: &str, text: &'a str) -> Result<&'a str> {
     if text.len() <= PART && !text.chars().any(char::is_control) {
         return Ok(text);
     }
-    Err(Error::new(Code::RequestInvalid, format!("the activity's {what} {:?} cannot be used", id::clip(text)))
+    Err(Error::new(Code::RequestInvalid, format!("the {what} {:?} cannot be used", id::clip(text)))
         .hint("use at most 512 bytes without control characters"))
 }
 
@@ -79,6 +89,15 @@ mod tests {
     fn nameless_activities_never_share_a_session() {
         let lane = || event_of("t", &Activity::text("hi")).unwrap().session.stored();
         assert_ne!(lane(), lane());
+    }
+
+    #[test]
+    fn sessions_have_usable_names() {
+        let of = |name: &str| event_of("t", &Activity::text("hi").with_session(name)).map(drop);
+        of("a session: 1").unwrap();
+        for name in ["", "a\nb", &"x".repeat(513)] {
+            assert_eq!(of(name).unwrap_err().code(), Code::RequestInvalid, "{name:?}");
+        }
     }
 
     #[test]

@@ -137,6 +137,11 @@ pub struct ProviderYaml {
     pub world: String,
 }
 
+/// Whether the file's name is one that stands for the pack of sources it lies in.
+pub(super) fn is_source(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name == FILE || name.ends_with(".ygtc"))
+}
+
 /// Reads a directory of sources into the manifest that a build would write.
 pub(super) fn read(root: &Path, files: &mut Directory, limits: &Limits) -> Result<Manifest> {
     let yaml = if files.has(FILE) { pack_yaml(files)? } else { PackYaml::default() };
@@ -188,7 +193,7 @@ fn pack_yaml(files: &mut Directory) -> Result<PackYaml> {
     let at = |position| Location { file: place.clone(), position };
     if text.len() > MAX_BYTES {
         let message = format!("{FILE} has {} bytes, the limit is {MAX_BYTES}", text.len());
-        return Err(Error::new(Code::TooLarge, message).at(at(None)));
+        return Err(Error::new(Code::TooLarge, message).at(at(None)).hint("divide the pack into several"));
     }
     if text.trim().is_empty() {
         return Ok(PackYaml::default());
@@ -210,7 +215,7 @@ fn pack_yaml(files: &mut Directory) -> Result<PackYaml> {
 fn text(bytes: Vec<u8>, code: Code, place: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Error::new(code, format!("the file is not UTF-8 text (byte {at})")).in_file(place)
+        Error::new(code, format!("the file is not UTF-8 text (byte {at})")).in_file(place).hint("save it as UTF-8")
     })
 }
 

@@ -35,10 +35,11 @@ pub struct BuildReport {
 ///
 /// # Errors
 ///
-/// What loading the sources can fail with; `PackBuild` if `dir` is not a pack of sources or `out` cannot be written.
+/// What loading the sources can fail with; `Io` if there is no `dir`, `PackBuild` if it is not a pack of sources or
+/// `out` cannot be written.
 pub fn build(dir: &Path, out: &Path) -> Result<BuildReport> {
     let options = LoadOptions::default();
-    let root = if dir.is_dir() { dir } else { dir.parent().unwrap_or(Path::new(".")) };
+    let root = root(dir)?;
     let mut files = Directory::new(root, &options.limits);
     if !files.has(authoring::FILE) && files.files_in("", "ygtc")?.is_empty() {
         return Err(Error::new(Code::PackBuild, format!("{} holds no sources of a pack", root.display()))
@@ -60,6 +61,24 @@ pub fn build(dir: &Path, out: &Path) -> Result<BuildReport> {
         files: entries.into_iter().map(|(name, bytes)| (name, bytes.len() as u64)).collect(),
         pack,
     })
+}
+
+/// The directory of sources that `path` means: itself, or the one that the file lies in which stands for a pack.
+fn root(path: &Path) -> Result<&Path> {
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        Error::new(Code::Io, format!("the sources {} cannot be opened: {error}", path.display()))
+            .hint("give a directory with .ygtc files or a pack.yaml; `pack new DIR` writes one")
+    })?;
+    if metadata.is_dir() {
+        return Ok(path);
+    }
+    let stands_for_pack = authoring::is_source(path);
+    match path.parent().filter(|_| stands_for_pack) {
+        Some(parent) if parent.as_os_str().is_empty() => Ok(Path::new(".")),
+        Some(parent) => Ok(parent),
+        None => Err(Error::new(Code::PackBuild, format!("{} holds no sources of a pack", path.display()))
+            .hint("give a directory with .ygtc files or a pack.yaml, or one of these files")),
+    }
 }
 
 /// The files of the archive, sorted by name.
@@ -109,5 +128,9 @@ fn write(bytes: &[u8], out: &Path) -> Result<()> {
         file.persist(out).map_err(|error| error.error)?;
         Ok(())
     };
-    put().map_err(|error| Error::new(Code::PackBuild, format!("{} cannot be written: {error}", out.display())))
+    // Only the kind: the whole error names the temporary file.
+    put().map_err(|error| {
+        Error::new(Code::PackBuild, format!("{} cannot be written: {}", out.display(), error.kind()))
+            .hint("name a file in a directory that exists and that this user may write to")
+    })
 }

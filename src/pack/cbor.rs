@@ -15,11 +15,11 @@ const DEPTH: usize = 64;
 /// Decodes one CBOR value with text keys and nothing after it.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Value> {
     if bytes.len() as u64 > limits.manifest {
-        return Err(Error::new(Code::TooLarge, format!("it is larger than the limit of {} bytes", limits.manifest)));
+        return Err(too_large(format!("it is larger than the limit of {} bytes", limits.manifest)));
     }
     // A value takes far more memory than the byte that can encode it, so values are counted before they are made.
     if count_values(bytes) > limits.manifest_values {
-        return Err(Error::new(Code::TooLarge, format!("it holds more than {} values", limits.manifest_values)));
+        return Err(too_large(format!("it holds more than {} values", limits.manifest_values)));
     }
     let mut rest = bytes;
     let Plain(value) = ciborium::de::from_reader_with_recursion_limit(&mut rest, DEPTH).map_err(|error| {
@@ -30,6 +30,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Value> {
         return Ok(value);
     }
     Err(Error::new(Code::ManifestInvalid, format!("{} bytes follow its end", rest.len())))
+}
+
+fn too_large(message: String) -> Error {
+    Error::new(Code::TooLarge, message).hint("divide what it describes between several packs")
 }
 
 /// Encodes a value.

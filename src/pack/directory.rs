@@ -148,7 +148,7 @@ fn cannot_read(path: &Path, error: &std::io::Error) -> Error {
         std::io::ErrorKind::NotFound => (Code::FilesMissing, "does not exist".to_owned()),
         _ => (Code::Io, format!("cannot be read: {error}")),
     };
-    Error::new(code, format!("{} {what}", path.display()))
+    Error::new(code, format!("{} {what}", path.display())).hint("check the path, and that this user may read it")
 }
 
 fn special(name: &str, kind: FileType) -> Error {

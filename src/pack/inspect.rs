@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::pack::check;
 use crate::pack::model::{Pack, PackForm, PackKind};
 
 /// A pack at a glance. Its JSON form is stable: keys are added, never renamed.
@@ -35,7 +36,7 @@ pub struct Inspection {
     pub extensions: Vec<String>,
     /// Its assets.
     pub assets: Vec<AssetView>,
-    /// What is odd about it.
+    /// What is odd about it, as far as its declarations tell; flows that cannot run among it.
     pub notes: Vec<String>,
 }
 
@@ -150,7 +151,7 @@ impl Inspection {
             secrets: secrets.map(|need| SecretView { key: need.key.clone(), required: need.required }).collect(),
             extensions: pack.extensions.keys().cloned().collect(),
             assets: assets.collect(),
-            notes: pack.notes.iter().map(ToString::to_string).collect(),
+            notes: check::findings(pack).iter().map(ToString::to_string).collect(),
         }
     }
 }

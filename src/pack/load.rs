@@ -27,10 +27,10 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Pack> {
     if metadata.is_dir() {
         return directory(path, path, options);
     }
-    let parent = path.parent().unwrap_or(Path::new("."));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match path.file_name().and_then(|name| name.to_str()) {
         Some(manifest::FILE) => return from_manifest(parent, path, options),
-        Some(name) if name == authoring::FILE || name.ends_with(".ygtc") => return sources(parent, path, options),
+        Some(_) if authoring::is_source(path) => return sources(parent, path, options),
         _ => {}
     }
     let bytes = Bytes::from(read_file(path, options.limits.archive)?);
@@ -42,6 +42,23 @@ pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Pack> {
         return archive(bytes, &path.display().to_string(), path, options);
     }
     Err(no_pack(path))
+}
+
+/// Loads a component file, and nothing else.
+pub(super) fn load_component(path: &Path, options: &LoadOptions) -> Result<Pack> {
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        Error::new(Code::Io, format!("the component file {} cannot be opened: {error}", path.display()))
+            .hint("give the path of a .wasm component")
+    })?;
+    let no_component = || {
+        Error::new(Code::NotAComponent, format!("{} is no WebAssembly component", path.display()))
+            .hint("give a .wasm component here, and a pack with --pack")
+    };
+    if metadata.is_dir() {
+        return Err(no_component());
+    }
+    let bytes = Bytes::from(read_file(path, options.limits.archive)?);
+    if bytes.starts_with(WASM) { Ok(single(bytes, path)) } else { Err(no_component()) }
 }
 
 pub(super) fn load_bytes(bytes: Bytes, name: &str, options: &LoadOptions) -> Result<Pack> {

@@ -151,6 +151,13 @@ pub struct SecretRequirement {
     pub rest: serde_json::Map<String, Value>,
 }
 
+impl Pack {
+    /// The ids of the providers of a type.
+    pub fn providers_of_type(&self, provider_type: &str) -> Vec<Id> {
+        self.providers.values().filter(|p| p.provider_type == provider_type).map(|p| p.id.clone()).collect()
+    }
+}
+
 fn yes() -> bool {
     true
 }

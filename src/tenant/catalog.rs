@@ -48,7 +48,7 @@ impl Catalog for PackCatalog<'_> {
     }
 
     fn providers_of_type(&self, provider_type: &str) -> Vec<Id> {
-        self.pack.providers.values().filter(|p| p.provider_type == provider_type).map(|p| p.id.clone()).collect()
+        self.pack.providers_of_type(provider_type)
     }
 
     fn provider_ids(&self) -> Vec<Id> {

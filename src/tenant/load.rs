@@ -25,8 +25,17 @@ type Providers = HashMap<Id, Result<LoadedProvider>>;
 
 /// Reads a pack; the work is done where it may block.
 pub async fn read(path: &Path, options: LoadOptions) -> Result<Pack> {
+    read_by(pack::load, path, options).await
+}
+
+/// Reads a component as a pack of its own, as [`read`] does.
+pub async fn read_component(path: &Path, options: LoadOptions) -> Result<Pack> {
+    read_by(pack::load_component, path, options).await
+}
+
+async fn read_by(reader: fn(&Path, &LoadOptions) -> Result<Pack>, path: &Path, options: LoadOptions) -> Result<Pack> {
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || pack::load(&path, &options))
+    tokio::task::spawn_blocking(move || reader(&path, &options))
         .await
         .map_err(|e| Error::new(Code::Internal, format!("reading a pack did not end well: {e}")))?
 }

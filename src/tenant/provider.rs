@@ -11,14 +11,14 @@ use crate::pack::model::ProviderDecl;
 use crate::run::program::Provider;
 
 /// A provider that can be called.
-pub(super) struct LoadedProvider {
-    pub(super) provider: Provider,
+pub(crate) struct LoadedProvider {
+    pub(crate) provider: Provider,
     /// The operations that its declaration or it itself names; none if neither names any.
-    pub(super) ops: Option<Vec<String>>,
+    pub(crate) ops: Option<Vec<String>>,
 }
 
 /// Asks the provider to describe itself, and to check the configuration that it is to get.
-pub(super) async fn load(
+pub(crate) async fn load(
     decl: &ProviderDecl,
     component: Arc<Prepared>,
     config: Option<&Value>,
