@@ -149,22 +149,40 @@ nodes:
 }
 
 #[tokio::test]
+async fn what_a_failed_node_wrote_is_gone_for_the_nodes_after_it() {
+    let flow = "
+id: f
+type: messaging
+nodes:
+  one: { counter: {}, operation: bump, routing: [{ to: two }] }
+  two: { counter: {}, operation: '{{op}}', routing: [{ status: error, to: three }] }
+  three: { counter: {}, operation: read }
+";
+    for op in ["bump-then-fail", "bump-then-trap"] {
+        let pack = Sources::of_flow(&flow.replace("{{op}}", op)).component("counter", "stateful-counter");
+        let host = host_with(&pack).await.unwrap();
+        for count in 1..3 {
+            assert_eq!(say(&host, "s", "x").await.unwrap().replies, [json!({ "count": count })], "{op}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_pack_does_not_see_the_state_of_another_and_finds_its_own_again() {
     let counting = |pack: &str| {
-        Sources::of_flow(
-            "{ id: count, type: messaging, nodes: { a: { counter: {}, operation: bump, routing: [{ to: b }] }, b: { emit.response: { text: '{{prev.count}}' } } } }",
-        )
-        .file("pack.yaml", &format!("pack_id: {pack}"))
-        .component("counter", "stateful-counter")
+        Sources::of_flow("{ id: count, type: messaging, nodes: { a: { counter: {}, operation: bump } } }")
+            .file("pack.yaml", &format!("pack_id: {pack}"))
+            .component("counter", "stateful-counter")
     };
     let (a, b) = (counting("a"), counting("b"));
     let host = host_with(&a).await.unwrap();
     let mut counts = Vec::new();
     for pack in [&a, &a, &b, &a, &b] {
         host.load_pack("t", &pack.path()).await.unwrap();
-        counts.extend(texts(&say(&host, "s", "x").await.unwrap()));
+        counts.extend(say(&host, "s", "x").await.unwrap().replies);
     }
-    assert_eq!(counts, ["1", "2", "1", "3", "2"]);
+    let expected = [1, 2, 1, 3, 2].map(|count| json!({ "count": count }));
+    assert_eq!(counts, expected);
 }
 
 #[test]

@@ -198,6 +198,34 @@ nodes:
 }
 
 #[tokio::test]
+async fn a_route_and_an_error_map_catch_what_the_host_ended() {
+    let flow = |beside: &str| {
+        format!(
+            "
+id: f
+type: messaging
+nodes:
+  a:
+    trapper: {{}}
+    operation: trap
+{beside}
+  sorry:
+    emit.response: {{ code: '{{{{node.a.error.code}}}}', again: '{{{{node.a.error.retryable}}}}' }}
+"
+        )
+    };
+    for beside in [
+        "    routing: [{ status: error, to: sorry }]",
+        "    routing: [{ to: sorry }]\n    err_map: { error: '{{error}}' }",
+    ] {
+        let pack = Sources::of_flow(&flow(beside)).component("trapper", "trapping");
+        let host = host_with(&pack).await.unwrap();
+        let reply = run(&host, json!({})).await.unwrap();
+        assert_eq!(reply, json!({ "code": Code::GuestTrap.to_string(), "again": false }), "{beside}");
+    }
+}
+
+#[tokio::test]
 async fn the_configuration_comes_from_the_declaration_or_else_the_bindings() {
     let flow = call("config", "", "");
     let declared = format!("{} ", DECLARED.trim_end().trim_end_matches('}')) + ", config: { greeting: declared } }";
