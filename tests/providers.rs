@@ -298,6 +298,19 @@ async fn settings_for_a_provider_that_the_pack_does_not_have_are_noted() {
 }
 
 #[tokio::test]
+async fn settings_for_a_provider_that_does_not_ask_for_any_are_noted() {
+    let bindings = "{ tenant: t, providers: { mouth: { config: { greeting: hi } } } }";
+    let pack = pack(&call("config", "", ""), DECLARED, "unhealthy-provider");
+    let pack = pack.file("pack.yaml", &DECLARED.replace("component: echo", "component: echo, ops: [config]"));
+    let host = host_of(bindings, &pack, |b| b.with_memory_store()).await.unwrap();
+    let notes = notes(&host);
+    let note = notes.iter().find(|note| note.code() == Code::ProviderConfig).unwrap();
+    assert_eq!(note.hint_text(), Some("remove providers.mouth.config from the bindings"));
+    let outcome = host.submit(event("s", json!({}))).await.unwrap().outcome().await.unwrap();
+    assert_eq!(outcome.replies, Vec::<Value>::new(), "it got none");
+}
+
+#[tokio::test]
 async fn a_provider_that_is_not_well_is_noted_and_runs() {
     for bindings in ["tenant: t", "{ tenant: t, packs: { strict: true } }"] {
         let pack = pack(&call("echo", "input: { a: 1 }", ""), DECLARED, "unhealthy-provider");

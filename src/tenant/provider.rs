@@ -35,8 +35,13 @@ pub(super) async fn load(
         }
     }
     let asked = asks_for_config(component.describe(&decl.id, limits).await?);
-    let config = config.or(decl.config.as_ref()).filter(|_| asked);
     let mut advice = Vec::new();
+    if config.is_some() && !asked {
+        let message = format!("provider {} does not ask for a configuration, and so gets none", decl.id);
+        let hint = format!("remove providers.{}.config from the bindings", decl.id);
+        advice.push(Error::new(Code::ProviderConfig, message).hint(hint));
+    }
+    let config = config.or(decl.config.as_ref()).filter(|_| asked);
     if asked {
         let verdict = component.validate_config(&decl.id, config.unwrap_or(&json!({})), limits).await;
         let verdict = verdict.map_err(|e| e.hint(format!("set providers.{}.config in the bindings", decl.id)));
