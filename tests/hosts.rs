@@ -1,6 +1,7 @@
 //! Hosts and their packs through the public API: what one broken flow, one hostile guest or one tenant does to the
 //! others, and what a tenant's packs see of each other.
 
+#[cfg(test)]
 mod common;
 
 use std::sync::Arc;
@@ -65,6 +66,7 @@ async fn strict_loading_refuses_a_pack_with_all_that_is_wrong() {
 }
 
 /// A started host in memory of these bindings, each with its pack.
+#[cfg(test)]
 async fn host_of_tenants(tenants: &[(&str, &Sources)]) -> RunnerHost {
     let configs: Vec<_> =
         tenants.iter().map(|(text, _)| HostConfig::from_yaml(text, "bindings.yaml").unwrap()).collect();

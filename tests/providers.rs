@@ -1,6 +1,7 @@
 //! Providers through the public API: how flows call them, what goes in and comes out, what is repeated, what their
 //! configuration is, and which ones are refused when a pack is loaded.
 
+#[cfg(test)]
 mod common;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ fn call(op: &str, fields: &str, beside: &str) -> String {
     )
 }
 
+#[cfg(test)]
 async fn run(host: &RunnerHost, input: Value) -> Result<Value> {
     let outcome = host.submit(event("s", input)).await?.outcome().await?;
     let [reply] = outcome.replies.as_slice() else { panic!("{:?}", outcome.replies) };
@@ -42,6 +44,7 @@ async fn run_flow(flow: &str, input: Value) -> Result<Value> {
 }
 
 /// A host that is watched, and what it tells.
+#[cfg(test)]
 async fn watched(bindings: &str, pack: &Sources) -> (RunnerHost, Receiver<Arc<TraceEvent>>) {
     let feed = TraceFeed::new(100);
     let told = feed.subscribe();
@@ -61,6 +64,7 @@ fn attempts(told: &mut Receiver<Arc<TraceEvent>>) -> Vec<(u32, bool)> {
     made
 }
 
+#[cfg(test)]
 fn notes(host: &RunnerHost) -> Vec<Error> {
     host.tenant("t").unwrap().notes().to_vec()
 }
