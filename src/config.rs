@@ -220,7 +220,8 @@ impl HostConfig {
 
     /// A provider's settings, if the file states any. Not for logs.
     pub fn provider_config(&self, provider: &str) -> Option<&Map<String, Value>> {
-        self.bindings.providers.get(provider).map(|provider| &provider.config.0)
+        // An entry that states nothing must not hide what the pack declares.
+        self.bindings.providers.get(provider).map(|provider| &provider.config.0).filter(|config| !config.is_empty())
     }
 
     /// The providers that the file has settings for, so that a name no pack has can be reported.

@@ -65,7 +65,10 @@ async fn a_node_names_its_operations() {
     let rig = Rig::new(limits());
     let node = rig.guest("echo-node").await;
     node.component_callable().unwrap();
-    assert_eq!(node.component_ops("echo-node", &rig.limits).await.unwrap(), ["echo", "fail", "fail-retryable"]);
+    assert_eq!(
+        node.component_ops("echo-node", &rig.limits).await.unwrap(),
+        ["echo", "fail", "fail-retryable", "fail-until"]
+    );
     assert_eq!(node.provider_callable().unwrap_err().code(), Code::ExportMissing);
     let null = rig.call(&node, scope("t", "s"), "echo", &json!(null)).await.unwrap();
     assert_eq!(null.output, json!(null));

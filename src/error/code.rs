@@ -128,6 +128,8 @@ codes! {
     SmokeTest = 313, BadInput;
     /// A component needs more than the instance pool has.
     PoolTooSmall = 314, BadInput;
+    /// A provider says that it is not well.
+    ProviderUnhealthy = 315, Unavailable;
 
     // 04xx: flows at load
     /// A flow file is not valid.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::abi::Prepared;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::flow::compile::{Catalog, ComponentInfo, ProviderInfo};
 use crate::id::Id;
 use crate::pack::model::Pack;
@@ -28,7 +28,7 @@ impl Catalog for PackCatalog<'_> {
     fn component(&self, id: &str) -> Option<ComponentInfo> {
         let callable = match self.components.get(id)? {
             Ok(component) => component.prepared.component_callable(),
-            Err(error) => Err(refused(format!("component {id} was refused"), error)),
+            Err(error) => Err(error.clone()),
         };
         let ops = self.components.get(id).and_then(|c| c.as_ref().ok()?.ops.clone());
         Some(ComponentInfo { callable, ops })
@@ -41,9 +41,7 @@ impl Catalog for PackCatalog<'_> {
     fn provider(&self, id: &str) -> Option<ProviderInfo> {
         match self.providers.get(id)? {
             Ok(provider) => Some(ProviderInfo { callable: Ok(()), ops: provider.ops.clone() }),
-            Err(error) => {
-                Some(ProviderInfo { callable: Err(refused(format!("provider {id} was refused"), error)), ops: None })
-            }
+            Err(error) => Some(ProviderInfo { callable: Err(error.clone()), ops: None }),
         }
     }
 
@@ -54,8 +52,4 @@ impl Catalog for PackCatalog<'_> {
     fn provider_ids(&self) -> Vec<Id> {
         self.pack.providers.keys().cloned().collect()
     }
-}
-
-fn refused(message: String, error: &Error) -> Error {
-    Error::new(Code::Nonconforming, message).with_details(vec![error.clone()])
 }

@@ -12,7 +12,7 @@ use crate::engine::Binary;
 use crate::error::{Code, Error, Kind, Result};
 use crate::flow::compile::compile;
 use crate::flow::model::{FlowSet, FlowState, Retry};
-use crate::id::Id;
+use crate::id::{Id, clip};
 use crate::pack::model::{Pack, PackComponent};
 use crate::pack::{self, LoadOptions};
 use crate::run::program::Program;
@@ -48,8 +48,9 @@ pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: P
     unless_unavailable(providers.values())?;
     let catalog = PackCatalog { pack: &pack, components: &components, providers: &providers };
     let flows = compile(&pack.flows, &catalog);
-    let notes = notes_of(&pack, &flows, &components, &providers);
+    let mut notes = notes_of(&pack, &flows, &components, &providers);
     refuse_useless(&pack, &flows, &components, &providers, strict, &notes)?;
+    notes.extend(advice(config, &pack, &providers));
     let retry = config.retry_config();
     let program = Program {
         tenant: config.tenant().clone(),
@@ -127,6 +128,17 @@ fn notes_of(pack: &Pack, flows: &FlowSet, components: &Components, providers: &P
     }));
     notes.extend(flows.notes.iter().cloned());
     notes
+}
+
+/// What is not the pack's fault, and so does not refuse it, however strict.
+fn advice(config: &HostConfig, pack: &Pack, providers: &Providers) -> Vec<Error> {
+    let unknown = config.configured_providers().filter(|id| !pack.providers.contains_key(*id)).map(|id| {
+        let message = format!("the bindings configure provider {:?}, which pack {} does not have", clip(id), pack.id);
+        let hint = format!("it has: {}", pack.providers.keys().map(AsRef::as_ref).collect::<Vec<_>>().join(", "));
+        Error::new(Code::ProviderUnknown, message).hint(hint)
+    });
+    let own = pack.providers.keys().filter_map(|id| providers.get(id)?.as_ref().ok());
+    unknown.chain(own.flat_map(|provider| provider.advice.iter().cloned())).collect()
 }
 
 fn refuse_useless(

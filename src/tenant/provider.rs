@@ -1,12 +1,13 @@
-//! Preparing a provider: what it says of itself, and whether it takes its configuration.
+//! Preparing a provider: what it says of itself, whether it takes its configuration, and whether it is well.
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::abi::Prepared;
 use crate::engine::limits::Limits;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+use crate::id::clip;
 use crate::pack::model::ProviderDecl;
 use crate::run::program::Provider;
 
@@ -15,9 +16,11 @@ pub(crate) struct LoadedProvider {
     pub(crate) provider: Provider,
     /// The operations that its declaration or it itself names; none if neither names any.
     pub(crate) ops: Option<Vec<String>>,
+    /// What its operator should know. The pack is not to blame for it, so it refuses nothing, however strict.
+    pub(crate) advice: Vec<Error>,
 }
 
-/// Asks the provider to describe itself, and to check the configuration that it is to get.
+/// Asks the provider to describe itself, to check the configuration that it is to get, and how it is.
 pub(crate) async fn load(
     decl: &ProviderDecl,
     component: Arc<Prepared>,
@@ -32,16 +35,86 @@ pub(crate) async fn load(
         }
     }
     let asked = asks_for_config(component.describe(&decl.id, limits).await?);
-    let config = config.or(decl.config.as_ref()).filter(|_| asked);
-    if let Some(config) = config {
-        let verdict = component.validate_config(&decl.id, config, limits).await;
-        verdict.map_err(|e| e.hint(format!("set providers.{}.config in the bindings", decl.id)))?;
+    let mut advice = Vec::new();
+    if config.is_some() && !asked {
+        let message = format!("provider {} does not ask for a configuration, and so gets none", decl.id);
+        let hint = format!("remove providers.{}.config from the bindings", decl.id);
+        advice.push(Error::new(Code::ProviderConfig, message).hint(hint));
     }
+    let config = config.or(decl.config.as_ref()).filter(|_| asked);
+    if asked {
+        let verdict = component.validate_config(&decl.id, config.unwrap_or(&json!({})), limits).await;
+        let verdict = verdict.map_err(|e| e.hint(format!("set providers.{}.config in the bindings", decl.id)));
+        match (config, verdict) {
+            (_, Ok(())) => {}
+            (Some(_), Err(error)) => return Err(error),
+            (None, Err(error)) => advice.push(error),
+        }
+    }
+    advice.extend(unwell(&decl.id, component.healthcheck(&decl.id, limits).await));
     let provider = Provider { component, component_id: decl.component.clone(), config: config.cloned() };
-    Ok(LoadedProvider { provider, ops: (!ops.is_empty()).then_some(ops) })
+    Ok(LoadedProvider { provider, ops: (!ops.is_empty()).then_some(ops), advice })
 }
 
 /// A provider asks for its configuration by describing it, as `config_schema` or `config_schema_ref`.
 fn asks_for_config(description: &Value) -> bool {
     ["config_schema", "config_schema_ref"].iter().any(|key| description.get(key).is_some_and(|v| !v.is_null()))
+}
+
+/// What is wrong with a provider by its healthcheck: it says so, or the check itself failed.
+fn unwell(id: &str, health: Result<Value>) -> Option<Error> {
+    let hint = format!("flows that call {id} may fail; see its component's documentation");
+    match health {
+        Ok(health) if is_well(&health) => None,
+        Ok(health) => {
+            let said = clip(&health.to_string());
+            Some(
+                Error::new(Code::ProviderUnhealthy, format!("provider {id} says that it is not well: {said}"))
+                    .hint(hint),
+            )
+        }
+        Err(cause) => {
+            let error = Error::new(Code::ProviderUnhealthy, format!("provider {id} cannot say how it is"));
+            Some(error.hint(hint).with_details(vec![cause]))
+        }
+    }
+}
+
+/// Only what says that the provider is unwell counts: no published provider has to say that it is well.
+fn is_well(health: &Value) -> bool {
+    let denied = health == &Value::Bool(false)
+        || ["ok", "healthy"].iter().any(|key| health.get(*key) == Some(&Value::Bool(false)));
+    let status = health.get("status").and_then(Value::as_str);
+    !denied && status.is_none_or(|status| ["ok", "healthy"].iter().any(|well| status.eq_ignore_ascii_case(well)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_says_so_is_unwell() {
+        for health in [
+            json!(null),
+            json!(true),
+            json!({}),
+            json!("alive"),
+            json!({ "status": "ok" }),
+            json!({ "status": "Healthy", "ok": true }),
+            json!({ "healthy": true, "status": 200 }),
+        ] {
+            assert!(unwell("p", Ok(health.clone())).is_none(), "{health}");
+        }
+        for health in [
+            json!(false),
+            json!({ "ok": false }),
+            json!({ "healthy": false, "status": "ok" }),
+            json!({ "status": "degraded" }),
+        ] {
+            let error = unwell("p", Ok(health.clone())).unwrap();
+            assert!(error.message().contains(&health.to_string()), "{error}");
+        }
+        let cause = Error::new(Code::GuestTrap, "trapped");
+        assert_eq!(unwell("p", Err(cause)).unwrap().details()[0].code(), Code::GuestTrap);
+    }
 }

@@ -1,6 +1,6 @@
 //! A node that answers its input, or fails.
 
-use node_kit::{Failure, Operation, Operations, Value};
+use node_kit::{Failure, Operation, Operations, Value, json, number};
 
 struct EchoNode;
 
@@ -10,6 +10,7 @@ impl Operations for EchoNode {
         ("echo", "Answers its input"),
         ("fail", "Fails for good"),
         ("fail-retryable", "Fails in a way that another attempt may mend"),
+        ("fail-until", "Fails so until the attempt `attempt`, and then answers which one it was"),
     ];
 
     fn call(op: &str, input: Value) -> Result<Value, Failure> {
@@ -17,6 +18,14 @@ impl Operations for EchoNode {
             "fail" => Err(Failure::new("refused", "it was asked to fail")),
             "fail-retryable" => Err(Failure::new("busy", "it was asked to fail for now").retryable(1)),
             _ => Ok(input),
+        }
+    }
+
+    fn attempt(op: &str, input: Value, attempt: u32) -> Result<Value, Failure> {
+        match op {
+            "fail-until" if u64::from(attempt) < number(&input, "attempt", 1) => Self::call("fail-retryable", input),
+            "fail-until" => Ok(json!({ "attempt": attempt })),
+            _ => Self::call(op, input),
         }
     }
 }

@@ -40,6 +40,11 @@ pub trait Operations {
 
     /// Carries out the operation `op` of [`Self::ALL`].
     fn call(op: &str, input: Value) -> Result<Value, Failure>;
+
+    /// The same for guests that care which attempt it is, from 1 on.
+    fn attempt(op: &str, input: Value, _attempt: u32) -> Result<Value, Failure> {
+        Self::call(op, input)
+    }
 }
 
 /// Why an operation fails.
@@ -102,7 +107,7 @@ impl<O: Operations> Guest for Node<O> {
             return Err(Failure::new("unknown_op", format!("`{}` has no operation `{op}`", O::NAME)).into());
         }
         let input = decode(&envelope.payload_cbor).map_err(NodeError::from)?;
-        let output = O::call(&op, input).map_err(NodeError::from)?;
+        let output = O::attempt(&op, input, envelope.attempt).map_err(NodeError::from)?;
         Ok(InvocationResult { ok: true, output_cbor: encode(&output), output_metadata_cbor: None })
     }
 }
