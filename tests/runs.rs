@@ -1,5 +1,6 @@
 //! Runs through the public API: replies, waits, sub-flows, limits, failures. No component is needed for these.
 
+#[cfg(test)]
 mod common;
 
 use std::sync::Arc;
