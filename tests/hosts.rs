@@ -1,5 +1,5 @@
 //! Hosts and their packs through the public API: what one broken flow, one hostile guest or one tenant does to the
-//! others, and what a tenant's packs see of each other.
+//! others, what a tenant's packs see of each other, and how what would go on for ever ends.
 
 #[cfg(test)]
 mod common;
@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use common::{Sources, event, host_of, host_with, say, texts};
 use greentic_runner_host::run::event::{Event, FlowChoice};
 use greentic_runner_host::session::SessionKey;
+use greentic_runner_host::store::{MemoryStore, Store};
 use greentic_runner_host::{Code, HostBuilder, HostConfig, RunnerHost};
 use serde_json::json;
 
@@ -79,21 +80,22 @@ async fn host_of_tenants(tenants: &[(&str, &Sources)]) -> RunnerHost {
     host
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_looping_guest_ends_within_its_tenants_limits_while_the_others_go_on() {
     let spin = Sources::of_flow("{ id: spin, type: messaging, nodes: { a: { spinner: {}, operation: spin-call } } }")
         .component("spinner", "spinning");
     let echo = Sources::of_flow("{ id: echo, type: messaging, nodes: { a: { echo: '{{in}}', operation: echo } } }")
         .component("echo", "echo-node");
-    let host = host_of_tenants(&[("{ tenant: evil, limits: { timeout: 400ms } }", &spin), ("tenant: t", &echo)]).await;
+    let host = host_of_tenants(&[("{ tenant: evil, limits: { timeout: 2s } }", &spin), ("tenant: t", &echo)]).await;
     let attack = Event {
         tenant: Arc::from("evil"),
         session: SessionKey::of(["evil", "test", "s"]),
         ..event("s", json!({ "text": "go" }))
     };
     let attack = host.submit(attack).await.unwrap();
-    assert_eq!(host.counts().await.unwrap().events, 1);
     let mut attack = tokio::spawn(attack.outcome());
+    assert_eq!(texts(&say(&host, "s", "first").await.unwrap()), ["first"]);
+    assert!(!attack.is_finished(), "the neighbour is answered while the guest loops");
     for n in 0..20 {
         let text = format!("n{n}");
         assert_eq!(texts(&say(&host, "s", &text).await.unwrap()), [text]);
@@ -199,4 +201,84 @@ fn a_host_needs_tenants_and_each_only_once() {
     let two = HostBuilder::new().with_memory_store().with_config(config("b")).with_config(config("a")).build().unwrap();
     let tenants: Vec<_> = two.tenant_configs().iter().map(|config| config.tenant().to_string()).collect();
     assert_eq!(tenants, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn flows_call_each_other_only_so_deep() {
+    let calling = |id: &str, other: &str, kind: &str| {
+        format!(
+            "
+id: {id}
+type: {kind}
+nodes:
+  a:
+    emit.log: '{{{{in}}}}'
+    routing: [{{ condition: 'in.text == \"stop\"', to: end }}, {{ to: b }}]
+  b:
+    flow.call: {{ flow_id: {other}, input: '{{{{entry}}}}' }}
+  end:
+    emit.response: {{ text: stopped }}
+"
+        )
+    };
+    let pack = Sources::of_flow(&calling("one", "two", "messaging")).file("two.ygtc", &calling("two", "one", "job"));
+    let bindings = "{ tenant: t, limits: { call_depth: 4 } }";
+    let host = host_of(bindings, &pack, |b| b.with_memory_store()).await.unwrap();
+    let error = say(&host, "s", "x").await.unwrap_err();
+    assert_eq!(error.code(), Code::CallDepth);
+    assert!(error.to_string().contains("limits.call_depth"), "{error}");
+    let counts = host.counts().await.unwrap();
+    assert_eq!((counts.events, counts.dead), (0, 1));
+    assert_eq!(texts(&say(&host, "s", "stop").await.unwrap()), ["stopped"]);
+}
+
+#[tokio::test]
+async fn a_run_holds_only_so_much() {
+    let flow = "
+id: f
+type: messaging
+nodes:
+  a:
+    emit.log: { text: '{{in.text}}' }
+    routing: [{ to: b }]
+  b:
+    emit.log: { text: '{{node.a.text}}' }
+    routing: [{ to: c }]
+  c:
+    emit.response: { text: small enough }
+";
+    let bindings = "{ tenant: t, limits: { run_bytes: 2KiB } }";
+    let host = host_of(bindings, &Sources::of_flow(flow), |b| b.with_memory_store()).await.unwrap();
+    assert_eq!(texts(&say(&host, "s", "hi").await.unwrap()), ["small enough"]);
+    let error = say(&host, "s", &"x".repeat(1500)).await.unwrap_err();
+    assert_eq!(error.code(), Code::RunTooLarge);
+    assert!(error.to_string().contains("limits.run_bytes"), "{error}");
+    assert_eq!(host.counts().await.unwrap().dead, 1);
+}
+
+#[tokio::test]
+async fn a_repeated_event_whose_outcome_is_no_longer_known_is_said_to_be_one() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let mut one = event("s", json!({ "text": "hi" }));
+    one.dedupe = Some("t/test/1".to_owned());
+    let waiting = "
+id: ask
+type: messaging
+nodes:
+  wait: { session.wait: {}, routing: [{ to: end }] }
+  end: { emit.response: { text: '{{in.text}}' } }
+";
+    let pack = Sources::of_flow(waiting);
+    let first = host_of("tenant: t", &pack, |b| b.with_store(Arc::clone(&store))).await.unwrap();
+    let accepted = first.submit(one.clone()).await.unwrap();
+    let event = accepted.event;
+    accepted.outcome().await.unwrap();
+    first.stop().await.unwrap();
+
+    let second = host_of("tenant: t", &pack, |b| b.with_store(store)).await.unwrap();
+    let again = second.submit(one).await.unwrap();
+    assert!(again.duplicate);
+    assert_eq!(again.event, event);
+    assert_eq!(again.outcome().await.unwrap_err().code(), Code::DuplicateEvent);
+    assert_eq!(second.counts().await.unwrap().waits, 1, "it did not run again");
 }
