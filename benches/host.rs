@@ -3,6 +3,14 @@
 //! Compare with `invoke`: the difference between `host/1 provider.invoke` and `invoke/ours` is the flow, the run and
 //! the (memory) store. A flow of 50 nodes must cost about 50 times a node, not more.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark fails by panicking"
+)]
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::path::Path;

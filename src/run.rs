@@ -5,7 +5,7 @@
 //! platform's format.
 //!
 //! An event is accepted (stored) by [`lanes::Lanes::submit`]. A lane works on its events one after another: it
-//! claims the oldest, [`executor`] loads or starts its run, executes nodes ([`node`]), stores a checkpoint between
+//! claims the oldest, [`executor`] loads or starts its run, executes nodes (`node`), stores a checkpoint between
 //! effects, and completes or fails the event in one transaction.
 
 pub mod event;

@@ -4,6 +4,14 @@
 //! The test starts itself as a child process (`CRASH_CHILD`); the child wraps the real store in one that aborts the
 //! process at the n-th transaction. The host itself knows nothing of this.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,13 @@
 //! Runs through the public API: replies, waits, sub-flows, limits, failures. No component is needed for these.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
 #[cfg(test)]
 mod common;
 

@@ -1,3 +1,5 @@
+//! The quick start of the README; run it in this directory.
+
 use greentic_runner_host::{Activity, HostBuilder, HostConfig};
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

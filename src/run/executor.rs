@@ -38,7 +38,7 @@ pub struct Services {
 /// How an event ended, and so how it is to be ended in the store.
 pub(super) enum Ended {
     /// It went well.
-    Well(Outcome, Completion),
+    Well(Box<(Outcome, Completion)>),
     /// It failed for good. The wait of `ends`, if any, ends with it.
     Badly { error: Error, ends: Option<RunId> },
 }
@@ -106,7 +106,7 @@ impl<'a> Execution<'a> {
     /// Executes the event to its end. The store is left to be told of the end by the caller.
     pub(super) async fn execute(mut self) -> Ended {
         match self.work().await {
-            Ok((outcome, completion)) => Ended::Well(outcome, completion),
+            Ok((outcome, completion)) => Ended::Well(Box::new((outcome, completion))),
             Err(error) => {
                 let (code, message) = (error.code().to_string(), error.message().to_owned());
                 self.tell(What::Failed { code, message });

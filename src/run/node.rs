@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::abi::Prepared;
-use crate::abi::call::{Answer, Call, CallFailure, HostCall};
+use crate::abi::call::{Answer, Call, CallFailure, HostCall, add_config};
 use crate::capabilities::scope::Scope;
 use crate::capabilities::state_view::{Overlay, StateView};
 use crate::engine::limits::Limits;
@@ -91,17 +91,6 @@ pub(super) async fn component(
     let request = Request { side: Side::Component(component), op: &call.op, input: call.input.render(vars)? };
     let called = attempts(env, node, &request).await;
     called.map_error(call.err_map.as_ref(), vars, &request.input)
-}
-
-/// The provider's configuration goes in as `config`, never over a key that the flow set.
-fn add_config(input: &mut Value, config: Option<&Value>) {
-    let Some(config) = config else { return };
-    if input.is_null() {
-        *input = json!({});
-    }
-    if let Value::Object(map) = input {
-        map.entry("config").or_insert_with(|| config.clone());
-    }
 }
 
 fn done(payload: Value) -> NodeOutput {
@@ -228,16 +217,5 @@ mod tests {
         assert!((200..=250).contains(&(second.as_millis() as u64)), "{second:?}");
         assert_eq!(pause(retry, 3, None, "k"), None);
         assert!(pause(retry, 1, Some(3_600_000), "k").unwrap() <= LONGEST_PAUSE.mul_f64(1.25));
-    }
-
-    #[test]
-    fn config_never_replaces_what_the_flow_set() {
-        let config = json!({ "unit": "C" });
-        let mut input = json!({ "config": 1 });
-        add_config(&mut input, Some(&config));
-        assert_eq!(input, json!({ "config": 1 }));
-        let mut input = Value::Null;
-        add_config(&mut input, Some(&config));
-        assert_eq!(input, json!({ "config": { "unit": "C" } }));
     }
 }

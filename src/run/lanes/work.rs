@@ -57,7 +57,8 @@ impl Lanes {
     async fn end(&self, claim: &Claim, ended: Ended, caller: Option<Caller>) -> Result<bool> {
         let store = &self.services.store;
         let (outcome, more) = match ended {
-            Ended::Well(outcome, completion) => {
+            Ended::Well(done) => {
+                let (outcome, completion) = *done;
                 let stored = self.insist(|| store.complete(&claim.token, completion.clone())).await;
                 (Ok(outcome), stored)
             }
