@@ -19,7 +19,11 @@ const NUMBERS: &[&str] = &["a", "one", "two", "three", "four", "five", "six", "s
 
 /// The words of a text in lower case.
 pub fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase).take(200).collect()
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .take(200)
+        .collect()
 }
 
 /// What a text orders, as sku and quantity: "two espressos and a croissant".

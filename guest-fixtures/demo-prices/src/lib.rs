@@ -55,19 +55,17 @@ impl Guest for Prices {
     }
 
     fn invoke(op: String, input_json: Vec<u8>) -> InvokeResult {
-        let answer = serde_json::from_slice(&input_json)
-            .map_err(|error| error.to_string())
-            .and_then(|input: Value| {
-                let config = Config::read(input.get("config").unwrap_or(&Value::Null))?;
-                match op.as_str() {
-                    "menu" => Ok(menu(&config)),
-                    "quote" => quote(&config, &input),
-                    other => Err(format!("no operation `{other}`")),
-                }
-            });
-        bytes(&answer.unwrap_or_else(|message| {
-            json!({ "ok": false, "error": { "code": "bad_input", "message": message, "retryable": false } })
-        }))
+        let answer = serde_json::from_slice(&input_json).map_err(|error| error.to_string()).and_then(|input: Value| {
+            let config = Config::read(input.get("config").unwrap_or(&Value::Null))?;
+            match op.as_str() {
+                "menu" => Ok(menu(&config)),
+                "quote" => quote(&config, &input),
+                other => Err(format!("no operation `{other}`")),
+            }
+        });
+        bytes(&answer.unwrap_or_else(
+            |message| json!({ "ok": false, "error": { "code": "bad_input", "message": message, "retryable": false } }),
+        ))
     }
 }
 
