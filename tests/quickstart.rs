@@ -56,6 +56,40 @@ fn the_example_prints_what_the_readme_says() {
     }
 }
 
+/// The commands of the README's terminal session, run one after another in an empty directory, print what it shows.
+#[test]
+fn the_first_minute_on_the_terminal_is_as_shown() {
+    let session = blocks("console").into_iter().find(|block| block.contains("pack new")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut commands = session.split("$ greentic-runner ").skip(1).peekable();
+    assert!(commands.peek().is_some());
+    for command in commands {
+        let (line, shown) = command.split_once('\n').unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_greentic-runner"))
+            .args(words(line))
+            .current_dir(dir.path())
+            .env_remove("GREENTIC_DATA_DIR")
+            .env_remove("RUST_LOG")
+            .output()
+            .unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        let printed = String::from_utf8(printed).unwrap();
+        assert!(output.status.success(), "{line}: {printed}");
+        // What a command that only makes files says is not shown.
+        assert!(shown.is_empty() || printed == shown, "{line} prints {printed}, and the README shows {shown}");
+    }
+}
+
+/// The words of a command line in which only single quotes are used.
+fn words(line: &str) -> Vec<String> {
+    let quoted = line.split('\'').enumerate();
+    let words = quoted.flat_map(|(at, part)| match at % 2 {
+        0 => part.split_whitespace().map(str::to_owned).collect::<Vec<_>>(),
+        _ => vec![part.to_owned()],
+    });
+    words.collect()
+}
+
 /// Builds the example with the profile and into the directory that this test was built with.
 fn build() -> PathBuf {
     let deps = std::env::current_exe().unwrap();
