@@ -1,6 +1,6 @@
 //! A node that answers its input, or fails.
 
-use node_kit::{Failure, Operation, Operations, Value, json, number};
+use node_kit::{Attempt, Failure, Operation, Operations, Value, json, number};
 
 struct EchoNode;
 
@@ -10,6 +10,7 @@ impl Operations for EchoNode {
         ("echo", "Answers its input"),
         ("fail", "Fails for good"),
         ("fail-retryable", "Fails in a way that another attempt may mend"),
+        ("fail-with-key", "Fails so, with the idempotency key as its message"),
         ("fail-until", "Fails so until the attempt `attempt`, and then answers which one it was"),
     ];
 
@@ -21,10 +22,16 @@ impl Operations for EchoNode {
         }
     }
 
-    fn attempt(op: &str, input: Value, attempt: u32) -> Result<Value, Failure> {
+    fn attempt(op: &str, input: Value, attempt: &Attempt) -> Result<Value, Failure> {
         match op {
-            "fail-until" if u64::from(attempt) < number(&input, "attempt", 1) => Self::call("fail-retryable", input),
-            "fail-until" => Ok(json!({ "attempt": attempt })),
+            "fail-with-key" => {
+                let key = attempt.idempotency_key.as_deref().unwrap_or("none");
+                Err(Failure::new("busy", key).retryable(1))
+            }
+            "fail-until" if u64::from(attempt.number) < number(&input, "attempt", 1) => {
+                Self::call("fail-retryable", input)
+            }
+            "fail-until" => Ok(json!({ "attempt": attempt.number })),
             _ => Self::call(op, input),
         }
     }

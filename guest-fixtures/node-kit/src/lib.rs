@@ -41,10 +41,18 @@ pub trait Operations {
     /// Carries out the operation `op` of [`Self::ALL`].
     fn call(op: &str, input: Value) -> Result<Value, Failure>;
 
-    /// The same for guests that care which attempt it is, from 1 on.
-    fn attempt(op: &str, input: Value, _attempt: u32) -> Result<Value, Failure> {
+    /// The same for guests that care which attempt it is.
+    fn attempt(op: &str, input: Value, _attempt: &Attempt) -> Result<Value, Failure> {
         Self::call(op, input)
     }
+}
+
+/// Which attempt a call is.
+pub struct Attempt {
+    /// Counts from 1.
+    pub number: u32,
+    /// The same for all attempts at a step.
+    pub idempotency_key: Option<String>,
 }
 
 /// Why an operation fails.
@@ -107,7 +115,8 @@ impl<O: Operations> Guest for Node<O> {
             return Err(Failure::new("unknown_op", format!("`{}` has no operation `{op}`", O::NAME)).into());
         }
         let input = decode(&envelope.payload_cbor).map_err(NodeError::from)?;
-        let output = O::attempt(&op, input, envelope.attempt).map_err(NodeError::from)?;
+        let attempt = Attempt { number: envelope.attempt, idempotency_key: envelope.ctx.idempotency_key };
+        let output = O::attempt(&op, input, &attempt).map_err(NodeError::from)?;
         Ok(InvocationResult { ok: true, output_cbor: encode(&output), output_metadata_cbor: None })
     }
 }

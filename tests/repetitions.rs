@@ -1,0 +1,169 @@
+//! What is repeated when the store fails under a run: at most one call, under the same idempotency key, and nothing in
+//! the store twice.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+#[cfg(test)]
+mod common;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use common::{Sources, host_of, say, texts, waits};
+use greentic_runner_host::clock::Timestamp;
+use greentic_runner_host::id::Id;
+use greentic_runner_host::run::trace::{Observer, TraceEvent, What};
+use greentic_runner_host::store::memory::MemoryStore;
+use greentic_runner_host::store::{
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, NewEvent,
+    ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+};
+use greentic_runner_host::{Code, Error, Result};
+
+/// A store of which one transaction fails, as on a disk that is full for a moment.
+struct Flaky {
+    real: MemoryStore,
+    fails: fn(&str, u32) -> bool,
+    seen: AtomicU32,
+}
+
+impl Flaky {
+    fn new(fails: fn(&str, u32) -> bool) -> Arc<Self> {
+        Arc::new(Self { real: MemoryStore::default(), fails, seen: AtomicU32::new(0) })
+    }
+
+    /// `fails` is asked with the transaction and how many of the failing kind came before.
+    fn point(&self, transaction: &str) -> Result<()> {
+        if !matches!(transaction, "checkpoint" | "complete") {
+            return Ok(());
+        }
+        let before = self.seen.fetch_add(1, Ordering::SeqCst);
+        match (self.fails)(transaction, before) {
+            true => Err(Error::new(Code::StoreFull, "no space left for a moment")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl StateReader for Flaky {
+    async fn state_get(&self, scope: &StateScope, key: &str) -> Result<Option<Bytes>> {
+        self.real.state_get(scope, key).await
+    }
+}
+
+macro_rules! flaky {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
+        #[async_trait]
+        impl Store for Flaky {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$result> {
+                self.point(stringify!($name))?;
+                self.real.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+flaky! {
+    accept(event: NewEvent) -> Accepted;
+    claim(lane: &Lane, now: Timestamp, lease: Duration) -> Option<Claim>;
+    idle_lanes(now: Timestamp, lease: Duration, limit: usize, wanted: &LaneFilter<'_>) -> Vec<Lane>;
+    load_wait(claim: &ClaimToken, run: RunId) -> Option<StoredRun>;
+    checkpoint(claim: &ClaimToken, checkpoint: Checkpoint) -> ();
+    complete(claim: &ClaimToken, completion: Completion) -> bool;
+    fail(claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> bool;
+    release(claim: &ClaimToken) -> ();
+    replies(route: &ReplyRoute, after: u64, limit: usize) -> Vec<StoredReply>;
+    dead_letters(tenant: Option<&Id>, limit: usize) -> Vec<DeadLetter>;
+    sweep(now: Timestamp, keep: Duration) -> u64;
+    counts() -> Counts;
+}
+
+/// The errors of the node `key`: each names the idempotency key that the component saw.
+#[derive(Default)]
+struct Keys(Mutex<Vec<String>>);
+
+impl Observer for Keys {
+    fn observe(&self, event: &TraceEvent) {
+        if let What::Node { node, error: Some(error), .. } = &event.what
+            && **node == *"key"
+        {
+            self.0.lock().unwrap().push(error.clone());
+        }
+    }
+}
+
+fn pack(flow: &str) -> Sources {
+    Sources::of_flow(flow).component("counter", "stateful-counter").component("echo", "echo-node")
+}
+
+const COUNT: &str = "
+id: count
+type: messaging
+nodes:
+  first:
+    counter: { operation: bump }
+    routing: [{ to: key }]
+  key:
+    echo: { operation: fail-with-key }
+    retry: { max_attempts: 1 }
+    err_map: { mapped: true }
+    routing: [{ to: second }]
+  second:
+    counter: { operation: bump }
+    routing: [{ to: tell }]
+  tell:
+    emit.response: { text: 'visits {{node.second.count}}' }
+";
+
+#[tokio::test]
+async fn a_call_that_is_repeated_after_a_failed_checkpoint_has_its_old_key() {
+    let store = Flaky::new(|transaction, before| transaction == "checkpoint" && before == 1);
+    let keys = Arc::new(Keys::default());
+    let pack = pack(COUNT);
+    let host = host_of("tenant: t", &pack, |b| b.with_store(store).with_observer(Arc::clone(&keys) as _));
+    let host = host.await.unwrap();
+    assert_eq!(texts(&say(&host, "s", "go").await.unwrap()), ["visits 2"], "nothing stored happens twice");
+    let keys = keys.0.lock().unwrap().clone();
+    assert_eq!(keys.len(), 2, "the call was repeated");
+    assert_eq!(keys[0], keys[1]);
+    let counts = host.counts().await.unwrap();
+    assert_eq!((counts.events, counts.runs, counts.dead), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn an_end_that_the_store_refuses_for_a_moment_is_stored_a_moment_later() {
+    let store = Flaky::new(|transaction, before| transaction == "complete" && before < 4);
+    let host = host_of("tenant: t", &pack(COUNT), |b| b.with_store(store)).await.unwrap();
+    assert_eq!(texts(&say(&host, "s", "go").await.unwrap()), ["visits 2"]);
+    assert_eq!(texts(&say(&host, "s", "again").await.unwrap()), ["visits 4"]);
+}
+
+#[tokio::test]
+async fn two_events_that_resume_the_same_wait_have_keys_of_their_own() {
+    let flow = "
+id: f
+type: messaging
+nodes:
+  wait:
+    session.wait: {}
+    routing: [{ to: key }]
+  key:
+    echo: { operation: fail-with-key }
+    retry: { max_attempts: 1 }
+";
+    let keys = Arc::new(Keys::default());
+    let pack = pack(flow);
+    let host = host_of("tenant: t", &pack, |b| b.with_memory_store().with_observer(Arc::clone(&keys) as _));
+    let host = host.await.unwrap();
+    assert!(waits(&say(&host, "s", "hi").await.unwrap()));
+    for _ in 0..2 {
+        assert_eq!(say(&host, "s", "answer").await.unwrap_err().code(), Code::ComponentFailed);
+        assert_eq!(host.counts().await.unwrap().waits, 1, "what may pass by itself may be tried again");
+    }
+    let keys = keys.0.lock().unwrap().clone();
+    assert_eq!(keys.len(), 2);
+    assert_ne!(keys[0], keys[1]);
+}
