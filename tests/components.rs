@@ -67,7 +67,7 @@ async fn a_node_names_its_operations() {
     node.component_callable().unwrap();
     assert_eq!(
         node.component_ops("echo-node", &rig.limits).await.unwrap(),
-        ["echo", "fail", "fail-retryable", "fail-until"]
+        ["echo", "fail", "fail-retryable", "fail-with-key", "fail-until"]
     );
     assert_eq!(node.provider_callable().unwrap_err().code(), Code::ExportMissing);
     let null = rig.call(&node, scope("t", "s"), "echo", &json!(null)).await.unwrap();
