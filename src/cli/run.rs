@@ -8,17 +8,15 @@ use serde_json::{Value, json};
 
 use crate::cli::progress::{self, Progress};
 use crate::cli::report;
-use crate::cli::session::{Chat, chat};
+use crate::cli::session::{Chat, chat, event, reply_text};
 use crate::cli::sources::{ComponentArgs, DataArgs, InputArgs};
 use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
-use crate::host::activity::{check_session, part};
+use crate::host::activity::check_session;
 use crate::host::{HostBuilder, RunnerHost};
-use crate::id::{self, Id};
+use crate::id;
 use crate::pack::model::{Pack, PackForm};
-use crate::run::event::{Event, FlowChoice, ReplyTo};
 use crate::run::outcome::{Outcome, Status};
-use crate::session::SessionKey;
 use crate::tenant::load;
 
 /// Run a pack's flow: one event with --input, a chat on a terminal without
@@ -145,37 +143,4 @@ fn outcome_json(outcome: &Outcome, session: &str) -> Value {
         }
     }
     out
-}
-
-/// The event of a message or input of this command line.
-pub(super) fn event(chat: &Chat, input: Value) -> Result<Event> {
-    Ok(Event {
-        tenant: id::parse("tenant", &chat.tenant)?,
-        pack: None,
-        flow: match &chat.flow {
-            Some(flow) => FlowChoice::Id(id::parse("flow id", flow)?),
-            None => FlowChoice::Default,
-        },
-        session: SessionKey::of([&chat.tenant, "session", &chat.session]),
-        user: chat.user.as_deref().map(|user| part("user", user).map(Id::from)).transpose()?,
-        provider: None,
-        dedupe: None,
-        input,
-        reply_to: ReplyTo::Caller,
-        correlation_id: uuid::Uuid::new_v4().to_string(),
-    })
-}
-
-/// A reply as people read it: its text, else its JSON.
-pub(super) fn reply_text(reply: &Value) -> String {
-    match reply {
-        Value::String(text) => text.clone(),
-        other => other.get("text").and_then(Value::as_str).map_or_else(|| other.to_string(), str::to_owned),
-    }
-}
-
-/// Whether an error ends a chat, rather than one message of it.
-pub(super) fn ends_chat(error: &Error) -> bool {
-    use crate::error::Kind;
-    matches!(error.code().kind(), Kind::Unavailable | Kind::Internal)
 }

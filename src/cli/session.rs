@@ -9,10 +9,13 @@ use rustyline::error::ReadlineError;
 use serde_json::{Value, json};
 
 use crate::cli::report;
-use crate::cli::run::{ends_chat, event, reply_text};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Kind, Result};
 use crate::host::RunnerHost;
+use crate::host::activity::part;
+use crate::id::{self, Id};
+use crate::run::event::{Event, FlowChoice, ReplyTo};
 use crate::run::outcome::Status;
+use crate::session::SessionKey;
 
 /// Who talks to which flow.
 #[derive(Debug)]
@@ -21,6 +24,33 @@ pub(super) struct Chat {
     pub(super) session: String,
     pub(super) flow: Option<String>,
     pub(super) user: Option<String>,
+}
+
+/// The event of a message or another input.
+pub(super) fn event(chat: &Chat, input: Value) -> Result<Event> {
+    Ok(Event {
+        tenant: id::parse("tenant", &chat.tenant)?,
+        pack: None,
+        flow: match &chat.flow {
+            Some(flow) => FlowChoice::Id(id::parse("flow id", flow)?),
+            None => FlowChoice::Default,
+        },
+        session: SessionKey::of([&chat.tenant, "session", &chat.session]),
+        user: chat.user.as_deref().map(|user| part("user", user).map(Id::from)).transpose()?,
+        provider: None,
+        dedupe: None,
+        input,
+        reply_to: ReplyTo::Caller,
+        correlation_id: uuid::Uuid::new_v4().to_string(),
+    })
+}
+
+/// A reply as people read it: its text, else its JSON.
+pub(super) fn reply_text(reply: &Value) -> String {
+    match reply {
+        Value::String(text) => text.clone(),
+        other => other.get("text").and_then(Value::as_str).map_or_else(|| other.to_string(), str::to_owned),
+    }
 }
 
 /// Talks until the end of the input (Ctrl-D) or Ctrl-C.
@@ -110,6 +140,11 @@ async fn read_line(editor: Option<DefaultEditor>) -> Result<(Typed, DefaultEdito
 
 fn terminal(error: ReadlineError) -> Error {
     Error::new(Code::Io, format!("the terminal cannot be used: {error}")).hint("give the message with --input")
+}
+
+/// Whether an error ends a chat, rather than one message of it.
+fn ends_chat(error: &Error) -> bool {
+    matches!(error.code().kind(), Kind::Unavailable | Kind::Internal)
 }
 
 #[cfg(test)]
