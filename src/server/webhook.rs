@@ -62,20 +62,23 @@ pub(super) async fn receive(
     respond(&status, replies)
 }
 
-/// What the flow made of the request. A repetition of a request that has its result already gets that.
+/// What the flow made of the request. A repetition shares the outcome of the request that it repeats; when nobody knows
+/// that any more, the stored replies tell it.
 async fn outcome(app: &App, submitted: Submitted, reply_to: &ReplyTo) -> Result<(Status, Vec<Value>)> {
-    if let (true, ReplyTo::Route(route)) = (submitted.duplicate, reply_to) {
-        let stored = app.backend.replies(route, 0, MOST_REPLIES).await?;
-        if !stored.is_empty() {
-            let replies: Result<Vec<Value>, _> = stored.iter().map(|r| serde_json::from_slice(&r.payload)).collect();
-            let unreadable = |e| Error::new(Code::StoreFormat, format!("a stored reply is not JSON: {e}"));
-            return Ok((Status::Completed, replies.map_err(unreadable)?));
-        }
-    }
     match tokio::time::timeout(app.options.limits.answer_timeout, submitted.outcome).await {
+        Ok(Err(unknown)) if unknown.code() == Code::DuplicateEvent => stored(app, reply_to).await?.ok_or(unknown),
         Ok(outcome) => outcome.map(|outcome| (outcome.status, outcome.replies)),
         Err(_) => Err(Error::new(Code::DeadlinePassed, "the flow goes on, but its caller has waited long enough")),
     }
+}
+
+/// The replies that are stored for a request, if there are any.
+async fn stored(app: &App, reply_to: &ReplyTo) -> Result<Option<(Status, Vec<Value>)>> {
+    let ReplyTo::Route(route) = reply_to else { return Ok(None) };
+    let stored = app.backend.replies(route, 0, MOST_REPLIES).await?;
+    let replies: Result<Vec<Value>, _> = stored.iter().map(|r| serde_json::from_slice(&r.payload)).collect();
+    let replies = replies.map_err(|e| Error::new(Code::StoreFormat, format!("a stored reply is not JSON: {e}")))?;
+    Ok((!replies.is_empty()).then_some((Status::Completed, replies)))
 }
 
 fn respond(status: &Status, replies: Vec<Value>) -> Result<Response, Problem> {
