@@ -67,7 +67,7 @@ impl RunnerHost {
         if woken > 0 {
             tracing::info!(sessions = woken, "going on with what was accepted before");
         }
-        let task = housekeeping::spawn(Arc::clone(&self.store), Arc::clone(&self.clock), Arc::clone(&self.lanes));
+        let task = housekeeping::spawn(&self.store, Arc::clone(&self.clock), &self.lanes);
         if let Some(old) = self.housekeeping.lock().replace(task) {
             old.abort();
         }
@@ -77,8 +77,11 @@ impl RunnerHost {
     /// Takes no further events, waits for what has begun, and unloads the packs. What does not end within 20 s is
     /// stored and goes on at the next start.
     pub async fn stop(&self) -> Result<()> {
-        if let Some(task) = self.housekeeping.lock().take() {
+        let housekeeping = self.housekeeping.lock().take();
+        if let Some(task) = housekeeping {
             task.abort();
+            // Ends as it was told to; what it held is free then.
+            let _ = task.await;
         }
         if !self.lanes.close(DRAIN).await {
             tracing::warn!("some events were not done in time; they go on at the next start");

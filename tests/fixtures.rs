@@ -35,6 +35,7 @@ const FIXTURES: &[Fixture] = &[
     node("deep-recursing", &[]),
     node("demo-desk", &[Grant::State]),
     node("echo-node", &[]),
+    node("failing", &[]),
     node("giant-results", &[]),
     node("kv-counter", &[Grant::Kv]),
     node("liar", &[Grant::State]),
@@ -46,6 +47,7 @@ const FIXTURES: &[Fixture] = &[
     node("spinning-start", &[]),
     node("stateful-counter", &[Grant::State]),
     node("trapping", &[]),
+    node("waiting-bot", &[Grant::State, Grant::Session]),
     Fixture {
         name: "empty",
         want: Want::Node,

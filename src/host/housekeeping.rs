@@ -15,11 +15,14 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// How long replies that nobody fetched, and dead letters, are kept.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
-pub(super) fn spawn(store: Arc<dyn Store>, clock: Arc<dyn Clock>, lanes: Arc<Lanes>) -> JoinHandle<()> {
+/// Works while the host lives; it keeps neither the host nor its store alive.
+pub(super) fn spawn(store: &Arc<dyn Store>, clock: Arc<dyn Clock>, lanes: &Arc<Lanes>) -> JoinHandle<()> {
+    let (store, lanes) = (Arc::downgrade(store), Arc::downgrade(lanes));
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(INTERVAL);
         loop {
             ticks.tick().await;
+            let (Some(store), Some(lanes)) = (store.upgrade(), lanes.upgrade()) else { return };
             if let Err(error) = once(&*store, &*clock, &lanes).await {
                 tracing::error!(code = %error.code(), "housekeeping failed: {error}");
             }
