@@ -61,6 +61,9 @@ pub struct Health {
 
 impl RunnerHost {
     /// Begins to take events, and takes up what an earlier process left undone.
+    ///
+    /// Use tokio's multi-thread runtime. On a current-thread one a component that computes takes turns with the
+    /// caller's own future, which may then wait for some hundred milliseconds.
     pub async fn start(&self) -> Result<()> {
         self.lanes.open();
         let woken = self.lanes.recover().await?;
