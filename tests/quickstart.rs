@@ -90,12 +90,13 @@ fn words(line: &str) -> Vec<String> {
     words.collect()
 }
 
-/// Builds the example with the profile and into the directory that this test was built with.
+/// Builds the example with the profile and into the directory that this test was built with; the whole workspace is
+/// selected as the tests' own command does, for other features would compile the engine once more.
 fn build() -> PathBuf {
     let deps = std::env::current_exe().unwrap();
     let profile_dir = deps.parent().and_then(Path::parent).unwrap().to_owned();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--example", "quickstart"]).current_dir(root());
+    cargo.args(["build", "--quiet", "--workspace", "--example", "quickstart"]).current_dir(root());
     if profile_dir.ends_with("release") {
         cargo.arg("--release");
     }

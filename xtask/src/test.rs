@@ -55,8 +55,11 @@ fn stages(runner: &Runner, args: &Args, missing: &[&Server]) -> Vec<Stage> {
     vec![tests, unverified, Stage::doc_tests()]
 }
 
-/// Where the tests about the feature `verify` are: in the files about packs, with `verify` in their names.
-const UNVERIFIED: &[&str] = &["--no-default-features", "--test", "pack*"];
+/// Where the tests about the feature `verify` are: in the files about packs, with `verify` in their names. The rest of
+/// the workspace is selected too, so that what is compiled already has the features that are asked for; not the fuzz
+/// targets, which would bring the feature back.
+const UNVERIFIED: &[&str] =
+    &["--workspace", "--exclude", "greentic-runner-fuzz", "--no-default-features", "--test", "pack*"];
 
 /// Says what is missing and counts the tests that cannot run without it.
 fn skips(runner: &Runner, missing: &[&Server]) -> Result<Vec<String>> {
