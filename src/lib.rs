@@ -4,6 +4,22 @@
 //! tenant and its flow, and the flow's nodes invoke sandboxed components through interfaces that are generated
 //! from the WIT files under `wit/`. A flow may wait for the next event of the same session and resume, also
 //! after a crash. `ARCHITECTURE.md` walks through the life of an event, of a pack and of an invocation.
+//!
+//! ```
+//! use greentic_runner_host::{Activity, HostBuilder, HostConfig};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> greentic_runner_host::Result<()> {
+//! let config = HostConfig::load_from_path("examples/quickstart/bindings/customera.yaml")?;
+//! let host = HostBuilder::new().with_config(config).with_memory_store().build()?;
+//! host.start().await?;
+//! host.load_pack("customera", "examples/quickstart/packs/customera/index.ygtc".as_ref()).await?;
+//! let replies = host.handle_activity("customera", Activity::text("hello").from_user("u-1")).await?;
+//! assert_eq!(replies[0].payload()["text"], "You said hello. What is your name?");
+//! host.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod abi;
 pub mod activity;
@@ -27,5 +43,15 @@ pub mod tenant;
 
 pub use activity::{Activity, ActivityKind};
 pub use config::HostConfig;
+pub use engine::EngineOptions;
+pub use engine::limits::Limits;
 pub use error::{Code, Error, Result};
-pub use host::{HostBuilder, RunnerHost};
+pub use host::{Health, HostBuilder, RunnerHost, TenantHandle};
+pub use ingress::IngressEnvelope;
+pub use pack::{LoadOptions, Pack};
+pub use run::event::{Event, FlowChoice, ReplyTo};
+pub use run::lanes::Submitted;
+pub use run::outcome::{Outcome, Status};
+pub use run::trace::{Observer, TraceEvent};
+pub use session::SessionKey;
+pub use store::Store;
