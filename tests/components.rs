@@ -52,7 +52,7 @@ async fn a_components_own_error_is_passed_on_whole() {
     let failure = rig.call(&node, scope("t", "s"), "fail-retryable", &json!({})).await.unwrap_err();
     assert_eq!(
         failure.value,
-        json!({"code": "busy", "message": "it was asked to fail for now", "retryable": true, "backoff_ms": 1})
+        json!({"code": "busy", "message": "it was asked to fail this once", "retryable": true, "backoff_ms": 1})
     );
     assert_eq!(failure.backoff_ms, Some(1));
     let failure = rig.call(&node, scope("t", "s"), "fail", &json!({})).await.unwrap_err();

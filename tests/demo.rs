@@ -16,7 +16,15 @@ struct Demo {
 }
 
 impl Demo {
+    /// Starts it on the embedded pack, or on the pack that `DEMO_PACK` names: one that was built anew and must behave
+    /// as the embedded one does.
     fn start(arguments: &[&str]) -> Self {
+        let pack = std::env::var("DEMO_PACK").ok();
+        let pack = pack.iter().flat_map(|pack| ["--pack", pack]);
+        Self::start_with(&pack.chain(arguments.iter().copied()).collect::<Vec<_>>())
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_greentic-runner"))
             .args(["demo", "--port", "0"])
             .args(arguments)
@@ -183,4 +191,15 @@ async fn with_a_directory_the_conversation_outlives_the_process() {
     chat.say("a cappuccino", 1).await;
     assert!(chat.transcript.contains("1 × Cappuccino: 3.60 EUR"), "{}", chat.transcript);
     assert!(chat.transcript.contains("resumed at wait_order"), "{}", chat.transcript);
+}
+
+#[tokio::test]
+async fn any_pack_can_be_talked_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let flow = "{ id: chat, type: messaging, nodes: { say: { emit.response: { text: 'You said {{in.text}}' } } } }";
+    std::fs::write(dir.path().join("index.ygtc"), flow).unwrap();
+    let demo = Demo::start_with(&["--pack", dir.path().to_str().unwrap()]);
+    let mut chat = demo.talk("c-1").await;
+    chat.say("hi", 1).await;
+    assert!(chat.transcript.contains("bot: You said hi"), "{}", chat.transcript);
 }

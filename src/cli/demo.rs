@@ -1,4 +1,4 @@
-//! `demo`: the embedded pack, a chat page, nothing to set up.
+//! `demo`: a chat page for one pack, the embedded one unless another is given; nothing to set up.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -32,6 +32,9 @@ const PORT: u16 = 8080;
 /// node, host call, wait and checkpoint. Nothing is kept when it ends, unless --data-dir says where.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// Talk to this pack instead of the one that comes with the program
+    #[arg(long, value_name = "PATH")]
+    pack: Option<PathBuf>,
     /// The port; 0 takes a free one [default: 8080, or a free one if that is taken]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
@@ -52,8 +55,12 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let host = Arc::new(builder.build()?);
     let backend = Arc::new(HostBackend::loopback(Arc::clone(&host), feed));
     let server = bind(args.port, &tenant, &backend).await?;
-    let pack = pack::load_bytes(Bytes::from_static(PACK), "demo.gtpack", &LoadOptions::default())?;
-    host.load(&tenant, pack).await?;
+    let options = LoadOptions::default();
+    let pack = match &args.pack {
+        Some(path) => pack::load(path, &options)?,
+        None => pack::load_bytes(Bytes::from_static(PACK), "demo.gtpack", &options)?,
+    };
+    host.load(&tenant, pack).await?.notes.iter().for_each(report::warn);
     host.start().await?;
     invite(server.address())?;
     server.run(stopped()).await;

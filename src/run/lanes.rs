@@ -237,12 +237,12 @@ impl Lanes {
                 Ok(Ok(false)) if self.is_still(&lane) => return,
                 Ok(Ok(false)) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(code = %error.code(), lane = %lane.0, "a session stopped for now: {error}");
+                    tracing::error!(code = %error.code(), lane = %lane.0, "a session is paused until its next event: {error}");
                     self.active.lock().remove(&lane);
                     return;
                 }
                 Err(_) => {
-                    tracing::error!(lane = %lane.0, "the host panicked; a session stopped for now");
+                    tracing::error!(lane = %lane.0, "the host panicked; a session is paused until its next event");
                     self.active.lock().remove(&lane);
                     return;
                 }

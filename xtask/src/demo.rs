@@ -1,8 +1,10 @@
 //! `cargo xtask demo`: the pack that `greentic-runner demo` embeds, from `demo/` and two guests.
 //!
 //! The pack is committed, so that a clone runs the demo without a WebAssembly compiler. Beside it stands which compiler
-//! made it: with the same one, `--check` demands the same bytes; with another, the demo's transcript, a test, is what
-//! vouches for it.
+//! made it: with the same one, `--check` demands the same bytes; with another, that the components have the same WIT
+//! and the demo's tests pass on the pack that was built now.
+
+mod surface;
 
 use std::env;
 use std::fs;
@@ -22,6 +24,9 @@ pub(crate) struct Args {
     /// Change nothing; fail if the committed pack is not what its sources give
     #[arg(long)]
     check: bool,
+    /// With --check: compare surface and behaviour even where the bytes can be compared
+    #[arg(long, requires = "check")]
+    behaviour: bool,
     #[command(flatten)]
     compiler: guests::Compiler,
 }
@@ -40,14 +45,28 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     let recorded = fs::read_to_string(&made_by).with_context(|| format!("{} cannot be read", made_by.display()))?;
-    if recorded.trim() != identity {
-        eprintln!("demo: the pack was made by {}, this is {identity}: its bytes are not compared", recorded.trim());
-        return Ok(());
+    if recorded.trim() == identity {
+        if fs::read(&built)? != fs::read(&pack)? {
+            bail!("{} is not what demo/ and the guests give; run `cargo xtask demo` and commit it", pack.display());
+        }
+        eprintln!("demo: {} is what its sources give", pack.display());
+        if !args.behaviour {
+            return Ok(());
+        }
+    } else {
+        eprintln!("demo: the pack was made by {}, this is {identity}: surface and behaviour count", recorded.trim());
     }
-    if fs::read(&built)? != fs::read(&pack)? {
-        bail!("{} is not what demo/ and the guests give; run `cargo xtask demo` and commit it", pack.display());
+    surface::compare(&pack, &built)?;
+    behaves(root, &built)
+}
+
+/// Runs the tests of the demo, its transcript among them, on the pack `built`.
+fn behaves(root: &Path, built: &Path) -> Result<()> {
+    let mut tests = Command::new(env!("CARGO"));
+    tests.current_dir(root).args(["test", "--workspace", "--locked", "--test", "demo"]).env("DEMO_PACK", built);
+    if !tests.status().context("cargo cannot be started")?.success() {
+        bail!("the demo's tests fail on {}", built.display());
     }
-    eprintln!("demo: {} is what its sources give", pack.display());
     Ok(())
 }
 

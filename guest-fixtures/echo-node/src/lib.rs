@@ -17,7 +17,7 @@ impl Operations for EchoNode {
     fn call(op: &str, input: Value) -> Result<Value, Failure> {
         match op {
             "fail" => Err(Failure::new("refused", "it was asked to fail")),
-            "fail-retryable" => Err(Failure::new("busy", "it was asked to fail for now").retryable(1)),
+            "fail-retryable" => Err(Failure::new("busy", "it was asked to fail this once").retryable(1)),
             _ => Ok(input),
         }
     }
