@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
+use wasmparser::{Validator, WasmFeatures};
 use wasmtime::component::Component;
 
 use super::artifacts::{self, Artifacts};
@@ -124,7 +125,7 @@ impl Task {
 
     fn rejected(&self, cause: &wasmtime::Error) -> Error {
         Error::new(Code::CompileFailed, format!("component {} cannot be compiled: {}", self.name, shown(cause)))
-            .hint("check it with `wasm-tools validate`; threads and 64-bit memories are not supported")
+            .hint(reason(&self.bytes))
     }
 
     fn too_large(&self, cause: &wasmtime::Error) -> Error {
@@ -134,6 +135,20 @@ impl Task {
         )
         .hint("build the component with smaller initial memories and tables, or run without the pool")
     }
+}
+
+/// What an author can do about a component that the engine rejects. It is validated once more for that, which is worth
+/// it: toolchains that turn the asynchronous ABI on by default are common.
+fn reason(bytes: &[u8]) -> &'static str {
+    const ASYNC: WasmFeatures =
+        WasmFeatures::CM_ASYNC.union(WasmFeatures::CM_ASYNC_STACKFUL).union(WasmFeatures::CM_MORE_ASYNC_BUILTINS);
+    let valid = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
+    let synchronous = WasmFeatures::default().difference(ASYNC);
+    if valid(synchronous.union(ASYNC)) && !valid(synchronous) {
+        return "it uses the asynchronous ABI of the component model, which no published interface needs and the host \
+                leaves off; build it without (componentize-qjs: --sync)";
+    }
+    "check it with `wasm-tools validate`; threads and 64-bit memories are not supported"
 }
 
 /// An error's text for messages: it may quote what the component holds.

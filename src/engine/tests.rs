@@ -171,6 +171,20 @@ async fn what_cannot_be_compiled_is_told_apart() {
     }
 }
 
+#[tokio::test]
+async fn the_asynchronous_abi_is_named_where_it_is_the_reason() {
+    let engine = Engine::new(options()).unwrap();
+    let lifted = r#"(component
+        (core module $m (func (export "f") (result i32) i32.const 0) (func (export "cb") (param i32 i32 i32) (result i32) i32.const 0))
+        (core instance $i (instantiate $m))
+        (func (export "f") async (canon lift (core func $i "f") async (callback (core func $i "cb")))))"#;
+    for (wat, named) in [(lifted, true), ("(component (core module (memory i64 1)))", false)] {
+        let error = compile(&engine, wat).await.unwrap_err();
+        assert_eq!(error.code(), Code::CompileFailed, "{error}");
+        assert_eq!(error.to_string().contains("asynchronous ABI"), named, "{error}");
+    }
+}
+
 #[test]
 fn the_ticker_ends_with_its_engine() {
     let engine = Engine::new(options()).unwrap();
