@@ -60,6 +60,11 @@ impl Reader<'_> {
     fn flow(&mut self, written: Written) -> Option<FlowDoc> {
         let Written { mut top, nodes } = written;
         let origin = Location { file: self.file.to_owned(), position: None };
+        if let Some(list @ Placed { value: Nodes::Listed(1..), .. }) = &nodes {
+            let hint = "write `nodes` as a mapping of ids to nodes, each with its routes";
+            self.dialect(list.at(self.file), "`nodes` is a list, which no host reads".to_owned(), hint);
+            return None;
+        }
         self.schema(&top);
         let id = self.id(&top, &origin);
         let kind = self.kind(&top, &origin);
@@ -71,12 +76,7 @@ impl Reader<'_> {
             Some(Placed { value: Nodes::Named(nodes), .. }) => {
                 nodes.into_iter().filter_map(|(key, body)| self.node(key, body)).collect()
             }
-            Some(list @ Placed { value: Nodes::Listed(1..), .. }) => {
-                let hint = "write `nodes` as a mapping of ids to nodes, each with its routes";
-                self.dialect(list.at(self.file), "`nodes` is a list, which no host reads".to_owned(), hint);
-                return None;
-            }
-            Some(Placed { value: Nodes::Listed(0), .. }) | None => IndexMap::new(),
+            Some(Placed { value: Nodes::Listed(_), .. }) | None => IndexMap::new(),
         };
         let parameters = top.swap_remove("parameters").map(|placed| placed.value).unwrap_or_default();
         Some(FlowDoc { id: id?, kind: kind?, title, description, tags, entrypoints, parameters, nodes, origin })
