@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::id::Id;
 
 pub mod archive;
+mod assets;
 pub mod authoring;
 pub mod build;
 mod cbor;
@@ -32,6 +33,7 @@ mod resolve;
 pub mod sbom;
 pub mod scaffold;
 
+pub use assets::Assets;
 pub use build::{BuildReport, build};
 pub use check::findings;
 pub use inspect::Inspection;

@@ -46,7 +46,7 @@ pub fn archive(bytes: &[u8]) {
     let total = limits.total;
     let options = LoadOptions { limits, ..LoadOptions::default() };
     let Some(pack) = blames_input(pack::load_bytes(bytes.to_vec(), "fuzz.gtpack", &options)) else { return };
-    let assets: usize = pack.assets.values().map(|asset| asset.len()).sum();
+    let assets: usize = pack.assets.iter().map(|(_, asset)| asset.len()).sum();
     let components: usize = pack.components.values().map(|component| component.wasm.len()).sum();
     assert!((assets + components) as u64 <= total, "the pack holds more than its limit");
     assert!(!pack::Inspection::of(&pack).to_string().contains('\x1b'), "an inspection writes to a terminal");

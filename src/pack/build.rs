@@ -87,9 +87,7 @@ fn entries(manifest: Vec<u8>, pack: &Pack, files: &mut Directory) -> Result<BTre
     for component in pack.components.values() {
         entries.insert(resolve::file_name(&component.id), component.wasm.to_vec());
     }
-    for (name, bytes) in &pack.assets {
-        entries.insert(format!("assets/{name}"), bytes.to_vec());
-    }
+    entries.extend(pack.assets.iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())));
     for name in files.list("schemas")? {
         let bytes = files.read(&name)?;
         entries.insert(name, bytes);

@@ -136,7 +136,8 @@ impl Inspection {
             world: provider.world.clone(),
         });
         let secrets = pack.secret_requirements.iter();
-        let assets = pack.assets.iter().map(|(path, bytes)| AssetView { path: path.clone(), size: bytes.len() });
+        let below = |path: &str| path.split_once('/').map_or(path, |(_, below)| below).to_owned();
+        let assets = pack.assets.iter().map(|(path, bytes)| AssetView { path: below(path), size: bytes.len() });
         Self {
             id: pack.id.to_string(),
             name: pack.name.clone(),

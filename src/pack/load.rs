@@ -14,7 +14,7 @@ use crate::pack::files::Files;
 use crate::pack::manifest::{self, ExtensionRef, Findings, Manifest};
 use crate::pack::model::{Digest, Pack, PackComponent, PackForm, PackKind, ProviderDecl};
 use crate::pack::resolve::{self, Wanted};
-use crate::pack::{LoadOptions, authoring, component_sources, provider, sbom};
+use crate::pack::{Assets, LoadOptions, assets, authoring, component_sources, provider, sbom};
 
 /// The start of every WebAssembly file.
 const WASM: &[u8] = b"\0asm";
@@ -139,7 +139,7 @@ fn single(bytes: Bytes, path: &Path) -> Pack {
         providers: IndexMap::new(),
         extensions: IndexMap::new(),
         secret_requirements: Vec::new(),
-        assets: IndexMap::new(),
+        assets: Assets::default(),
         notes: Vec::new(),
     }
 }
@@ -165,11 +165,8 @@ pub(super) fn assemble(
         notes.push(Error::new(Code::FilesMissing, format!("{} does not exist", files.place(name))));
     }
     let components = resolve::components(wanted, &named, files, options)?;
-    let mut assets = IndexMap::new();
-    for name in files.list("assets")? {
-        let short = name.strip_prefix("assets/").unwrap_or(&name).to_owned();
-        assets.insert(short, Bytes::from(files.read(&name)?));
-    }
+    let names = files.list(assets::FOLDER)?.into_iter();
+    let assets = names.map(|name| Ok((name.clone(), files.read(&name)?.into()))).collect::<Result<_>>()?;
     Ok(Pack {
         id: manifest.id,
         name: manifest.name,

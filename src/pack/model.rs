@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::flow::doc::FlowDoc;
 use crate::id::Id;
+use crate::pack::assets::Assets;
 
 /// A digest of bytes, shown as `sha256:<hex>`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,8 +45,8 @@ pub struct Pack {
     pub extensions: IndexMap<String, Value>,
     /// Secrets that it needs.
     pub secret_requirements: Vec<SecretRequirement>,
-    /// Assets by path below `assets/`.
-    pub assets: IndexMap<String, Bytes>,
+    /// Its assets.
+    pub assets: Assets,
     /// What is odd about the pack but does not refuse it.
     pub notes: Vec<Error>,
 }

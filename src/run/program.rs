@@ -12,6 +12,7 @@ use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Result};
 use crate::flow::model::{FlowSet, Retry};
 use crate::id::Id;
+use crate::pack::Assets;
 use crate::pack::model::Digest;
 
 /// A tenant's pack, prepared.
@@ -33,6 +34,8 @@ pub struct Program {
     pub components: HashMap<Id, Arc<Prepared>>,
     /// Its providers by id.
     pub providers: HashMap<Id, Provider>,
+    /// The pack's assets.
+    pub assets: Assets,
     /// Limits of one invocation.
     pub limits: Limits,
     /// Limits of one run.

@@ -61,6 +61,7 @@ pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: P
         flows,
         components: components.into_iter().filter_map(|(id, c)| Some((id, c.ok()?.prepared))).collect(),
         providers: providers.into_iter().filter_map(|(id, p)| Some((id, p.ok()?.provider))).collect(),
+        assets: pack.assets,
         limits: config.limits(),
         run_limits: config.run_limits(),
         retry: Retry { max_attempts: retry.max_attempts, base_delay: retry.base_delay },

@@ -41,7 +41,7 @@ fn sources_load_by_directory_and_by_any_of_their_files() {
     assert_eq!(echo.capabilities, Some(json!({ "host": { "state": { "read": true, "write": true } } })));
     let provider = &whole.providers["acme.echo"];
     assert_eq!((&*provider.component, &provider.config), ("echo", &Some(json!({ "loud": true }))));
-    assert_eq!(whole.assets.keys().collect::<Vec<_>>(), ["cards/hello.json"]);
+    assert_eq!(whole.assets.iter().map(|(path, _)| path).collect::<Vec<_>>(), ["assets/cards/hello.json"]);
     assert_eq!(whole.extensions["acme.routes.v1"], json!({ "routes": [1] }));
     for file in ["index.ygtc", "pack.yaml", "after.ygtc"] {
         let same = load(dir.path().join(file));

@@ -38,7 +38,7 @@ fn check(result: Result<Pack>, code: Code, text: &str) {
 fn the_sound_pack_loads() {
     let pack = load(sound()).unwrap();
     assert_eq!((&*pack.id, &*pack.components["echo"].wasm), ("acme.demo", b"\0asm echo".as_slice()));
-    assert_eq!(pack.assets["hello.txt"], "hello");
+    assert_eq!(pack.assets.get("assets/hello.txt").unwrap(), "hello");
     assert!(pack.notes.is_empty(), "{:?}", pack.notes);
 }
 
