@@ -68,6 +68,8 @@ pub struct FlowDoc {
     pub tags: Vec<String>,
     /// Named entry points: name to node id. `default` wins; without it the node `in`, else the first node.
     pub entrypoints: IndexMap<String, String>,
+    /// Constants that templates and conditions see as `parameters`; null if there are none.
+    pub parameters: Value,
     /// The nodes in the author's order.
     pub nodes: IndexMap<String, NodeDoc>,
     /// The file (and entry) that the flow came from.
@@ -82,6 +84,9 @@ pub struct NodeDoc {
     pub component: String,
     /// The operation, where the author named it apart from the payload.
     pub operation: Option<String>,
+    /// The operation that the node's dialect means where neither node nor payload names one and the component does not
+    /// have just one.
+    pub default_operation: Option<String>,
     /// The payload; strings in it may be templates.
     pub input: Value,
     /// The output mapping, null if there is none.
@@ -94,6 +99,8 @@ pub struct NodeDoc {
     pub retry: Value,
     /// Time limit as written (`"5s"`, or a number of milliseconds), null if there is none.
     pub timeout: Value,
+    /// The condition under which the node runs, as written; null if it always does.
+    pub when: Value,
     /// Where the node stands in its file.
     pub location: Option<Location>,
 }

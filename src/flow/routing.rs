@@ -1,6 +1,7 @@
-//! Routing as authors write it, in flow files and in manifests.
+//! Routing as authors write it, in flow files and in manifests, and as tools compile it.
 
 use indexmap::IndexMap;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::flow::doc::RoutingDoc;
@@ -36,12 +37,36 @@ pub enum Target {
 pub fn read(written: Value) -> Result<RoutingDoc, String> {
     let entries = match &written {
         Value::Null => return Ok(RoutingDoc::End),
-        Value::String(word) if word == "out" => return Ok(RoutingDoc::End),
+        Value::String(word) if word == "out" || word == "end" => return Ok(RoutingDoc::End),
         Value::String(word) if word == "reply" => return Ok(RoutingDoc::Reply),
         Value::String(word) => return Err(format!("routing {:?} is not known", id::clip(word))),
-        other => entries(other)?,
+        other => match compiled(other) {
+            Some(routing) => return routing,
+            None => entries(other)?,
+        },
     };
     Ok(summary(&entries).unwrap_or(RoutingDoc::Custom(written)))
+}
+
+/// The form of compiled flows: a mapping of one word and what belongs to it. Nothing if `written` is none such.
+fn compiled(written: &Value) -> Option<Result<RoutingDoc, String>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Compiled {
+        Next { node_id: String },
+        Branch { on_status: IndexMap<String, String>, default: Option<String> },
+        Custom(Value),
+    }
+    let fields = written.as_object().filter(|fields| fields.len() == 1)?;
+    if !fields.iter().any(|(word, below)| matches!(word.as_str(), "next" | "branch" | "custom") && !below.is_string()) {
+        return None;
+    }
+    Some(match Compiled::deserialize(written) {
+        Ok(Compiled::Next { node_id }) => Ok(RoutingDoc::Next(node_id)),
+        Ok(Compiled::Branch { on_status, default }) => Ok(RoutingDoc::Branch { on_status, default }),
+        Ok(Compiled::Custom(list)) => entries(&list).map(|_| RoutingDoc::Custom(list)),
+        Err(error) => Err(id::clip(&error.to_string())),
+    })
 }
 
 /// The entries of a routing list; a single mapping counts as a list of one.
@@ -163,6 +188,14 @@ mod tests {
             (json!([{"to": "x"}]), RoutingDoc::Next("x".into())),
             (json!([{"next": "x"}]), RoutingDoc::Next("x".into())),
             (json!({"to": "x"}), RoutingDoc::Next("x".into())),
+            (json!("end"), RoutingDoc::End),
+            (json!({"next": "x"}), RoutingDoc::Next("x".into())),
+            (json!({"next": {"node_id": "x"}}), RoutingDoc::Next("x".into())),
+            (
+                json!({"branch": {"on_status": {"ok": "x"}, "default": null}}),
+                RoutingDoc::Branch { on_status: IndexMap::from([("ok".into(), "x".into())]), default: None },
+            ),
+            (json!({"custom": [{"next": "x"}]}), RoutingDoc::Custom(json!([{"next": "x"}]))),
             (json!([{"to": "x", "out": false}]), RoutingDoc::Next("x".into())),
             (
                 json!([{"status": "ok", "to": "x"}, {"status": "error", "to": "y"}, {"to": "z"}]),
@@ -192,6 +225,8 @@ mod tests {
             (json!([{"to": "a", "next": "b"}]), "both `to` and `next`"),
             (json!([{"to": "a", "out": true}]), "ends the flow"),
             (json!([{"out": "yes"}]), "neither true nor false"),
+            (json!({"next": {"id": "x"}}), "missing field"),
+            (json!({"custom": 7}), "neither text nor a list"),
             (json!([{"goto": "a"}]), "unknown key \"goto\""),
         ];
         for (written, part) in table {

@@ -28,6 +28,9 @@ pub const FILE: &str = "manifest.cbor";
 /// The generation that is read and written.
 pub const SCHEMA: &str = "pack-v1";
 
+/// The key of a flow's parameters among its further metadata.
+const PARAMETERS: &str = "parameters";
+
 /// A manifest with its symbols resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {

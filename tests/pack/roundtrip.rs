@@ -50,11 +50,24 @@ fn routing(nodes: Vec<String>) -> impl Strategy<Value = RoutingDoc> {
 }
 
 fn node(nodes: Vec<String>) -> impl Strategy<Value = NodeDoc> {
-    let mappings = [value(), value(), value(), value(), value()];
-    (name(), prop::option::of("\\PC{0,4}"), mappings, routing(nodes)).prop_map(
-        |(component, operation, values, routing)| {
-            let [input, output, err_map, retry, timeout] = values;
-            NodeDoc { component, operation, input, output, err_map, routing, retry, timeout, location: None }
+    let mappings = [value(), value(), value(), value(), value(), value()];
+    let operation = || prop::option::of("\\PC{0,4}");
+    (name(), (operation(), operation()), mappings, routing(nodes)).prop_map(
+        |(component, (operation, default_operation), values, routing)| {
+            let [input, output, err_map, retry, timeout, when] = values;
+            NodeDoc {
+                component,
+                operation,
+                default_operation,
+                input,
+                output,
+                err_map,
+                routing,
+                retry,
+                timeout,
+                when,
+                location: None,
+            }
         },
     )
 }
@@ -62,8 +75,13 @@ fn node(nodes: Vec<String>) -> impl Strategy<Value = NodeDoc> {
 fn flow() -> impl Strategy<Value = FlowDoc> {
     let kinds = [FlowKind::Messaging, FlowKind::Event, FlowKind::ComponentConfig, FlowKind::Job, FlowKind::Http];
     let names = prop::collection::hash_set(name(), 1..5).prop_map(Vec::from_iter);
-    let head =
-        (name(), prop::sample::select(kinds.to_vec()), prop::option::of("\\PC{0,4}"), prop::option::of("\\PC{0,4}"));
+    let head = (
+        name(),
+        prop::sample::select(kinds.to_vec()),
+        prop::option::of("\\PC{0,4}"),
+        prop::option::of("\\PC{0,4}"),
+        value(),
+    );
     let tags = prop::collection::hash_set("\\PC{0,3}", 0..3).prop_map(Vec::from_iter);
     let entrypoints = prop::collection::vec(("\\PC{0,3}", name()), 0..3);
     (head, names, tags, entrypoints).prop_flat_map(|(head, names, tags, entrypoints)| {
@@ -75,6 +93,7 @@ fn flow() -> impl Strategy<Value = FlowDoc> {
             description: head.3.clone(),
             tags: tags.clone(),
             entrypoints: entrypoints.iter().cloned().collect(),
+            parameters: head.4.clone(),
             nodes: names.iter().cloned().zip(nodes).collect(),
             origin: Location { file: PLACE.to_owned(), position: None },
         })

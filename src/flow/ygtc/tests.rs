@@ -1,4 +1,5 @@
 use super::*;
+use crate::flow::doc::{FlowKind, RoutingDoc};
 
 fn read(text: &str) -> FlowDoc {
     parse(text, "demo.ygtc").unwrap()
@@ -99,8 +100,24 @@ fn what_is_wrong_is_named_with_its_place() {
         ("id: a\ntype: job\nnodes:\n  x: {a.b: {c: 1}, in_map: {d: 1}}", Code::FlowInvalid, "`in_map`", "4:3"),
         ("id: a\ntype: job\nentrypoints:\n  go: [x]", Code::FlowInvalid, "names no node", "4:3"),
         ("id: a\nversion: '1'\nnodes:\n  - id: x\n    op: y\nedges: []", Code::FlowDialect, "is a list", "4:3"),
-        ("kind: flow/v1\nid: a\nentry: x", Code::FlowDialect, "older dialect", "1:7"),
-        ("id: a\ntype: job\nnodes:\n  x: {component: a.b, routing: out}", Code::FlowDialect, "older dialect", "4:3"),
+        ("id: a\ntype: job\nschema_version: 3", Code::FlowDialect, "schema_version 3", "3:17"),
+        ("id: a\nkind: chat", Code::FlowInvalid, "chat", "2:7"),
+        ("id: a\ntype: job\nentry: [x]", Code::FlowInvalid, "names no node", "3:8"),
+        ("id: a\ntype: job\ntags: x", Code::FlowInvalid, "`tags`", "3:7"),
+        ("id: a\ntype: job\ntitle: [x]", Code::FlowInvalid, "`title`", "3:8"),
+        ("id: 7\ntype: job", Code::FlowInvalid, "`id` is not text", "1:5"),
+        (
+            "id: a\ntype: job\nnodes:\n  x: {component: a.b, payload: 1, input: 2}",
+            Code::FlowInvalid,
+            "`payload`, `input`",
+            "4:3",
+        ),
+        (
+            "id: a\ntype: job\nnodes:\n  x: {component: a.b, routes: [], routing: out}",
+            Code::FlowInvalid,
+            "`routing` and `routes`",
+            "4:3",
+        ),
         ("id: a\nid: b\ntype: job", Code::FlowInvalid, "id", "2:1"),
         ("id: a\ntype: job\nnodes:\n  x: {a.b: 1}\n  x: {a.b: 2}", Code::FlowInvalid, "x", "5:3"),
         ("id: a\ntype: job\nnodes:\n  x: {a.b: {k: 1, k: 2}}", Code::FlowInvalid, "k", "4:"),
@@ -117,6 +134,50 @@ fn what_is_wrong_is_named_with_its_place() {
         assert!(location.starts_with("demo.ygtc"), "{text}: {error}");
         assert!(location.contains(place), "{text}: {location}");
     }
+}
+
+#[test]
+fn the_older_dialect_is_read() {
+    let doc = read(
+        r#"
+kind: messaging
+id: weather
+entry: ask
+schema_version: 1
+parameters: { days: 3 }
+nodes:
+  answer:
+    component: vendor.weather
+    payload: { days: "{{parameters.days}}" }
+    operation: forecast
+  ask:
+    component: vendor.questions
+    config: { tone: calm }
+    routes:
+      - to: answer
+  tell:
+    vendor.weather: { city: Rome }
+    routing: reply
+"#,
+    );
+    assert_eq!(doc.kind, FlowKind::Messaging);
+    assert_eq!(doc.entrypoints.get("default").map(String::as_str), Some("ask"));
+    assert_eq!(doc.parameters, serde_json::json!({"days": 3}));
+    let answer = &doc.nodes["answer"];
+    assert_eq!((answer.component.as_str(), answer.operation.as_deref()), ("vendor.weather", Some("forecast")));
+    assert_eq!(answer.input, serde_json::json!({"days": "{{parameters.days}}"}));
+    let ask = &doc.nodes["ask"];
+    assert_eq!(ask.input, serde_json::json!({"config": {"tone": "calm"}}));
+    assert_eq!(ask.default_operation.as_deref(), Some("invoke"));
+    assert_eq!(ask.routing, RoutingDoc::Next("answer".into()));
+    assert_eq!(doc.nodes["tell"].default_operation.as_deref(), Some("invoke"));
+}
+
+#[test]
+fn a_flow_of_the_first_draft_is_of_no_events() {
+    let doc = read("kind: flow/v1\nid: a\nentry: x");
+    assert_eq!((doc.kind, doc.nodes.len()), (FlowKind::Job, 0));
+    assert_eq!(read("kind: flow/v1\ntype: messaging\nid: a").kind, FlowKind::Messaging);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use semver::Version;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Capability, ComponentEntry, Dependency, ExtensionRef, Findings, Manifest, SCHEMA, wire};
+use super::{Capability, ComponentEntry, Dependency, ExtensionRef, Findings, Manifest, PARAMETERS, SCHEMA, wire};
 use crate::error::{Code, Error, Location, Result};
 use crate::flow::doc::{FlowDoc, FlowKind, NodeDoc, RoutingDoc};
 use crate::id::{self, Id, clip};
@@ -232,7 +232,7 @@ fn flow(findings: &mut Findings, path: &str, value: Value, symbols: &Symbols, pl
             findings.add(&path, format_args!("the flow has two nodes {id:?}"));
         }
     }
-    let metadata = wire.flow.metadata;
+    let mut metadata = wire.flow.metadata;
     let mut tags = wire.tags;
     for tag in metadata.tags {
         if !tags.contains(&tag) {
@@ -246,6 +246,7 @@ fn flow(findings: &mut Findings, path: &str, value: Value, symbols: &Symbols, pl
         description: metadata.description,
         tags,
         entrypoints: entrypoints(wire.flow.entrypoints),
+        parameters: metadata.extra.get_mut(PARAMETERS).map(Value::take).unwrap_or_default(),
         nodes,
         origin: Location { file: place.to_owned(), position: None },
     })
@@ -275,12 +276,14 @@ fn node(findings: &mut Findings, path: &str, value: Value, symbols: &Symbols) ->
     let doc = NodeDoc {
         component,
         operation: wire.component.operation,
+        default_operation: wire.default_operation,
         input: wire.input.mapping,
         output: wire.output.mapping,
         err_map: unwrap_mapping(wire.err_map),
         routing: routing?,
         retry: wire.retry,
         timeout: wire.timeout,
+        when: wire.when,
         location: None,
     };
     Some((id?, doc))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::{ComponentEntry, Manifest, SCHEMA, wire};
+use super::{ComponentEntry, Manifest, PARAMETERS, SCHEMA, wire};
 use crate::error::{Code, Error, Result};
 use crate::flow::doc::{FlowDoc, NodeDoc, RoutingDoc};
 use crate::id;
@@ -173,7 +173,10 @@ fn flow(doc: &FlowDoc, tables: &Tables) -> Result<wire::FlowEntry<wire::Node>> {
                 title: doc.title.clone(),
                 description: doc.description.clone(),
                 tags: doc.tags.clone(),
-                extra: Value::Null,
+                extra: match &doc.parameters {
+                    Value::Null => Value::Null,
+                    parameters => json!({ PARAMETERS: parameters }),
+                },
             },
         },
         tags: doc.tags.clone(),
@@ -197,6 +200,8 @@ fn node(name: &str, doc: &NodeDoc, tables: &Tables) -> Result<wire::Node> {
         err_map: if err_map.is_null() { Value::Null } else { json!({ "mapping": err_map }) },
         retry: doc.retry.clone(),
         timeout: doc.timeout.clone(),
+        when: doc.when.clone(),
+        default_operation: doc.default_operation.clone(),
     })
 }
 

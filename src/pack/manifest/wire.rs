@@ -109,6 +109,10 @@ pub(super) struct Node {
     pub retry: Value,
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub timeout: Value,
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub when: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_operation: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
