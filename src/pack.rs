@@ -33,7 +33,9 @@ pub mod sbom;
 pub mod scaffold;
 
 pub use build::{BuildReport, build};
-pub use check::findings;
+pub use check::{Callee, Declared, findings};
+pub(crate) use directory::read_file;
+pub(crate) use load::is_directory;
 pub use inspect::Inspection;
 pub use limits::Limits;
 pub use model::Pack;

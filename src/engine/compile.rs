@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
 use super::artifacts::{self, Artifacts};
-use super::bounds::CompileBounds;
+use super::bounds::{self, CompileBounds, Needs};
 use super::shared::Shared;
 use crate::error::{Code, Error, Result};
 
@@ -55,7 +55,7 @@ impl Compiler {
         Self { engine, bounds, places, artifacts: artifacts.map(Arc::new), compiled: Shared::default() }
     }
 
-    pub(super) fn check(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(super) fn check(&self, name: &str, bytes: &[u8]) -> Result<Needs> {
         self.bounds.check(name, bytes)
     }
 
@@ -122,9 +122,10 @@ impl Task {
         Ok(component)
     }
 
+    /// Said in the words of `check`, which validates and does not compile, wherever the component is not valid.
     fn rejected(&self, cause: &wasmtime::Error) -> Error {
-        Error::new(Code::CompileFailed, format!("component {} cannot be compiled: {}", self.name, shown(cause)))
-            .hint("check it with `wasm-tools validate`; threads and 64-bit memories are not supported")
+        let invalid = bounds::validate(&self.name, &self.bytes).err();
+        invalid.unwrap_or_else(|| bounds::rejected(&self.name, &shown(cause)))
     }
 
     fn too_large(&self, cause: &wasmtime::Error) -> Error {
@@ -132,7 +133,7 @@ impl Task {
             Code::PoolTooSmall,
             format!("component {} does not fit the instance pool: {}", self.name, shown(cause)),
         )
-        .hint("build the component with smaller initial memories and tables, or run without the pool")
+        .hint(bounds::POOL_HINT)
     }
 }
 
