@@ -3,6 +3,7 @@
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 it went well, 1 a flow or component failed (or the
 //! host cannot do it now), 2 usage or bad input. One file per command.
 
+mod check;
 mod demo;
 mod invoke;
 mod pack;
@@ -12,6 +13,7 @@ mod run;
 mod serve;
 mod session;
 mod sources;
+mod surface;
 
 use std::process::ExitCode;
 
@@ -28,9 +30,10 @@ Examples:
   greentic-runner pack new my-pack                           a small pack that runs at once
   greentic-runner run --pack my-pack                         talk to it on the terminal
   greentic-runner run --pack my-pack --input '{\"text\":\"hi\"}'  one event, its replies on stdout
+  greentic-runner check my.wasm                              whether a component or pack would run
   greentic-runner serve --bindings acme.yaml --pack acme.gtpack
 
-Exit codes: 0 it went well, 1 a flow or component failed, 2 usage or bad input.
+Exit codes: 0 it went well, 1 a flow or component failed (or check has findings), 2 usage or bad input.
 Every error has a code; docs/errors explains each.")]
 struct Cli {
     /// Log more: -v for what the host does, -vv for every detail (RUST_LOG sets it in full)
@@ -46,13 +49,15 @@ enum Command {
     Serve(serve::Args),
     Run(run::Args),
     Invoke(invoke::Args),
+    Check(check::Args),
+    Surface(surface::Args),
     #[command(subcommand)]
     Pack(pack::Command),
 }
 
 impl Command {
     fn reports_itself(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Invoke(_) | Self::Pack(_))
+        !matches!(self, Self::Demo(_) | Self::Serve(_))
     }
 }
 
@@ -68,7 +73,7 @@ pub fn main() -> ExitCode {
         }
     };
     log_to_stderr(cli.verbose, cli.command.reports_itself());
-    match dispatch(cli.command) {
+    match dispatch(cli.command, cli.verbose > 0) {
         Ok(code) => code,
         Err(error) => {
             report::print(&error);
@@ -77,12 +82,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: Command) -> Result<ExitCode> {
+fn dispatch(command: Command, verbose: bool) -> Result<ExitCode> {
     match command {
         Command::Demo(args) => block_on(demo::run(args)),
         Command::Serve(args) => block_on(serve::run(args)),
         Command::Run(args) => block_on(run::run(args)),
         Command::Invoke(args) => block_on(invoke::run(args)),
+        Command::Check(args) => check::run(&args, verbose),
+        Command::Surface(args) => surface::run(&args),
         Command::Pack(command) => pack::run(command),
     }
 }

@@ -12,15 +12,23 @@ mod finding;
 mod model;
 mod names;
 mod read;
+mod record;
 mod shape;
 mod surface;
+mod type_text;
 mod types;
+mod upgrade;
+mod wit;
 
 #[cfg(test)]
 mod tests;
 
 pub use compare::{Want, compare, export};
-pub use finding::{Finding, Rule, refusal, verdict};
+pub use finding::{Finding, Rule, Severity, refusal, verdict};
 pub use model::{Function, Interface, Type, TypeRef};
+pub(crate) use names::shown;
+pub use record::Record;
 pub use shape::{ComponentShape, inspect};
 pub use surface::{Offer, Surface};
+pub use upgrade::upgrade;
+pub use wit::surface_wit;

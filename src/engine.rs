@@ -26,7 +26,7 @@ mod ticker;
 #[cfg(test)]
 mod tests;
 
-pub use bounds::CompileBounds;
+pub use bounds::{CompileBounds, Needs};
 pub use compile::{Binary, Compiled};
 pub use failure::Subject;
 pub(crate) use failure::output as output_too_large;
@@ -85,13 +85,19 @@ impl Engine {
         self.0.admission.available_permits()
     }
 
-    /// Checks that `bytes`, called `name` in messages, are a component that the engine is willing to compile.
+    /// Checks that `bytes`, called `name` in messages, are a component that the engine is willing to compile and has
+    /// room for, and tells what an instance of it begins with.
     ///
     /// # Errors
     ///
-    /// [`Code::NotAComponent`], [`Code::CompileBounds`] or [`Code::CompileFailed`] for a damaged one.
-    pub fn check(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.0.compiler.check(name, bytes)
+    /// [`Code::NotAComponent`], [`Code::CompileBounds`], [`Code::PoolTooSmall`] or [`Code::CompileFailed`] for a
+    /// damaged one.
+    pub fn check(&self, name: &str, bytes: &[u8]) -> Result<Needs> {
+        let needs = self.0.compiler.check(name, bytes)?;
+        if self.0.pooled {
+            bounds::fits_pool(name, &needs)?;
+        }
+        Ok(needs)
     }
 
     /// The compiled form of `binary`: the one that somebody holds already, else from the artifact cache, else
@@ -109,6 +115,21 @@ impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("pooled", &self.0.pooled).finish_non_exhaustive()
     }
+}
+
+/// Checks `bytes` as an engine of these `options` does before and while it compiles them, without an engine and
+/// without compiling; `name` stands for them in messages. The pool is taken to have its address space.
+///
+/// # Errors
+///
+/// As [`Engine::check`], and [`Code::CompileFailed`] for what is not valid.
+pub fn examine(options: &EngineOptions, name: &str, bytes: &[u8]) -> Result<Needs> {
+    let needs = options.bounds.check(name, bytes)?;
+    if options.allocation == Allocation::Auto {
+        bounds::fits_pool(name, &needs)?;
+    }
+    bounds::validate(name, bytes)?;
+    Ok(needs)
 }
 
 /// A defect or a condition of the machine that the engine cannot work around.

@@ -24,6 +24,7 @@
 pub mod abi;
 pub mod activity;
 pub mod capabilities;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;

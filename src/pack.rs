@@ -35,7 +35,9 @@ pub mod scaffold;
 
 pub use assets::Assets;
 pub use build::{BuildReport, build};
-pub use check::findings;
+pub use check::{Callee, Declared, findings};
+pub(crate) use directory::read_file;
+pub(crate) use load::is_directory;
 pub use inspect::Inspection;
 pub use limits::Limits;
 pub use model::Pack;

@@ -51,6 +51,18 @@ impl Registry {
         self.prepared.get_or_make((binary.digest, grants), self.make(binary, grants)).await
     }
 
+    /// Checks that instances of `binary` can begin within `limits`, which a trial with larger ones does not tell.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::check`], and [`Code::InitialMemory`].
+    pub async fn admit(&self, binary: &Binary<'_>, limits: &Limits) -> Result<()> {
+        let (engine, name, bytes, limits) =
+            (self.engine.clone(), binary.name.to_owned(), binary.bytes.clone(), limits.clone());
+        let judged = tokio::task::spawn_blocking(move || limits.admit(&name, &engine.check(&name, &bytes)?));
+        judged.await.map_err(|e| Error::new(Code::Internal, format!("checking component {}: {e}", binary.name)))?
+    }
+
     async fn make(&self, binary: &Binary<'_>, grants: Grants) -> Result<Prepared> {
         let surface = Surface::host()?;
         let shape = self.conforming(binary, surface, grants).await?;

@@ -103,9 +103,13 @@ pub fn linker(name: &str, component: &Component, grants: Grants) -> Result<Linke
 
 /// Whether `import` is an interface of WASI that is linked.
 pub fn is_wasi(import: &str) -> bool {
-    import.split_once('@').is_some_and(|(interface, version)| {
-        WASI.contains(&interface) && version.strip_prefix("0.2.").is_some_and(|patch| patch.parse::<u16>().is_ok())
-    })
+    is_wasi_0_2(import).is_some_and(|interface| WASI.contains(&interface))
+}
+
+/// The interface that `import` names in a patch version of 0.2, whether or not it is one of WASI's.
+pub fn is_wasi_0_2(import: &str) -> Option<&str> {
+    let (interface, version) = import.split_once('@')?;
+    version.strip_prefix("0.2.")?.parse::<u16>().ok().map(|_| interface)
 }
 
 fn unlinkable(name: &str, cause: &wasmtime::Error) -> Error {
@@ -138,7 +142,7 @@ mod tests {
             let function = offer.interface.functions.keys().next().unwrap();
             assert!(is_linked(name, function, Grants::all()), "{name}");
             assert_eq!(is_linked(name, function, Grants::none()), offer.needs.is_empty(), "{name}");
-            for grant in offer.needs {
+            for grant in &offer.needs {
                 assert!(!is_linked(name, function, Grants::all().without(*grant)), "{name} {grant}");
             }
         }

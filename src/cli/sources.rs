@@ -78,7 +78,7 @@ impl InputArgs {
     }
 }
 
-fn read_file(file: &Path) -> Result<Vec<u8>> {
+pub(super) fn read_file(file: &Path) -> Result<Vec<u8>> {
     let opened = std::fs::File::open(file)
         .map_err(|e| Error::new(Code::Io, format!("cannot open the file: {e}")).in_file(file).hint(READABLE))?;
     read_limited(opened, &file.display().to_string())

@@ -9,7 +9,6 @@ use super::shape::ComponentShape;
 use super::surface::{Offer, Surface};
 use super::types::Differ;
 use crate::capabilities::grants::Grants;
-use crate::capabilities::surface::is_wasi;
 use crate::error::Code;
 
 /// What a component is wanted for.
@@ -59,7 +58,7 @@ pub fn compare(shape: &ComponentShape, surface: &Surface, grants: Grants, wants:
 }
 
 fn import(name: &str, asked: &Interface, surface: &Surface, grants: Grants) -> Vec<Finding> {
-    if is_wasi(name) {
+    if surface.has_wasi(name) {
         return Vec::new();
     }
     let Some(offer) = surface.imports().get(name) else {
@@ -97,11 +96,11 @@ fn import(name: &str, asked: &Interface, surface: &Surface, grants: Grants) -> V
 fn foreign(name: &str, surface: &Surface) -> Finding {
     let (interface, version) = split_version(name);
     let known: Vec<&str> =
-        surface.imports().keys().copied().filter(|known| split_version(known).0 == interface).collect();
+        surface.imports().keys().map(String::as_str).filter(|known| split_version(known).0 == interface).collect();
     if !known.is_empty() {
         return other_version(name, version.as_ref(), &known);
     }
-    if surface.wasi().contains(&interface) {
+    if surface.wasi().iter().any(|known| known == interface) {
         return Finding {
             asked: version.map(|version| version.to_string()),
             offered: Some("0.2, in any patch version".to_owned()),
@@ -109,7 +108,7 @@ fn foreign(name: &str, surface: &Surface) -> Finding {
             ..Finding::new(Code::ImportVersion, name, Rule::ExactVersion)
         };
     }
-    let candidates = surface.imports().keys().copied().chain(surface.wasi().iter().copied());
+    let candidates = surface.imports().keys().chain(surface.wasi()).map(String::as_str);
     let nearest = nearest(name, candidates);
     let hint = match &nearest {
         Some(nearest) => format!("did you mean {nearest}?"),
@@ -169,7 +168,7 @@ fn unknown_function(name: &str, function: &str, offer: &Offer) -> Finding {
 pub fn export(want: Want, shape: &ComponentShape, surface: &Surface) -> Result<&'static str, Vec<Finding>> {
     let mut findings = Vec::new();
     for name in want.any_of() {
-        let (Some(asked), Some(offered)) = (surface.exports().get(name), shape.exports.get(*name)) else { continue };
+        let (Some(asked), Some(offered)) = (surface.exports().get(*name), shape.exports.get(*name)) else { continue };
         let differences = export_differences(name, asked, offered);
         if differences.is_empty() {
             return Ok(name);

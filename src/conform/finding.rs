@@ -1,18 +1,34 @@
 //! A finding: one way in which a component does not fit.
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::names::shown;
 use crate::error::{Code, Error, Result};
 
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It is worth knowing, and nothing has to be done.
+    Note,
+    /// It works, but probably not as it was meant.
+    Warning,
+    /// It keeps the component, the flow or the pack from running.
+    #[default]
+    Error,
+}
+
 /// The rule that a finding goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// The host links what it knows, and nothing else.
     KnownInterface,
     /// The host links exactly the versions that it knows, whatever semantic versioning would allow.
     ExactVersion,
+    /// Interfaces of WASI 0.2 are linked in any of its patch versions.
+    AnyPatch,
     /// Every imported function must be one of the interface.
     KnownFunction,
     /// Types must be equal in structure: order and names of fields and cases included, names of types not.
@@ -21,6 +37,8 @@ pub enum Rule {
     Granted,
     /// What the host calls must be exported.
     WantedExport,
+    /// What a surface has, later ones have too, or components that use it no longer fit.
+    KeptSurface,
 }
 
 impl Rule {
@@ -29,10 +47,12 @@ impl Rule {
         match self {
             Self::KnownInterface => "the host links the interfaces that it knows, and nothing else",
             Self::ExactVersion => "the host links exactly the versions that it knows",
+            Self::AnyPatch => "interfaces of WASI 0.2 are linked in any of its patch versions",
             Self::KnownFunction => "every imported function must be one of the host's interface",
             Self::EqualTypes => "types must be equal in structure, with the same fields and cases in the same order",
             Self::Granted => "an interface is linked only with its grants",
             Self::WantedExport => "what the host calls must be exported",
+            Self::KeptSurface => "components that use what is gone, or was changed, no longer fit",
         }
     }
 }
@@ -43,6 +63,9 @@ pub struct Finding {
     /// Which kind of finding it is.
     #[serde(serialize_with = "code_text")]
     pub code: Code,
+    /// What it weighs; only errors refuse a component.
+    #[serde(skip_serializing_if = "is_error")]
+    pub severity: Severity,
     /// The interface, with version; for functions outside of interfaces the function.
     pub interface: String,
     /// What within the interface: `read > parameter 2 (ctx) > record tenant-ctx > field i18n-id`. Empty for the whole.
@@ -67,6 +90,7 @@ impl Finding {
     pub(super) fn new(code: Code, interface: &str, rule: Rule) -> Self {
         Self {
             code,
+            severity: Severity::Error,
             interface: shown(interface).into_owned(),
             item: String::new(),
             asked: None,
@@ -93,7 +117,24 @@ impl Finding {
             Code::ExportType => {
                 format!("exports {interface} otherwise: {item}: the host asks for {asked}, it has {offered}")
             }
+            Code::SurfaceBroken if item.is_empty() => format!("{interface} is gone"),
+            Code::SurfaceBroken if self.offered.is_none() => format!("{interface} has lost its function {item}"),
+            Code::SurfaceBroken => format!("{interface} is another one: {item}: it was {asked}, it is {offered}"),
+            Code::SurfaceGrown if item.is_empty() => format!("{interface} is new"),
+            Code::SurfaceGrown => format!("{interface} has the new function {item}"),
             _ => format!("imports {interface} otherwise: {item}: it asks for {asked}, the host has {offered}"),
+        }
+    }
+}
+
+impl Finding {
+    /// The finding as an error about the component called `name`: the words in which loading and `check` say it.
+    pub fn about(self, name: &str) -> Error {
+        let error = Error::from(self);
+        let full = Error::new(error.code(), format!("component {name} {}", error.message()));
+        match error.hint_text() {
+            Some(hint) => full.hint(hint),
+            None => full,
         }
     }
 }
@@ -109,30 +150,26 @@ impl From<Finding> for Error {
     }
 }
 
-/// Whether the component called `name` passes: it does without findings.
+/// Whether the component called `name` passes: it does without findings that are errors.
 ///
 /// # Errors
 ///
 /// [`refusal`] over all findings.
-pub fn verdict(name: &str, findings: Vec<Finding>) -> Result<()> {
+pub fn verdict(name: &str, mut findings: Vec<Finding>) -> Result<()> {
+    findings.retain(|finding| finding.severity == Severity::Error);
     if findings.is_empty() { Ok(()) } else { Err(refusal(name, findings)) }
 }
 
 /// The findings about the component called `name` as one error: [`Code::Nonconforming`] over all of them, or the
 /// finding itself if it is the only one.
 pub fn refusal(name: &str, findings: Vec<Finding>) -> Error {
-    let errors: Vec<Error> = findings.into_iter().map(|finding| named(name, finding)).collect();
+    let errors: Vec<Error> = findings.into_iter().map(|finding| finding.about(name)).collect();
     let summary = format!("component {name} does not fit the host: {} findings", errors.len());
     Error::from_many(Code::Nonconforming, summary, errors)
 }
 
-fn named(name: &str, finding: Finding) -> Error {
-    let error = Error::from(finding);
-    let full = Error::new(error.code(), format!("component {name} {}", error.message()));
-    match error.hint_text() {
-        Some(hint) => full.hint(hint),
-        None => full,
-    }
+fn is_error(severity: &Severity) -> bool {
+    *severity == Severity::Error
 }
 
 fn code_text<S: Serializer>(code: &Code, serializer: S) -> std::result::Result<S::Ok, S::Error> {

@@ -44,7 +44,7 @@ fn similarity(a: &str, b: &str) -> f64 {
 }
 
 /// `name` short enough to be shown.
-pub(super) fn shown(name: &str) -> Cow<'_, str> {
+pub(crate) fn shown(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(SHOWN) {
         Some((end, _)) => Cow::Owned(format!("{}…", name.get(..end).unwrap_or_default())),
         None => Cow::Borrowed(name),

@@ -100,7 +100,7 @@ fn what_is_not_granted_is_named_with_its_grant() {
         let grants: Vec<_> = found.iter().map(|f| (f.code, f.asked.clone().unwrap())).collect();
         let expected: Vec<_> = offer.needs.iter().map(|g| (Code::ImportNotGranted, g.name().to_owned())).collect();
         assert_eq!(grants, expected, "{name}");
-        for grant in offer.needs {
+        for grant in &offer.needs {
             let found = findings(&bytes, Grants::all().without(*grant), &[]);
             assert_eq!(found.len(), 1, "{name} without {grant}");
         }

@@ -5,6 +5,12 @@ use wasmparser::{Encoding, Parser, Payload};
 use crate::error::{Code, Error, Result};
 
 mod expansion;
+mod pool;
+mod valid;
+
+pub use expansion::Needs;
+pub(super) use pool::{HINT as POOL_HINT, fits as fits_pool};
+pub(super) use valid::{check as validate, rejected};
 
 /// Bounds of a component that is to be compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +45,9 @@ struct Seen {
 }
 
 impl CompileBounds {
-    /// Checks that `bytes` are a component within the bounds. It is not validated here: the compiler does that.
-    pub(super) fn check(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    /// Checks that `bytes` are a component within the bounds, and tells what an instance of it begins with. It is not
+    /// validated here: the compiler does that.
+    pub(super) fn check(&self, name: &str, bytes: &[u8]) -> Result<Needs> {
         self.within(name, "bytes", bytes.len(), self.bytes)?;
         if !Parser::is_component(bytes) {
             return Err(not_a_component(name, bytes));
@@ -50,9 +57,9 @@ impl CompileBounds {
             let payload = payload.map_err(|e| invalid(name, &e))?;
             self.step(name, &mut seen, &payload)?;
             seen.instances.step(&payload).map_err(|e| invalid(name, &e))?;
-            self.within(name, "instances inside it", seen.instances.total(), self.instances)?;
+            self.within(name, "instances inside it", seen.instances.total().instances, self.instances)?;
         }
-        Ok(())
+        Ok(seen.instances.total())
     }
 
     fn step(&self, name: &str, seen: &mut Seen, payload: &Payload<'_>) -> Result<()> {

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use wasmparser::{Validator, WasmFeatures};
 use wasmtime::component::Component;
 
 use super::artifacts::{self, Artifacts};
-use super::bounds::CompileBounds;
+use super::bounds::{self, CompileBounds, Needs};
 use super::shared::Shared;
 use crate::error::{Code, Error, Result};
 
@@ -56,7 +55,7 @@ impl Compiler {
         Self { engine, bounds, places, artifacts: artifacts.map(Arc::new), compiled: Shared::default() }
     }
 
-    pub(super) fn check(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub(super) fn check(&self, name: &str, bytes: &[u8]) -> Result<Needs> {
         self.bounds.check(name, bytes)
     }
 
@@ -123,9 +122,10 @@ impl Task {
         Ok(component)
     }
 
+    /// Said in the words of `check`, which validates and does not compile, wherever the component is not valid.
     fn rejected(&self, cause: &wasmtime::Error) -> Error {
-        Error::new(Code::CompileFailed, format!("component {} cannot be compiled: {}", self.name, shown(cause)))
-            .hint(reason(&self.bytes))
+        let invalid = bounds::validate(&self.name, &self.bytes).err();
+        invalid.unwrap_or_else(|| bounds::rejected(&self.name, &shown(cause)))
     }
 
     fn too_large(&self, cause: &wasmtime::Error) -> Error {
@@ -133,22 +133,8 @@ impl Task {
             Code::PoolTooSmall,
             format!("component {} does not fit the instance pool: {}", self.name, shown(cause)),
         )
-        .hint("build the component with smaller initial memories and tables, or run without the pool")
+        .hint(bounds::POOL_HINT)
     }
-}
-
-/// What an author can do about a component that the engine rejects. It is validated once more for that, which is worth
-/// it: toolchains that turn the asynchronous ABI on by default are common.
-fn reason(bytes: &[u8]) -> &'static str {
-    const ASYNC: WasmFeatures =
-        WasmFeatures::CM_ASYNC.union(WasmFeatures::CM_ASYNC_STACKFUL).union(WasmFeatures::CM_MORE_ASYNC_BUILTINS);
-    let valid = |features| Validator::new_with_features(features).validate_all(bytes).is_ok();
-    let synchronous = WasmFeatures::default().difference(ASYNC);
-    if valid(synchronous.union(ASYNC)) && !valid(synchronous) {
-        return "it uses the asynchronous ABI of the component model, which no published interface needs and the host \
-                leaves off; build it without (componentize-qjs: --sync)";
-    }
-    "check it with `wasm-tools validate`; threads and 64-bit memories are not supported"
 }
 
 /// An error's text for messages: it may quote what the component holds.

@@ -16,10 +16,10 @@ const ASYNC_STACK: usize = 2 << 20;
 
 /// Per component: composed components and those of interpreted languages hold several core instances, memories and
 /// tables. The pool has room for the usual component in every place and for some of the large ones.
-const MAX_CORE_INSTANCES: u32 = 100;
-const MAX_MEMORIES: u32 = 16;
-const MAX_TABLES: u32 = 32;
-const MAX_TABLE_ELEMENTS: usize = 100_000;
+pub(super) const MAX_CORE_INSTANCES: u32 = 100;
+pub(super) const MAX_MEMORIES: u32 = 16;
+pub(super) const MAX_TABLES: u32 = 32;
+pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
 const MAX_VMCTX: usize = 4 << 20;
 
 /// How many guests run at the same time on a pool of `instances`: a few places stay free, because a place is given

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::bounds::Needs;
+use crate::error::{Code, Error, Result};
+
 /// Limits of one invocation. Settable per tenant in bindings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -32,5 +35,22 @@ impl Default for Limits {
             host_calls: 10_000,
             state_bytes: 4 << 20,
         }
+    }
+}
+
+impl Limits {
+    /// Checks that an instance with these `needs` can begin at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::InitialMemory`] if its memories begin larger than they may ever be.
+    pub fn admit(&self, name: &str, needs: &Needs) -> Result<()> {
+        let (found, allowed) = (needs.memory_bytes, self.memory_bytes as u64);
+        if found <= allowed {
+            return Ok(());
+        }
+        let message = format!("component {name} begins with {found} bytes of memory; its limit is {allowed}");
+        Err(Error::new(Code::InitialMemory, message)
+            .hint("build it with a smaller initial memory, or raise `limits.memory` in the tenant's bindings"))
     }
 }

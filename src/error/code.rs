@@ -130,6 +130,18 @@ codes! {
     PoolTooSmall = 314, BadInput;
     /// A provider says that it is not well.
     ProviderUnhealthy = 315, Unavailable;
+    /// A component begins with more memory than its limit.
+    InitialMemory = 360, BadInput;
+    /// Nothing in a pack calls a component, or an operation of it.
+    ExportUnused = 361, BadInput;
+    /// A host's surface lacks what a recorded one has.
+    SurfaceBroken = 362, BadInput;
+    /// A host's surface has what a recorded one lacks.
+    SurfaceGrown = 363, BadInput;
+    /// A recorded surface cannot be read.
+    SurfaceInvalid = 364, BadInput;
+    /// Two packs that are not the same claim one id.
+    PackIdTaken = 365, BadInput;
 
     // 04xx: flows at load
     /// A flow file is not valid.

@@ -119,7 +119,7 @@ impl Files for Directory {
 }
 
 /// Reads a regular file of at most `limit` bytes.
-pub(super) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
+pub(crate) fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let read = |path: &Path| -> std::io::Result<Option<Vec<u8>>> {
         // Looked at before it is opened: opening a pipe would wait for its other end.
         let data = fs::metadata(path)?;

@@ -14,7 +14,7 @@ use crate::pack::files::Files;
 use crate::pack::manifest::{self, ExtensionRef, Findings, Manifest};
 use crate::pack::model::{Digest, Pack, PackComponent, PackForm, PackKind, ProviderDecl};
 use crate::pack::resolve::{self, Wanted};
-use crate::pack::{Assets, LoadOptions, assets, authoring, component_sources, provider, sbom};
+use crate::pack::{Assets, Limits, LoadOptions, assets, authoring, component_sources, provider, sbom};
 
 /// The start of every WebAssembly file.
 const WASM: &[u8] = b"\0asm";
@@ -76,10 +76,17 @@ fn directory(root: &Path, path: &Path, options: &LoadOptions) -> Result<Pack> {
     if files.has(manifest::FILE) {
         return from_manifest(root, path, options);
     }
-    if files.has(authoring::FILE) || !files.files_in("", "ygtc")?.is_empty() {
+    if is_directory(root) {
         return sources(root, path, options);
     }
     Err(no_pack(path))
+}
+
+/// Whether the directory at `path` holds the description of a pack.
+pub(crate) fn is_directory(path: &Path) -> bool {
+    let files = Directory::new(path, &Limits::default());
+    let described = || files.has(manifest::FILE) || files.has(authoring::FILE);
+    described() || files.files_in("", "ygtc").is_ok_and(|found| !found.is_empty())
 }
 
 fn archive(bytes: Bytes, name: &str, path: &Path, options: &LoadOptions) -> Result<Pack> {

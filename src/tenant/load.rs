@@ -91,6 +91,7 @@ async fn load_component(
     component: &PackComponent,
 ) -> Result<LoadedComponent> {
     let binary = Binary { name: &component.id, bytes: &component.wasm, digest: component.digest.0 };
+    registry.admit(&binary, &config.limits()).await?;
     let prepared = registry.prepare(&binary, config.grants()).await?;
     let mut ops: Vec<_> = component.operations.iter().map(|op| op.name.clone()).collect();
     if prepared.component_callable().is_ok() {

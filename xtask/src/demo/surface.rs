@@ -43,7 +43,7 @@ fn worlds(pack: &Path) -> Result<BTreeMap<String, String>> {
 fn wit(bytes: &[u8]) -> Result<String> {
     let decoded = wit_component::decode(bytes)?;
     let main = match &decoded {
-        DecodedWasm::Component(resolve, world) => resolve.worlds[*world].package,
+        DecodedWasm::Component(resolve, world) => resolve.worlds.get(*world).and_then(|world| world.package),
         DecodedWasm::WitPackage(_, package) => Some(*package),
     };
     let main = main.context("a component without a package")?;

@@ -1,0 +1,154 @@
+//! One pack: what its declarations say, how its components fit, and whether its flows can run on them.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use indexmap::IndexMap;
+
+use super::component::{self, Examined};
+use super::report::{PackFacts, TargetKind, TargetReport};
+use super::Checker;
+use crate::conform::{self, Severity, Surface, Want};
+use crate::error::{Code, Error, Result};
+use crate::flow::compile::compile;
+use crate::flow::model::{Action, FlowSet, FlowState};
+use crate::id::Id;
+use crate::pack::model::{Pack, PackForm};
+use crate::pack::{Callee, Declared};
+
+/// Errors that say that nothing was checked: what is at the path is no pack, or cannot be read.
+const UNCHECKED: [Code; 3] = [Code::Io, Code::PackKind, Code::ArchiveInvalid];
+
+/// The pack at `path`, or why it does not load.
+pub(super) fn checked(checker: &Checker<'_>, path: &Path, loaded: Result<Pack>) -> TargetReport {
+    let pack = match loaded {
+        Ok(pack) => pack,
+        Err(error) if UNCHECKED.contains(&error.code()) => {
+            return TargetReport::unchecked(path, TargetKind::Pack, error);
+        }
+        Err(error) => {
+            let mut report = TargetReport::new(path, TargetKind::Pack);
+            report.add(error, Severity::Error);
+            return report;
+        }
+    };
+    if pack.form == PackForm::Wasm {
+        return component::file(checker, path);
+    }
+    let mut report = TargetReport::new(path, TargetKind::Pack);
+    pack.notes.iter().for_each(|note| report.add(note.clone(), Severity::Warning));
+    let examined: IndexMap<Id, Examined> = pack
+        .components
+        .values()
+        .map(|component| (component.id.clone(), component::examine(checker, &component.id, &component.wasm)))
+        .collect();
+    let called = RefCell::new(BTreeSet::new());
+    let flows = compile(&pack.flows, &Declared { pack: &pack, callable: &|callee| {
+        let (id, want) = match callee {
+            Callee::Component(id) => {
+                called.borrow_mut().insert(id.clone());
+                (id, Want::Node)
+            }
+            Callee::Provider(decl) => (&decl.component, Want::Provider),
+        };
+        examined.get(id).map_or(Ok(()), |examined| callable(examined, want, checker.surface))
+    } });
+    let called = called.into_inner();
+    report.pack = Some(facts(&pack, &flows));
+    let unused = unused(&pack, &flows, &called);
+    for (id, examined) in examined {
+        let wanted = wanted(&pack, &id, &examined, checker.surface, &called);
+        let found_in = pack.components.get(&id).map(|component| component.found_in.as_str());
+        component::add(checker, &mut report, examined, wanted, found_in);
+    }
+    add_flows(&mut report, flows);
+    unused.into_iter().for_each(|note| report.add(note, Severity::Note));
+    report
+}
+
+/// Whether the host would call the component as `want`, in the words of loading.
+fn callable(examined: &Examined, want: Want, surface: &Surface) -> Result<()> {
+    if let Some(error) = examined.refused() {
+        return Err(error);
+    }
+    let name = &examined.facts.name;
+    examined.export(want, surface).map(drop).map_err(|findings| conform::refusal(name, findings))
+}
+
+fn facts(pack: &Pack, flows: &FlowSet) -> PackFacts {
+    let ready = |(id, flow): (&Id, &FlowState)| matches!(flow, FlowState::Ready(_)).then(|| id.to_string());
+    PackFacts {
+        id: pack.id.to_string(),
+        version: pack.version.to_string(),
+        publisher: pack.publisher.clone(),
+        digest: pack.digest.to_string(),
+        flows: flows.flows.iter().filter_map(ready).collect(),
+    }
+}
+
+fn add_flows(report: &mut TargetReport, flows: FlowSet) {
+    for flow in flows.flows.into_values() {
+        if let FlowState::Disabled { reason, .. } = flow {
+            report.add(reason, Severity::Error);
+        }
+    }
+    flows.notes.into_iter().for_each(|note| report.add(note, Severity::Warning));
+}
+
+/// What keeps component `id` from being called as the pack wants to call it: by flows, by providers.
+fn wanted(
+    pack: &Pack,
+    id: &Id,
+    examined: &Examined,
+    surface: &Surface,
+    called: &BTreeSet<Id>,
+) -> Vec<conform::Finding> {
+    let by_flows = called.contains(id).then_some(Want::Node);
+    let by_providers = pack.providers.values().any(|decl| decl.component == *id).then_some(Want::Provider);
+    let wants = by_flows.into_iter().chain(by_providers);
+    wants.flat_map(|want| examined.export(want, surface).err().unwrap_or_default()).collect()
+}
+
+/// Components that nothing calls, and declared operations that no flow calls. A pack without flows is there for the
+/// flows of others.
+fn unused(pack: &Pack, flows: &FlowSet, called: &BTreeSet<Id>) -> Vec<Error> {
+    if pack.flows.is_empty() {
+        return Vec::new();
+    }
+    let ops = called_ops(flows);
+    let whole = flows.flows.values().all(|flow| matches!(flow, FlowState::Ready(_)));
+    let mut notes = Vec::new();
+    for component in pack.components.values() {
+        let is_provider = pack.providers.values().any(|decl| decl.component == component.id);
+        if !called.contains(&component.id) {
+            if !is_provider {
+                let message = format!("no flow calls component {:?}, and no provider names it", &*component.id);
+                notes.push(Error::new(Code::ExportUnused, message).hint("call it, or leave it out of the pack"));
+            }
+            continue;
+        }
+        // The calls of a flow that cannot run are not all known.
+        let idle = |op: &&str| whole && !ops.get(&component.id).is_some_and(|called| called.contains(*op));
+        let idle: Vec<&str> = component.operations.iter().map(|op| op.name.as_str()).filter(idle).collect();
+        if !idle.is_empty() {
+            let message = format!("no flow calls {} of component {:?}", idle.join(", "), &*component.id);
+            notes.push(Error::new(Code::ExportUnused, message).hint("nothing has to be done"));
+        }
+    }
+    notes
+}
+
+/// The operations that flows call, by component.
+fn called_ops(flows: &FlowSet) -> BTreeMap<Id, BTreeSet<&str>> {
+    let mut ops: BTreeMap<Id, BTreeSet<&str>> = BTreeMap::new();
+    for flow in flows.flows.values() {
+        let FlowState::Ready(flow) = flow else { continue };
+        for node in &flow.nodes {
+            if let Action::Component(call) = &node.action {
+                ops.entry(call.component.clone()).or_default().insert(&call.op);
+            }
+        }
+    }
+    ops
+}
