@@ -1,7 +1,8 @@
 //! `cargo xtask guests`: from the sources under `guest-fixtures/` to components under `target/guests/`.
 //!
 //! A guest is rebuilt when its sources, the WIT files, what the guests share, or the compiler changed. Rust guests
-//! are compiled to core modules by cargo, in one go; WAT guests are read as they are. Both are made components here,
+//! are compiled to core modules by cargo, in one go, but for those on the published SDK, under
+//! `guest-fixtures/sdk/`; WAT guests are read as they are. Both are made components here,
 //! in process, so that no other tool has to be installed.
 
 mod componentize;
@@ -10,6 +11,7 @@ mod toolchain;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -63,24 +65,33 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(out) = &args.out {
         layout.out.clone_from(out);
     }
-    build(&layout, &args.compiler, &args.only)
+    build(&layout, &args.compiler, select(sources::find(&layout.fixtures)?, &args.only)?)
 }
 
-/// Builds every guest that is not up to date.
-pub(crate) fn run_all(compiler: &Compiler) -> Result<()> {
-    build(&Layout::new()?, compiler, &[])
+/// Builds every guest that is not up to date; those on the published SDK only `with_sdk`.
+pub(crate) fn run_all(compiler: &Compiler, with_sdk: bool) -> Result<()> {
+    let layout = Layout::new()?;
+    let mut guests = sources::find(&layout.fixtures)?;
+    guests.retain(|guest| with_sdk || guest.kind != Kind::Sdk);
+    build(&layout, compiler, guests)
+}
+
+/// The manifests of the guests on the published SDK, which need crates that nothing else needs.
+pub(crate) fn sdk_manifests() -> Result<Vec<PathBuf>> {
+    let workspaces = sources::sdk_workspaces(&Layout::new()?.fixtures)?;
+    Ok(workspaces.iter().map(|workspace| workspace.join("Cargo.toml")).collect())
 }
 
 /// Builds the guests `names` that are not up to date, and answers which compiler does it.
 pub(crate) fn run_some(compiler: &Compiler, names: &[&str]) -> Result<String> {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    build(&Layout::new()?, compiler, &names)?;
+    let layout = Layout::new()?;
+    build(&layout, compiler, select(sources::find(&layout.fixtures)?, &names)?)?;
     Ok(toolchain::find(compiler.mode)?.identity)
 }
 
-fn build(layout: &Layout, compiler: &Compiler, only: &[String]) -> Result<()> {
+fn build(layout: &Layout, compiler: &Compiler, guests: Vec<Guest>) -> Result<()> {
     let toolchain = toolchain::find(compiler.mode)?;
-    let guests = select(sources::find(&layout.fixtures)?, only)?;
     fs::create_dir_all(&layout.out).with_context(|| format!("{} cannot be made", layout.out.display()))?;
 
     let shared = sources::digest_shared(&layout.fixtures, &layout.wit, &toolchain.identity)?;
@@ -96,11 +107,10 @@ fn build(layout: &Layout, compiler: &Compiler, only: &[String]) -> Result<()> {
         return Ok(());
     }
     eprintln!("guests: building {} with {}", stale.len(), toolchain.identity);
-    let crates: Vec<&str> = stale.iter().filter(|(g, _)| g.kind == Kind::Rust).map(|(g, _)| g.name.as_str()).collect();
-    let modules = compile(&toolchain, layout, &crates)?;
+    let modules = compile(&toolchain, layout, &stale.iter().map(|(guest, _)| guest).collect::<Vec<_>>())?;
     for (guest, stamp) in &stale {
         let component = match guest.kind {
-            Kind::Rust => componentize::rust(&modules.join(format!("{}.wasm", guest.name.replace('-', "_")))),
+            Kind::Rust | Kind::Sdk => componentize::rust(&modules.join(format!("{}.wasm", guest.name.replace('-', "_")))),
             Kind::Wat => componentize::wat(&guest.path, &layout.wit),
         }
         .with_context(|| format!("guest `{}` cannot be made a component", guest.name))?;
@@ -123,20 +133,29 @@ fn is_current(out: &Path, name: &str, stamp: &str) -> bool {
         && fs::read_to_string(out.join(format!("{name}.stamp"))).is_ok_and(|found| found == stamp)
 }
 
-/// Compiles `crates` to core modules and answers the directory in which they lie.
-fn compile(toolchain: &Toolchain, layout: &Layout, crates: &[&str]) -> Result<PathBuf> {
+/// Compiles the crates among `guests` to core modules and answers the directory in which they lie.
+fn compile(toolchain: &Toolchain, layout: &Layout, guests: &[&Guest]) -> Result<PathBuf> {
     let target_dir = layout.build.join(toolchain.directory);
-    if !crates.is_empty() {
+    let names = |kind| guests.iter().filter(move |guest| guest.kind == kind).map(|guest| guest.name.as_str());
+    let fixtures: Vec<_> = names(Kind::Rust).collect();
+    if !fixtures.is_empty() {
+        cargo_build(toolchain.cargo(&layout.fixtures, &target_dir), &fixtures)?;
+    }
+    // One at a time: what two guests want of the SDK would be united, and each would claim to export all of it.
+    for guest in guests.iter().filter(|guest| guest.kind == Kind::Sdk) {
         let mut cargo = toolchain.cargo(&layout.fixtures, &target_dir);
-        for name in crates {
-            cargo.args(["--package", name]);
-        }
-        let status = cargo.status().context("cargo cannot be started")?;
-        if !status.success() {
-            bail!("the guests do not compile");
-        }
+        cargo.current_dir(&guest.path);
+        cargo_build(cargo, &[&guest.name])?;
     }
     Ok(target_dir.join(toolchain::TARGET).join("release"))
+}
+
+fn cargo_build(mut cargo: Command, packages: &[&str]) -> Result<()> {
+    for name in packages {
+        cargo.args(["--package", name]);
+    }
+    let status = cargo.status().context("cargo cannot be started")?;
+    if status.success() { Ok(()) } else { bail!("guests do not compile: {}", packages.join(", ")) }
 }
 
 /// Writes component and stamp, the stamp last: what has a stamp is complete.

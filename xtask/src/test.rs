@@ -1,15 +1,17 @@
-//! `cargo xtask test`: builds the guests, looks for the servers that tests start, and runs every test.
+//! `cargo xtask test`: builds the guests, looks for the servers and the published crates that tests need, and runs
+//! every test.
 //!
 //! The stages are the workspace's tests, the tests about the Cargo feature `verify` without it, and the examples in
 //! the documentation. All of them run even if one fails, and what their runners say last is said again at the end.
 
+mod crates;
 mod runner;
 mod servers;
 
 use anyhow::{Result, bail};
 
 use runner::{Runner, Stage};
-use servers::{SERVERS, Server};
+use servers::SERVERS;
 
 use crate::guests;
 
@@ -23,11 +25,27 @@ pub(crate) struct Args {
     compiler: guests::Compiler,
 }
 
+/// What some tests need and is not here.
+struct Missing {
+    /// What the names of those tests contain.
+    marker: &'static str,
+    /// What it is, and how to get it.
+    what: String,
+}
+
+impl Missing {
+    /// What to say about the `count` tests that need it.
+    fn skipped(&self, count: usize) -> String {
+        format!("skipped: {count} tests that need {}", self.what)
+    }
+}
+
 /// Runs the tests; fails if one of them fails, or if `CI` is `true` and one cannot run.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    guests::run_all(&args.compiler)?;
+    let crates = crates::missing()?;
+    guests::run_all(&args.compiler, crates.is_none())?;
     let runner = Runner::find();
-    let missing: Vec<_> = SERVERS.iter().filter(|server| !server.is_here()).collect();
+    let missing: Vec<_> = SERVERS.iter().filter_map(|server| server.missing()).chain(crates).collect();
     let skipped = skips(&runner, &missing)?;
     if in_ci() && !missing.is_empty() {
         bail!("with CI=true every test has to run");
@@ -43,9 +61,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!("failed: {}", failed.join(", ")) }
 }
 
-fn stages(runner: &Runner, args: &Args, missing: &[&Server]) -> Vec<Stage> {
+fn stages(runner: &Runner, args: &Args, missing: &[Missing]) -> Vec<Stage> {
     let mut tests = runner.tests("tests", &["--workspace"]);
-    runner.skip(&mut tests, missing.iter().map(|server| server.marker));
+    runner.skip(&mut tests, missing.iter().map(|missing| missing.marker));
     if !args.only.is_empty() {
         tests.args(&args.only);
         return vec![tests];
@@ -62,10 +80,10 @@ const UNVERIFIED: &[&str] =
     &["--workspace", "--exclude", "greentic-runner-fuzz", "--no-default-features", "--test", "pack*"];
 
 /// Says what is missing and counts the tests that cannot run without it.
-fn skips(runner: &Runner, missing: &[&Server]) -> Result<Vec<String>> {
+fn skips(runner: &Runner, missing: &[Missing]) -> Result<Vec<String>> {
     let mut lines = Vec::new();
-    for server in missing {
-        let line = server.skipped(runner.count(server.marker)?);
+    for missing in missing {
+        let line = missing.skipped(runner.count(missing.marker)?);
         eprintln!("{line}");
         lines.push(line);
     }

@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 /// How a guest is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A crate.
+    /// A crate of the fixtures' workspace.
     Rust,
+    /// A crate on the published SDK, in a workspace beside others of the same version.
+    Sdk,
     /// A WAT file.
     Wat,
 }
@@ -39,9 +41,24 @@ pub(super) fn find(fixtures: &Path) -> Result<Vec<Guest>> {
             guests.push(Guest { name: name_of(&path)?, kind: Kind::Wat, path });
         }
     }
+    for workspace in sdk_workspaces(fixtures)? {
+        for path in entries(&workspace)? {
+            if is_guest_crate(&path)? {
+                guests.push(Guest { name: name_of(&path)?, kind: Kind::Sdk, path });
+            }
+        }
+    }
     guests.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(guests)
 }
+
+/// The workspaces of guests on the published SDK, one per version of it.
+pub(super) fn sdk_workspaces(fixtures: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(&fixtures.join(SDK))?.into_iter().filter(|path| path.join("Cargo.toml").is_file()).collect())
+}
+
+/// Where they lie.
+const SDK: &str = "sdk";
 
 fn is_guest_crate(path: &Path) -> Result<bool> {
     let manifest = path.join("Cargo.toml");
@@ -56,8 +73,8 @@ pub(super) fn digest_shared(fixtures: &Path, wit: &Path, compiler: &str) -> Resu
         hash_tree(&mut hasher, &package)?;
     }
     for path in entries(fixtures)? {
-        let is_target = path.file_name().is_some_and(|name| name == "target" || name == "wat");
-        if path.is_file() || (!is_target && !is_guest_crate(&path)?) {
+        let is_other = path.file_name().is_some_and(|name| name == "target" || name == "wat" || name == SDK);
+        if path.is_file() || (!is_other && !is_guest_crate(&path)?) {
             hash_tree(&mut hasher, &path)?;
         }
     }
@@ -67,6 +84,14 @@ pub(super) fn digest_shared(fixtures: &Path, wit: &Path, compiler: &str) -> Resu
 /// A digest over all that `guest` is made of.
 pub(super) fn digest(guest: &Guest, shared: &Sha256) -> Result<String> {
     let mut hasher = shared.clone();
+    if guest.kind == Kind::Sdk {
+        let workspace = guest.path.parent().context("a guest on the SDK lies in a workspace")?;
+        for directory in workspace.parent().into_iter().chain([workspace]) {
+            for file in entries(directory)?.into_iter().filter(|path| path.is_file()) {
+                hash_tree(&mut hasher, &file)?;
+            }
+        }
+    }
     hash_tree(&mut hasher, &guest.path)?;
     Ok(hex::encode(hasher.finalize()))
 }

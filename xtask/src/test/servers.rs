@@ -6,6 +6,8 @@
 use std::env;
 use std::ffi::OsStr;
 
+use super::Missing;
+
 /// A server that some tests need.
 pub(super) struct Server {
     /// The program that those tests start.
@@ -20,14 +22,13 @@ pub(super) struct Server {
 pub(super) const SERVERS: &[Server] = &[];
 
 impl Server {
-    /// Whether it can be started here.
-    pub(super) fn is_here(&self) -> bool {
-        is_in(self.program, env::var_os("PATH").as_deref())
+    /// What is missing, if it cannot be started here.
+    pub(super) fn missing(&self) -> Option<Missing> {
+        (!is_in(self.program, env::var_os("PATH").as_deref())).then(|| self.not_installed())
     }
 
-    /// What to say about the `count` tests that need it.
-    pub(super) fn skipped(&self, count: usize) -> String {
-        format!("skipped: {count} tests that need {}, which is not installed: {}", self.program, self.install)
+    fn not_installed(&self) -> Missing {
+        Missing { marker: self.marker, what: format!("{}, which is not installed: {}", self.program, self.install) }
     }
 }
 
@@ -54,7 +55,7 @@ mod tests {
     #[test]
     fn a_missing_server_is_named_with_the_way_to_get_it() {
         let server = Server { program: "a-server", marker: "needs_a_server", install: "apt-get install a-server" };
-        let line = server.skipped(3);
+        let line = server.not_installed().skipped(3);
         for part in ["3 tests", "a-server", "apt-get install a-server"] {
             assert!(line.contains(part), "{line}");
         }

@@ -1,0 +1,1 @@
+//! Nothing: the manifests beside it only name crates to fetch.
