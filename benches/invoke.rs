@@ -30,6 +30,7 @@ fn call<'a>(host: &'a Host, scope: &greentic_runner_host::capabilities::scope::S
         op: "echo",
         input,
         state: host.state(),
+        assets: None,
         limits: &host.limits,
         deadline: deadline(),
         trace: false,

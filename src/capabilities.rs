@@ -4,6 +4,7 @@
 //! services behind them. This room knows nothing of flows or HTTP, and believes nothing that a guest says about
 //! its tenant, session or identity: the contexts that guests pass along are ignored.
 
+mod assets;
 mod calls;
 mod context;
 mod control;
@@ -21,4 +22,5 @@ mod stderr;
 pub mod surface;
 mod telemetry;
 
+pub use assets::AssetsDir;
 pub use context::HostCtx;

@@ -30,6 +30,7 @@ const FIXTURES: &[Fixture] = &[
     provider("legacy-provider"),
     provider("legacy-provider-core"),
     provider("unhealthy-provider"),
+    node("assets-reader", &[]),
     node("chatty", &[Grant::State]),
     node("control-user", &[]),
     node("deep-recursing", &[]),

@@ -1,9 +1,11 @@
 //! What goes into a call of a component and what comes out.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::capabilities::AssetsDir;
 use crate::capabilities::scope::Scope;
 use crate::capabilities::state_view::StateView;
 use crate::engine::limits::Limits;
@@ -20,6 +22,8 @@ pub struct Call<'a> {
     pub input: &'a Value,
     /// What the guest may see of the state, and where its writes are buffered.
     pub state: StateView,
+    /// The files of the pack that the guest may read.
+    pub assets: Option<Arc<AssetsDir>>,
     /// What the call may use.
     pub limits: &'a Limits,
     /// When the event's time is up; the call ends at this or after `limits.timeout`, whichever comes first.

@@ -56,6 +56,12 @@ impl Prepared {
         self.exports.provider().map(drop)
     }
 
+    /// Whether it imports files, and so has use for its pack's assets.
+    pub fn reads_files(&self) -> bool {
+        let component = &self._compiled.component;
+        component.component_type().imports(component.engine()).any(|(name, _)| name.starts_with("wasi:filesystem/"))
+    }
+
     /// Calls an operation of the component as a flow node.
     ///
     /// # Errors
@@ -170,7 +176,7 @@ impl Prepared {
     }
 
     async fn enter(&self, call: Call<'_>) -> Result<Guest<HostCtx>> {
-        let ctx = HostCtx::new(call.scope, call.state, call.limits, call.deadline, call.trace);
+        let ctx = HostCtx::new(call.scope, call.state, call.limits, call.deadline, call.trace).with_assets(call.assets);
         self.engine.guest(ctx, call.limits, call.deadline).await
     }
 

@@ -1,10 +1,14 @@
 //! Prepared components, shared by everybody who uses the same bytes with the same grants.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::exports::Exports;
 use super::prepared::Prepared;
+use crate::capabilities::AssetsDir;
 use crate::capabilities::grants::Grants;
 use crate::capabilities::surface;
 use crate::conform::{self, ComponentShape, Surface};
@@ -23,6 +27,8 @@ pub struct Registry {
     engine: Engine,
     trial: Limits,
     prepared: Shared<([u8; 32], Grants), Prepared>,
+    assets: Shared<[u8; 32], AssetsDir>,
+    assets_parent: Option<PathBuf>,
 }
 
 impl Registry {
@@ -33,7 +39,39 @@ impl Registry {
 
     /// A registry that gives components `trial` for their trial at load.
     pub fn with_trial_limits(engine: Engine, trial: Limits) -> Self {
-        Self { engine, trial, prepared: Shared::default() }
+        Self { engine, trial, prepared: Shared::default(), assets: Shared::default(), assets_parent: None }
+    }
+
+    /// Lays out assets in `dir`, which is this registry's alone, and removes what an earlier process that was killed
+    /// left there. Otherwise they lie where temporary files do.
+    #[must_use]
+    pub fn with_assets_in(mut self, dir: PathBuf) -> Self {
+        if let Err(error) = std::fs::remove_dir_all(&dir)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "what an earlier process left in {} cannot be removed", dir.display());
+        }
+        self.assets_parent = Some(dir);
+        self
+    }
+
+    /// Files that guests may read below `/assets`, by their names there; `digest` identifies them. They lie on disk
+    /// once for everybody who asks for the same, until nobody holds them.
+    ///
+    /// # Errors
+    ///
+    /// `Io` if they cannot be written.
+    pub async fn assets(&self, digest: [u8; 32], files: Vec<(String, Bytes)>) -> Result<Arc<AssetsDir>> {
+        let parent = self.assets_parent.clone();
+        let make = async {
+            let lay_out = move || {
+                let files = files.iter().map(|(name, bytes)| (name.as_str(), &**bytes));
+                AssetsDir::lay_out(parent.as_deref(), files)
+            };
+            let done = tokio::task::spawn_blocking(lay_out).await;
+            done.map_err(|e| Error::new(Code::Internal, format!("laying out assets did not end well: {e}")))?
+        };
+        self.assets.get_or_make(digest, make).await
     }
 
     /// The engine.

@@ -1,10 +1,12 @@
-//! What a guest's store holds: whose behalf it runs on, what it may use, and an empty WASI world.
+//! What a guest's store holds: whose behalf it runs on, what it may use, and a WASI world with its pack's assets.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
+use super::assets::{self, AssetsDir};
 use super::calls::{Begun, Calls, Function};
 use super::log::LOG_BYTES;
 use super::scope::Scope;
@@ -30,6 +32,7 @@ pub struct HostCtx {
     limiter: Limiter,
     table: ResourceTable,
     wasi: Option<Box<WasiCtx>>,
+    assets: Option<Arc<AssetsDir>>,
     stderr: Tail,
 }
 
@@ -47,8 +50,16 @@ impl HostCtx {
             limiter: Limiter::new(limits.memory_bytes),
             table,
             wasi: None,
+            assets: None,
             stderr: Tail::default(),
         }
+    }
+
+    /// Lets the guest read its pack's assets, if it imports files at all.
+    #[must_use]
+    pub fn with_assets(mut self, assets: Option<Arc<AssetsDir>>) -> Self {
+        self.assets = assets;
+        self
     }
 
     /// The host calls that were recorded.
@@ -84,7 +95,7 @@ impl GuestData for HostCtx {
 impl WasiView for HostCtx {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // Most guests import WASI and few call it, so its context is made on the first call.
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(empty_wasi(self.stderr.clone())));
+        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi(self.stderr.clone(), self.assets.as_deref())));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
@@ -96,10 +107,17 @@ fn cancel_at(timeout: Duration, deadline: Instant) -> Instant {
     end.checked_sub(notice).unwrap_or(end)
 }
 
-/// No files, arguments, variables, input, sockets or names; clocks, random numbers, and an error stream that is read
-/// when the guest fails.
-fn empty_wasi(stderr: Tail) -> WasiCtx {
-    WasiCtx::builder().stderr(stderr).allow_tcp(false).allow_udp(false).max_random_size(MAX_RANDOM).build()
+/// No arguments, variables, input, sockets or names, and no files but the pack's assets, to be read; clocks, random
+/// numbers, and an error stream that is read when the guest fails.
+fn wasi(stderr: Tail, assets: Option<&AssetsDir>) -> WasiCtx {
+    let mut builder = WasiCtx::builder();
+    builder.stderr(stderr).allow_tcp(false).allow_udp(false).max_random_size(MAX_RANDOM);
+    if let Some(assets) = assets
+        && let Err(error) = builder.preopened_dir(assets.path(), assets::GUEST_PATH, FsPerms::ReadOnly)
+    {
+        tracing::error!(%error, "the assets of a pack are gone from {}", assets.path().display());
+    }
+    builder.build()
 }
 
 impl std::fmt::Debug for HostCtx {

@@ -22,7 +22,7 @@ use crate::pack::model::Pack;
 use crate::run::program::Provider;
 use crate::session::SessionKey;
 use crate::store::memory::MemoryStore;
-use crate::tenant::load::{read, read_component};
+use crate::tenant::load::{assets_dir, read, read_component};
 use crate::tenant::provider;
 
 /// Call one operation of a component or provider, outside any flow
@@ -92,11 +92,13 @@ async fn call(args: &Args) -> Result<ExitCode> {
     let target = progress.of(Box::pin(target(args, &registry, &config, &pack)), compiling).await?;
     add_config(&mut input, target.config.as_ref());
     let limits = config.limits();
+    let assets = assets_dir(&registry, &pack.assets, std::iter::once(&*target.component)).await?;
     let call = Call {
         scope: scope(&pack.id, &target.id)?,
         op: &args.op,
         input: &input,
         state: StateView::new(Arc::new(MemoryStore::default()), Arc::default()),
+        assets,
         limits: &limits,
         deadline: Instant::now() + Duration::from_secs(3600),
         trace: args.json,

@@ -96,6 +96,10 @@ codes! {
     LegacyProviderWorld = 211, BadInput;
     /// A directory cannot be built into a pack.
     PackBuild = 212, BadInput;
+    /// A pack differs from its bill of materials.
+    SbomMismatch = 230, BadInput;
+    /// A lock file is not used.
+    LockInvalid = 231, BadInput;
 
     // 03xx: conformance of components
     /// A file is not a WebAssembly component.

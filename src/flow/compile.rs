@@ -23,6 +23,11 @@ use crate::flow::hint;
 use crate::flow::model::{Flow, FlowSet, FlowState, Node, NodeIx};
 use crate::id::{self, Id};
 
+/// Whether `name` stands for what the host itself does, and for no component.
+pub fn is_builtin(name: &str) -> bool {
+    name.starts_with("emit.") || node::BUILTINS.contains(&name)
+}
+
 /// What a pack offers to its flows.
 pub trait Catalog {
     /// The component with this id.

@@ -147,8 +147,13 @@ impl HostBuilder {
             Some(registry) => registry,
             None => {
                 let mut options = self.engine;
-                options.artifact_dir = options.artifact_dir.or_else(|| Some(dir?.join("compiled")));
-                Arc::new(Registry::new(Engine::new(options)?))
+                options.artifact_dir = options.artifact_dir.or_else(|| Some(dir.as_ref()?.join("compiled")));
+                let registry = Registry::new(Engine::new(options)?);
+                // The directory is locked by this process, so what lies there is nobody else's.
+                Arc::new(match dir {
+                    Some(dir) => registry.with_assets_in(dir.join("assets")),
+                    None => registry,
+                })
             }
         };
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));

@@ -4,7 +4,7 @@
 //! it is asked for, in pieces, and stops at its limit whatever sizes the archive declares.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Write};
 
 use bytes::Bytes;
 use zip::read::{ArchiveOffset, Config, ZipFile};
@@ -13,7 +13,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use crate::error::{Code, Error, Result};
 use crate::id::clip;
-use crate::pack::files::{Files, Ledger};
+use crate::pack::files::{Files, Ledger, Measure};
 use crate::pack::limits::Limits;
 use crate::pack::model::Digest;
 use crate::pack::names;
@@ -117,6 +117,18 @@ impl Archive {
     }
 }
 
+impl Archive {
+    /// Unpacks an entry and returns how large it is.
+    fn unpack_into(&mut self, name: &str, out: &mut impl Write) -> Result<u64> {
+        let place = self.place(name);
+        let missing = || Error::new(Code::FilesMissing, format!("the archive has no entry {name:?}")).in_file(&place);
+        let index = *self.index.get(name).ok_or_else(missing)?;
+        let left = self.ledger.left(&self.limits);
+        let file = self.zip.by_index(index).map_err(|error| damaged(&error).in_file(&place))?;
+        unpack(file, name, &self.limits, left, out).map_err(|error| error.in_file(&place))
+    }
+}
+
 impl Files for Archive {
     fn has(&self, name: &str) -> bool {
         self.index.contains_key(name)
@@ -129,14 +141,16 @@ impl Files for Archive {
     }
 
     fn read(&mut self, name: &str) -> Result<Vec<u8>> {
-        let place = self.place(name);
-        let missing = || Error::new(Code::FilesMissing, format!("the archive has no entry {name:?}")).in_file(&place);
-        let index = *self.index.get(name).ok_or_else(missing)?;
-        let left = self.ledger.left(&self.limits);
-        let file = self.zip.by_index(index).map_err(|error| damaged(&error).in_file(&place))?;
-        let bytes = unpack(file, name, &self.limits, left).map_err(|error| error.in_file(&place))?;
+        let mut bytes = Vec::new();
+        self.unpack_into(name, &mut bytes)?;
         self.ledger.add(name, &bytes);
         Ok(bytes)
+    }
+
+    fn measure_unread(&mut self, name: &str) -> Result<Measure> {
+        let mut hasher = blake3::Hasher::new();
+        let size = self.unpack_into(name, &mut hasher)?;
+        Ok(Measure { size, hash: hasher.finalize() })
     }
 
     fn place(&self, name: &str) -> String {
@@ -153,12 +167,17 @@ impl Files for Archive {
 }
 
 /// Unpacks an entry piece by piece, within its limits and what is `left` of the whole.
-fn unpack(mut file: ZipFile<'_, Cursor<Bytes>>, name: &str, limits: &Limits, left: u64) -> Result<Vec<u8>> {
+fn unpack(
+    mut file: ZipFile<'_, Cursor<Bytes>>,
+    name: &str,
+    limits: &Limits,
+    left: u64,
+    out: &mut impl Write,
+) -> Result<u64> {
     let by_ratio = file.compressed_size().saturating_mul(limits.ratio).max(limits.ratio_floor);
     let (declared, most) = (file.size(), limits.entry.min(left).min(by_ratio));
-    let mut bytes = Vec::with_capacity(usize::try_from(declared.min(most).min(1 << 20)).unwrap_or_default());
-    let read = (&mut file).take(most.saturating_add(1)).read_to_end(&mut bytes);
-    let size = bytes.len() as u64;
+    let read = std::io::copy(&mut (&mut file).take(most.saturating_add(1)), out);
+    let size = read.map_err(|error| Error::new(Code::ArchiveInvalid, format!("entry {name:?} is damaged: {error}")))?;
     if size > most {
         return Err(match most {
             _ if most == by_ratio => Error::new(
@@ -169,12 +188,11 @@ fn unpack(mut file: ZipFile<'_, Cursor<Bytes>>, name: &str, limits: &Limits, lef
             _ => too_large("the content of the archive", limits.total),
         });
     }
-    read.map_err(|error| Error::new(Code::ArchiveInvalid, format!("entry {name:?} is damaged: {error}")))?;
     if size != declared {
         let message = format!("entry {name:?} declares {declared} bytes and holds {size}");
         return Err(Error::new(Code::ArchiveInvalid, message));
     }
-    Ok(bytes)
+    Ok(size)
 }
 
 /// Refuses entries that are not plain files or folders packed with Stored or Deflate.

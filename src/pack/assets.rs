@@ -5,6 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use crate::pack::model::Digest;
 
 /// The folder of a pack that holds its assets.
 pub(super) const FOLDER: &str = "assets";
@@ -22,6 +25,23 @@ impl Assets {
     /// All assets, sorted by path.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.0.iter().map(|(path, bytes)| (path.as_str(), bytes))
+    }
+
+    /// All assets by their paths below `assets/`.
+    pub fn below(&self) -> impl Iterator<Item = (&str, &Bytes)> {
+        self.iter().map(|(path, bytes)| (path.split_once('/').map_or(path, |(_, below)| below), bytes))
+    }
+
+    /// A digest of all paths and bytes.
+    pub fn digest(&self) -> Digest {
+        let mut hasher = Sha256::new();
+        for (path, bytes) in self.iter() {
+            for part in [path.as_bytes(), bytes] {
+                hasher.update((part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+        }
+        Digest(hasher.finalize().into())
     }
 
     /// How many there are.

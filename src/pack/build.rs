@@ -13,7 +13,7 @@ use crate::pack::directory::Directory;
 use crate::pack::files::Files;
 use crate::pack::model::{Digest, Pack, PackForm};
 use crate::pack::sbom::{self, Sbom};
-use crate::pack::{LoadOptions, load, load_bytes, manifest, resolve};
+use crate::pack::{LoadOptions, describe, load, load_bytes, manifest, resolve};
 
 /// What a build wrote.
 #[derive(Debug)]
@@ -47,7 +47,8 @@ pub fn build(dir: &Path, out: &Path) -> Result<BuildReport> {
     }
     let manifest = authoring::read(root, &mut files, &options.limits)?;
     let encoded = manifest.encode()?;
-    let pack = load::assemble(manifest, &mut files, PackForm::Sources, root, &options)?;
+    let described = describe::sources(manifest, &files.place(authoring::FILE), &options)?;
+    let pack = load::assemble(&described, &mut files, PackForm::Sources, root, &options)?;
     let entries = entries(encoded, &pack, &mut files)?;
     let bytes = archive(&entries).map_err(|error| {
         Error::new(Code::Internal, format!("the archive of {} cannot be made: {error}", root.display()))

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Result};
-use crate::pack::files::{Files, Ledger};
+use crate::pack::files::{Files, Ledger, Measure};
 use crate::pack::limits::Limits;
 use crate::pack::model::Digest;
 use crate::pack::names;
@@ -103,6 +103,11 @@ impl Files for Directory {
         }
         self.ledger.add(name, &bytes);
         Ok(bytes)
+    }
+
+    fn measure_unread(&mut self, name: &str) -> Result<Measure> {
+        let bytes = read_file(&self.root.join(name), self.limits.entry)?;
+        Ok(Measure { size: bytes.len() as u64, hash: blake3::hash(&bytes) })
     }
 
     fn place(&self, name: &str) -> String {

@@ -28,20 +28,30 @@ pub(super) trait Files {
     /// The digest of the whole pack, once its files have been read.
     fn digest(&self) -> Digest;
 
-    /// The hash of a file, which is read if it was not read yet.
-    fn hash(&mut self, name: &str) -> Result<blake3::Hash> {
+    /// The size and hash of a file, which is not kept if it was not read yet.
+    fn measure(&mut self, name: &str) -> Result<Measure> {
         match self.ledger().seen.get(name) {
-            Some(hash) => Ok(*hash),
-            None => Ok(blake3::hash(&self.read(name)?)),
+            Some(measure) => Ok(*measure),
+            None => self.measure_unread(name),
         }
     }
+
+    /// The size and hash of a file, within the limits, in pieces.
+    fn measure_unread(&mut self, name: &str) -> Result<Measure>;
 }
 
-/// What was read from a pack: how much, and the hash of each file.
+/// What a bill of materials tells of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measure {
+    pub(super) size: u64,
+    pub(super) hash: blake3::Hash,
+}
+
+/// What was read from a pack: how much, and the measure of each file.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     spent: u64,
-    seen: BTreeMap<String, blake3::Hash>,
+    seen: BTreeMap<String, Measure>,
 }
 
 impl Ledger {
@@ -52,15 +62,16 @@ impl Ledger {
 
     /// Records a file that was read.
     pub(super) fn add(&mut self, name: &str, bytes: &[u8]) {
-        self.spent += bytes.len() as u64;
-        self.seen.insert(name.to_owned(), blake3::hash(bytes));
+        let size = bytes.len() as u64;
+        self.spent += size;
+        self.seen.insert(name.to_owned(), Measure { size, hash: blake3::hash(bytes) });
     }
 
     /// A digest over the names and hashes of the files that were read, whatever their order was.
     pub(super) fn digest(&self) -> Digest {
         let mut hasher = Sha256::new();
-        for (name, hash) in &self.seen {
-            hasher.update(hash.as_bytes());
+        for (name, measure) in &self.seen {
+            hasher.update(measure.hash.as_bytes());
             hasher.update((name.len() as u64).to_le_bytes());
             hasher.update(name.as_bytes());
         }

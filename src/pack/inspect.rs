@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::pack::check;
-use crate::pack::model::{Pack, PackForm, PackKind};
+use crate::pack::model::{Generation, Pack, PackForm, PackKind};
 
 /// A pack at a glance. Its JSON form is stable: keys are added, never renamed.
 #[derive(Debug, Serialize)]
@@ -22,6 +22,8 @@ pub struct Inspection {
     pub publisher: String,
     /// The form that it came in.
     pub form: PackForm,
+    /// The generation of its manifest.
+    pub generation: Option<Generation>,
     /// Its digest.
     pub digest: String,
     /// Its components.
@@ -36,6 +38,8 @@ pub struct Inspection {
     pub extensions: Vec<String>,
     /// Its assets.
     pub assets: Vec<AssetView>,
+    /// The files that sign it, which are not verified.
+    pub signatures: Vec<String>,
     /// What is odd about it, as far as its declarations tell; flows that cannot run among it.
     pub notes: Vec<String>,
 }
@@ -136,8 +140,7 @@ impl Inspection {
             world: provider.world.clone(),
         });
         let secrets = pack.secret_requirements.iter();
-        let below = |path: &str| path.split_once('/').map_or(path, |(_, below)| below).to_owned();
-        let assets = pack.assets.iter().map(|(path, bytes)| AssetView { path: below(path), size: bytes.len() });
+        let assets = pack.assets.below().map(|(path, bytes)| AssetView { path: path.to_owned(), size: bytes.len() });
         Self {
             id: pack.id.to_string(),
             name: pack.name.clone(),
@@ -145,6 +148,7 @@ impl Inspection {
             kind: pack.kind,
             publisher: pack.publisher.clone(),
             form: pack.form,
+            generation: pack.generation,
             digest: pack.digest.to_string(),
             components: components.collect(),
             flows: flows.collect(),
@@ -152,6 +156,7 @@ impl Inspection {
             secrets: secrets.map(|need| SecretView { key: need.key.clone(), required: need.required }).collect(),
             extensions: pack.extensions.keys().cloned().collect(),
             assets: assets.collect(),
+            signatures: pack.signatures.clone(),
             notes: check::findings(pack).iter().map(ToString::to_string).collect(),
         }
     }
@@ -165,6 +170,7 @@ impl fmt::Display for Inspection {
             PackForm::Sources => "sources",
             PackForm::Wasm => "single component",
         };
+        let form = if self.generation == Some(Generation::Legacy) { format!("legacy {form}") } else { form.to_owned() };
         writeln!(f, "{} {}  ({form}, {} by {})", self.id, self.version, word(self.kind), Clean(&self.publisher))?;
         if let Some(name) = &self.name {
             writeln!(f, "{}", Clean(name))?;
@@ -205,6 +211,7 @@ impl fmt::Display for Inspection {
         })?;
         section(f, "extensions", &self.extensions, |f, key| writeln!(f, "  {}", Clean(key)))?;
         section(f, "assets", &self.assets, |f, asset| writeln!(f, "  {}  {} bytes", Clean(&asset.path), asset.size))?;
+        section(f, "signatures, not verified", &self.signatures, |f, name| writeln!(f, "  {}", Clean(name)))?;
         section(f, "notes", &self.notes, |f, note| writeln!(f, "  {}", Clean(note)))
     }
 }

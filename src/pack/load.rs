@@ -1,6 +1,6 @@
 //! Telling the forms of packs apart, and putting a [`Pack`] together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use indexmap::IndexMap;
@@ -9,37 +9,54 @@ use serde_json::Value;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::pack::archive::{Archive, is_zip};
+use crate::pack::describe::{self, Described};
 use crate::pack::directory::{Directory, read_file};
 use crate::pack::files::Files;
-use crate::pack::manifest::{self, ExtensionRef, Findings, Manifest};
-use crate::pack::model::{Digest, Pack, PackComponent, PackForm, PackKind, ProviderDecl};
+use crate::pack::manifest::{self, ExtensionRef, Findings};
+use crate::pack::model::{Digest, Generation, Pack, PackComponent, PackForm, PackKind, ProviderDecl};
 use crate::pack::resolve::{self, Wanted};
-use crate::pack::{Assets, Limits, LoadOptions, assets, authoring, component_sources, provider, sbom};
+use crate::pack::{Assets, Limits, LoadOptions, assets, authoring, provider, sbom};
 
 /// The start of every WebAssembly file.
 const WASM: &[u8] = b"\0asm";
 
+/// What lies at a path.
+pub(super) enum Whole {
+    /// A pack of several files.
+    Opened(Opened),
+    /// A component, which is a whole pack.
+    Component(Box<Pack>),
+}
+
 pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Pack> {
+    match open(path, options)? {
+        Whole::Opened(mut opened) => opened.assemble(options).map_err(|error| error.in_file(path)),
+        Whole::Component(pack) => Ok(*pack),
+    }
+}
+
+/// Reads what the pack at `path` says of itself.
+pub(super) fn open(path: &Path, options: &LoadOptions) -> Result<Whole> {
     let metadata = std::fs::metadata(path).map_err(|error| {
         Error::new(Code::Io, format!("the pack {} cannot be opened: {error}", path.display()))
             .hint("give a .gtpack file, a directory with manifest.cbor, an index.ygtc, or a .wasm component")
     })?;
     if metadata.is_dir() {
-        return directory(path, path, options);
+        return directory(path, path, options).map(Whole::Opened);
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match path.file_name().and_then(|name| name.to_str()) {
-        Some(manifest::FILE) => return from_manifest(parent, path, options),
-        Some(_) if authoring::is_source(path) => return sources(parent, path, options),
+        Some(manifest::FILE) => return Opened::directory(parent, path, options).map(Whole::Opened),
+        Some(_) if authoring::is_source(path) => return Opened::sources(parent, path, options).map(Whole::Opened),
         _ => {}
     }
     let bytes = Bytes::from(read_file(path, options.limits.archive)?);
     let gtpack = path.extension().is_some_and(|extension| extension == "gtpack");
     if bytes.starts_with(WASM) && !gtpack {
-        return Ok(single(bytes, path));
+        return Ok(Whole::Component(Box::new(single(bytes, path))));
     }
     if is_zip(&bytes) || gtpack {
-        return archive(bytes, &path.display().to_string(), path, options);
+        return Opened::archive(bytes, &path.display().to_string(), Some(path), options).map(Whole::Opened);
     }
     Err(no_pack(path))
 }
@@ -62,7 +79,7 @@ pub(super) fn load_component(path: &Path, options: &LoadOptions) -> Result<Pack>
 }
 
 pub(super) fn load_bytes(bytes: Bytes, name: &str, options: &LoadOptions) -> Result<Pack> {
-    archive(bytes, name, Path::new(name), options)
+    Opened::archive(bytes, name, None, options)?.assemble(options).map_err(|error| error.in_file(name))
 }
 
 fn no_pack(path: &Path) -> Error {
@@ -71,13 +88,13 @@ fn no_pack(path: &Path) -> Error {
     )
 }
 
-fn directory(root: &Path, path: &Path, options: &LoadOptions) -> Result<Pack> {
+fn directory(root: &Path, path: &Path, options: &LoadOptions) -> Result<Opened> {
     let files = Directory::new(root, &options.limits);
     if files.has(manifest::FILE) {
-        return from_manifest(root, path, options);
+        return Opened::directory(root, path, options);
     }
     if is_directory(root) {
-        return sources(root, path, options);
+        return Opened::sources(root, path, options);
     }
     Err(no_pack(path))
 }
@@ -89,33 +106,53 @@ pub(crate) fn is_directory(path: &Path) -> bool {
     described() || files.files_in("", "ygtc").is_ok_and(|found| !found.is_empty())
 }
 
-fn archive(bytes: Bytes, name: &str, path: &Path, options: &LoadOptions) -> Result<Pack> {
-    let mut files = Archive::open(bytes, name, &options.limits)?;
-    let manifest = read_manifest(&mut files, options).map_err(|error| error.in_file(name))?;
-    let mut pack = assemble(manifest, &mut files, PackForm::Archive, path, options).map_err(|e| e.in_file(name))?;
-    pack.notes.extend(sbom::compare(&mut files, &options.limits)?);
-    Ok(pack)
+/// A pack that was described and not yet put together.
+pub(super) struct Opened {
+    pub(super) files: Box<dyn Files>,
+    pub(super) described: Described,
+    form: PackForm,
+    path: PathBuf,
 }
 
-fn from_manifest(root: &Path, path: &Path, options: &LoadOptions) -> Result<Pack> {
-    let mut files = Directory::new(root, &options.limits);
-    let manifest = read_manifest(&mut files, options)?;
-    assemble(manifest, &mut files, PackForm::Directory, path, options)
-}
-
-fn sources(root: &Path, path: &Path, options: &LoadOptions) -> Result<Pack> {
-    let mut files = Directory::new(root, &options.limits);
-    let manifest = authoring::read(root, &mut files, &options.limits)?;
-    assemble(manifest, &mut files, PackForm::Sources, path, options)
-}
-
-fn read_manifest(files: &mut dyn Files, options: &LoadOptions) -> Result<Manifest> {
-    if !files.has(manifest::FILE) {
-        let message = format!("the pack has no {}", manifest::FILE);
-        return Err(Error::new(Code::ManifestMissing, message).hint("build the pack with `pack build`"));
+impl Opened {
+    fn archive(bytes: Bytes, name: &str, path: Option<&Path>, options: &LoadOptions) -> Result<Self> {
+        let mut files = Archive::open(bytes, name, &options.limits)?;
+        let described = describe::packed(&mut files, path, options).map_err(|error| error.in_file(name))?;
+        let path = path.unwrap_or(Path::new(name)).to_owned();
+        Ok(Self { files: Box::new(files), described, form: PackForm::Archive, path })
     }
-    let place = files.place(manifest::FILE);
-    Manifest::decode(&files.read(manifest::FILE)?, &place, &options.limits)
+
+    fn directory(root: &Path, path: &Path, options: &LoadOptions) -> Result<Self> {
+        let mut files = Directory::new(root, &options.limits);
+        let described = describe::packed(&mut files, None, options)?;
+        Ok(Self { files: Box::new(files), described, form: PackForm::Directory, path: path.to_owned() })
+    }
+
+    fn sources(root: &Path, path: &Path, options: &LoadOptions) -> Result<Self> {
+        let mut files = Directory::new(root, &options.limits);
+        let manifest = authoring::read(root, &mut files, &options.limits)?;
+        let described = describe::sources(manifest, &files.place(authoring::FILE), options)?;
+        Ok(Self { files: Box::new(files), described, form: PackForm::Sources, path: path.to_owned() })
+    }
+
+    /// Puts the pack together.
+    pub(super) fn assemble(&mut self, options: &LoadOptions) -> Result<Pack> {
+        let files = &mut *self.files;
+        let mut pack = assemble(&self.described, files, self.form, &self.path, options)?;
+        if let Some(generation) = pack.generation {
+            let differs = sbom::compare(files, &options.limits, self.form == PackForm::Archive)?;
+            if generation == Generation::Legacy && !differs.is_empty() {
+                return Err(Error::from_many(
+                    Code::SbomMismatch,
+                    "the pack is not what its bill of materials says",
+                    differs,
+                )
+                .hint("the pack was changed after it was built; build or transfer it again"));
+            }
+            pack.notes.extend(differs);
+        }
+        Ok(pack)
+    }
 }
 
 /// A component file as a pack of its own, without flows.
@@ -140,6 +177,7 @@ fn single(bytes: Bytes, path: &Path) -> Pack {
         publisher: "local".to_owned(),
         digest,
         form: PackForm::Wasm,
+        generation: None,
         path: path.to_owned(),
         components: IndexMap::from([(id, component)]),
         flows: Vec::new(),
@@ -147,69 +185,53 @@ fn single(bytes: Bytes, path: &Path) -> Pack {
         extensions: IndexMap::new(),
         secret_requirements: Vec::new(),
         assets: Assets::default(),
+        signatures: Vec::new(),
         notes: Vec::new(),
     }
 }
 
 /// Puts a pack together from its manifest and its files.
 pub(super) fn assemble(
-    manifest: Manifest,
+    described: &Described,
     files: &mut dyn Files,
     form: PackForm,
     path: &Path,
     options: &LoadOptions,
 ) -> Result<Pack> {
-    let described = if form == PackForm::Sources { authoring::FILE } else { manifest::FILE };
-    let place = files.place(described);
+    let Described { manifest, generation, wanted, notes, .. } = described;
+    let place = files.place(if form == PackForm::Sources { authoring::FILE } else { manifest::FILE });
     let providers = provider::declared(&manifest.extensions, &place)?;
-    let wanted = wanted(manifest.components, &manifest.extensions, &place, options)?;
-    check_provider_components(&providers, &wanted, &place)?;
-    let mut notes = unused_overrides(&wanted, options);
+    check_provider_components(&providers, wanted, &place)?;
+    let mut notes = notes.clone();
+    notes.extend(unused_overrides(wanted, options));
     let schemas = schemas(&providers, options);
     // What an author names must be there; published packs name schemas that they do not hold.
     let (named, unsure) = if form == PackForm::Sources { (schemas, Vec::new()) } else { (Vec::new(), schemas) };
     for name in unsure.iter().filter(|name| !files.has(name)) {
         notes.push(Error::new(Code::FilesMissing, format!("{} does not exist", files.place(name))));
     }
-    let components = resolve::components(wanted, &named, files, options)?;
+    let components = resolve::components(wanted, &named, files, options, &mut notes)?;
     let names = files.list(assets::FOLDER)?.into_iter();
     let assets = names.map(|name| Ok((name.clone(), files.read(&name)?.into()))).collect::<Result<_>>()?;
     Ok(Pack {
-        id: manifest.id,
-        name: manifest.name,
-        version: manifest.version,
+        id: manifest.id.clone(),
+        name: manifest.name.clone(),
+        version: manifest.version.clone(),
         kind: manifest.kind,
-        publisher: manifest.publisher,
+        publisher: manifest.publisher.clone(),
         digest: files.digest(),
         form,
+        generation: *generation,
         path: path.to_owned(),
         components,
-        flows: manifest.flows,
+        flows: manifest.flows.clone(),
         providers,
-        extensions: other_extensions(manifest.extensions),
-        secret_requirements: manifest.secret_requirements,
+        extensions: other_extensions(&manifest.extensions),
+        secret_requirements: manifest.secret_requirements.clone(),
         assets,
+        signatures: files.list("signatures")?,
         notes,
     })
-}
-
-/// The components that a manifest names, or, in packs whose manifest has none, their sources.
-fn wanted(
-    entries: Vec<manifest::ComponentEntry>,
-    extensions: &IndexMap<String, ExtensionRef>,
-    place: &str,
-    options: &LoadOptions,
-) -> Result<Vec<Wanted>> {
-    let sources = component_sources::read(extensions.get(component_sources::KEY), place, &options.limits)?;
-    if entries.is_empty() {
-        return Ok(sources.into_iter().map(|(id, source)| Wanted { id, entry: None, source }).collect());
-    }
-    let mut sources: IndexMap<Id, _> = sources.into_iter().collect();
-    let want = |entry: manifest::ComponentEntry| {
-        let source = sources.swap_remove(&entry.id).unwrap_or_default();
-        Wanted { id: entry.id.clone(), entry: Some(entry), source }
-    };
-    Ok(entries.into_iter().map(want).collect())
 }
 
 fn check_provider_components(providers: &IndexMap<Id, ProviderDecl>, wanted: &[Wanted], place: &str) -> Result<()> {
@@ -246,11 +268,11 @@ fn schemas(providers: &IndexMap<Id, ProviderDecl>, options: &LoadOptions) -> Vec
 }
 
 /// The extensions that are not read here, as `inspect` shows them: their payload, or where it lies.
-fn other_extensions(extensions: IndexMap<String, ExtensionRef>) -> IndexMap<String, Value> {
-    let shown = |extension: ExtensionRef| match (extension.inline, extension.location) {
+fn other_extensions(extensions: &IndexMap<String, ExtensionRef>) -> IndexMap<String, Value> {
+    let shown = |extension: &ExtensionRef| match (&extension.inline, &extension.location) {
         (Value::Null, Some(location)) => serde_json::json!({ "location": location }),
-        (inline, _) => inline,
+        (inline, _) => inline.clone(),
     };
-    let others = extensions.into_iter().filter(|(key, _)| !provider::is_provider_key(key));
-    others.map(|(key, extension)| (key, shown(extension))).collect()
+    let others = extensions.iter().filter(|(key, _)| !provider::is_provider_key(key));
+    others.map(|(key, extension)| (key.clone(), shown(extension))).collect()
 }

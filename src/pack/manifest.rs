@@ -1,4 +1,5 @@
-//! The manifest of a pack, generation pack-v1: a CBOR map whose names are interned in symbol tables.
+//! The manifest of a pack. Two generations share its file name: pack-v1, a CBOR map whose names are interned in
+//! symbol tables, is read and written; the [`Legacy`] one before it is read.
 //!
 //! Reading collects all that is wrong, in a bounded list; unknown keys are ignored, because tools add some. Writing
 //! gives what published readers of the format decode; three node keys of ours (`err_map`, `retry`, `timeout`) are
@@ -9,7 +10,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::flow::doc::FlowDoc;
 use crate::id::Id;
 use crate::pack::limits::Limits;
@@ -18,9 +19,11 @@ use crate::pack::model::{Operation, PackKind, SecretRequirement};
 mod decode;
 mod encode;
 mod findings;
+mod legacy;
 mod wire;
 
-pub(super) use findings::Findings;
+pub(super) use findings::{Findings, KEPT as FINDINGS_KEPT};
+pub use legacy::{Legacy, LegacyComponent, LegacyFlow};
 
 /// The name of the manifest's file in every pack.
 pub const FILE: &str = "manifest.cbor";
@@ -121,15 +124,44 @@ pub struct ExtensionRef {
     pub inline: Value,
 }
 
+/// A manifest of either generation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decoded {
+    /// Of pack-v1.
+    Current(Manifest),
+    /// Of the generation before.
+    Legacy(Legacy),
+}
+
+impl Decoded {
+    /// Reads a manifest of either generation. `place` names it in errors and becomes the origin of its flows.
+    ///
+    /// # Errors
+    ///
+    /// `ManifestGeneration` for manifests of generations to come, `ManifestInvalid` (one error with all findings) for
+    /// damaged ones, `TooLarge` for those beyond the limits.
+    pub fn read(bytes: &[u8], place: &str, limits: &Limits) -> Result<Self> {
+        decode::any(bytes, place, limits)
+    }
+}
+
 impl Manifest {
-    /// Reads a manifest. `place` names it in errors and becomes the origin of its flows.
+    /// Reads a manifest of pack-v1. `place` names it in errors and becomes the origin of its flows.
     ///
     /// # Errors
     ///
     /// `ManifestGeneration` for manifests of other generations, `ManifestInvalid` (one error with all findings) for
     /// damaged ones, `TooLarge` for those beyond the limits.
     pub fn decode(bytes: &[u8], place: &str, limits: &Limits) -> Result<Self> {
-        decode::manifest(bytes, place, limits)
+        match Decoded::read(bytes, place, limits)? {
+            Decoded::Current(manifest) => Ok(manifest),
+            Decoded::Legacy(_) => Err(Error::new(
+                Code::ManifestGeneration,
+                format!("the manifest is of the generation before {SCHEMA} (it has a meta block)"),
+            )
+            .in_file(place)
+            .hint("`pack migrate` writes the pack anew")),
+        }
     }
 
     /// Writes the manifest.

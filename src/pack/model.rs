@@ -33,6 +33,8 @@ pub struct Pack {
     pub digest: Digest,
     /// What the pack came from.
     pub form: PackForm,
+    /// The generation of its manifest, if it has one.
+    pub generation: Option<Generation>,
     /// Where it was read.
     pub path: PathBuf,
     /// Its components by id, in manifest order.
@@ -47,6 +49,8 @@ pub struct Pack {
     pub secret_requirements: Vec<SecretRequirement>,
     /// Its assets.
     pub assets: Assets,
+    /// The files that sign it, which are not verified.
+    pub signatures: Vec<String>,
     /// What is odd about the pack but does not refuse it.
     pub notes: Vec<Error>,
 }
@@ -77,6 +81,17 @@ pub enum PackForm {
     Sources,
     /// A single component.
     Wasm,
+}
+
+/// The generation of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Generation {
+    /// The current one.
+    #[serde(rename = "pack-v1")]
+    PackV1,
+    /// The one before, with a `meta` block and flows in files of their own.
+    #[serde(rename = "legacy")]
+    Legacy,
 }
 
 /// A component of a pack.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::pack::LoadOptions;
-use crate::pack::component_sources::{Source, check_digest};
+use crate::pack::component_sources::Source;
 use crate::pack::directory::read_file;
 use crate::pack::files::Files;
 use crate::pack::manifest::ComponentEntry;
@@ -20,7 +20,33 @@ pub(super) struct Wanted {
     pub(super) entry: Option<ComponentEntry>,
     /// Where the pack says that it lies.
     pub(super) source: Source,
+    /// Whether the pack is incomplete without it.
+    pub(super) required: bool,
 }
+
+impl Wanted {
+    /// Adds what a further file says about it; what is known already stays.
+    pub(super) fn learn(&mut self, other: ComponentEntry) {
+        let Some(entry) = &mut self.entry else {
+            self.entry = Some(other);
+            return;
+        };
+        if entry.operations.is_empty() {
+            entry.operations = other.operations;
+        }
+        if entry.supports.is_empty() {
+            entry.supports = other.supports;
+        }
+        entry.world = entry.world.take().or(other.world);
+        entry.capabilities = entry.capabilities.take().or(other.capabilities);
+        for (key, value) in other.rest {
+            entry.rest.entry(key).or_insert(value);
+        }
+    }
+}
+
+/// A component, and where it was found or looked for.
+type Planned<'a> = (Result<Found, Vec<String>>, &'a Wanted);
 
 /// Where a component was found.
 enum Found {
@@ -37,12 +63,18 @@ pub(super) fn file_name(id: &str) -> String {
 
 /// Finds and reads all components. `named` are further files that the pack names.
 pub(super) fn components(
-    wanted: Vec<Wanted>,
+    wanted: &[Wanted],
     named: &[String],
     files: &mut dyn Files,
     options: &LoadOptions,
+    notes: &mut Vec<Error>,
 ) -> Result<IndexMap<Id, PackComponent>> {
-    let plan: Vec<_> = wanted.into_iter().map(|wanted| (find(&wanted, files, options), wanted)).collect();
+    let plan = wanted.iter().map(|wanted| (find(wanted, files, options), wanted));
+    let (plan, dispensable): (Vec<_>, Vec<_>) = plan.partition(|(found, wanted)| found.is_ok() || wanted.required);
+    notes.extend(dispensable.iter().map(|(_, wanted)| {
+        let message = format!("the lock file names component {:?}, which the pack does not hold", wanted.id);
+        Error::new(Code::ComponentsMissing, message)
+    }));
     if cfg!(feature = "verify") {
         check_all(&plan, named, files)?;
     }
@@ -83,7 +115,7 @@ fn find(wanted: &Wanted, files: &dyn Files, options: &LoadOptions) -> Result<Fou
 }
 
 /// Checks, before any of them is opened, that all files exist that the pack or its caller names.
-fn check_all(plan: &[(Result<Found, Vec<String>>, Wanted)], named: &[String], files: &dyn Files) -> Result<()> {
+fn check_all(plan: &[Planned<'_>], named: &[String], files: &dyn Files) -> Result<()> {
     let mut gone = Vec::new();
     for (found, wanted) in plan {
         if let Ok(Found::Outside(path)) = found
@@ -112,14 +144,18 @@ fn check_all(plan: &[(Result<Found, Vec<String>>, Wanted)], named: &[String], fi
 }
 
 /// One error over all components that were not found.
-fn missing(plan: &[(Result<Found, Vec<String>>, Wanted)]) -> Error {
+fn missing(plan: &[Planned<'_>]) -> Error {
     let absent: Vec<_> = plan.iter().filter_map(|(found, wanted)| Some((wanted, found.as_ref().err()?))).collect();
     let details = absent.iter().map(|(wanted, looked)| {
         let published = match wanted.source.published.as_str() {
             "" => String::new(),
             from => format!(" (published as {:?}, which this host does not fetch)", crate::id::clip(from)),
         };
-        let message = format!("component {:?} is missing{published}; looked in {}", wanted.id, looked.join(", "));
+        let digest = wanted.source.digests.first();
+        let digest = digest.map(|stated| format!(" with the digest {}", crate::id::clip(&stated.digest)));
+        let digest = digest.unwrap_or_default();
+        let looked = looked.join(", ");
+        let message = format!("component {:?}{digest} is missing{published}; looked in {looked}", wanted.id);
         Error::new(Code::ComponentsMissing, message)
     });
     let ids: Vec<_> = absent.iter().map(|(wanted, _)| &*wanted.id).collect();
@@ -133,12 +169,9 @@ fn open(wanted: &Wanted, found: &Found, files: &mut dyn Files, options: &LoadOpt
         Found::Outside(path) => (read_file(path, options.limits.entry)?, path.display().to_string()),
         Found::Inside(name) => (files.read(name)?, files.place(name)),
     };
-    let source = &wanted.source;
-    if let (Found::Inside(name), Some(digest)) = (found, &source.digest)
-        && source.file.as_ref() == Some(name)
-    {
-        check_digest(&bytes, digest, &format!("component {:?}", wanted.id))
-            .map_err(|error| error.in_file(&found_in))?;
+    // Who puts another file in a component's place knows that it is another one.
+    if let Found::Inside(_) = found {
+        wanted.source.check(&bytes, &format!("component {:?}", wanted.id)).map_err(|error| error.in_file(&found_in))?;
     }
     let entry = wanted.entry.as_ref();
     Ok(PackComponent {

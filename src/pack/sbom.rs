@@ -1,5 +1,7 @@
 //! The bill of materials: every file of a pack with its size and hash.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
@@ -7,15 +9,20 @@ use crate::id::clip;
 use crate::pack::cbor;
 use crate::pack::files::Files;
 use crate::pack::limits::Limits;
+use crate::pack::manifest::FINDINGS_KEPT as KEPT;
+use crate::pack::names;
 
 /// The name of its file.
 pub const FILE: &str = "sbom.cbor";
+
+/// The name that it has in older packs.
+const JSON_FILE: &str = "sbom.json";
 
 /// The format that is read and written.
 const FORMAT: &str = "greentic-sbom-v1";
 
 /// Files that it never lists: itself, and what signs it.
-const UNLISTED: [&str; 4] = [FILE, "sbom.json", "signatures/pack.sig", "signatures/chain.pem"];
+const UNLISTED: [&str; 4] = [FILE, JSON_FILE, "signatures/pack.sig", "signatures/chain.pem"];
 
 /// A bill of materials.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +43,7 @@ pub struct SbomFile {
     /// Its BLAKE3 hash in lower-case hex.
     pub hash_blake3: String,
     /// Its media type.
+    #[serde(default)]
     pub media_type: String,
 }
 
@@ -56,15 +64,21 @@ impl Sbom {
         cbor::encode(self)
     }
 
-    /// Reads a bill of materials.
+    /// Reads a bill of materials, in CBOR or JSON.
     ///
     /// # Errors
     ///
     /// `ManifestInvalid` or `TooLarge`.
     pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self> {
-        let value = cbor::decode(bytes, limits)?;
-        let sbom: Self =
-            serde_json::from_value(value).map_err(|error| Error::new(Code::ManifestInvalid, error.to_string()))?;
+        let invalid = |error: serde_json::Error| Error::new(Code::ManifestInvalid, error.to_string());
+        let sbom: Self = match bytes.trim_ascii_start().first() {
+            Some(b'{') if bytes.len() as u64 > limits.manifest => {
+                let message = format!("it is larger than the limit of {} bytes", limits.manifest);
+                return Err(Error::new(Code::TooLarge, message));
+            }
+            Some(b'{') => serde_json::from_slice(bytes).map_err(invalid)?,
+            _ => serde_json::from_value(cbor::decode(bytes, limits)?).map_err(invalid)?,
+        };
         if sbom.format == FORMAT {
             return Ok(sbom);
         }
@@ -80,33 +94,47 @@ fn media_type(path: &str) -> &'static str {
     }
 }
 
-/// Compares a pack with its bill of materials. What differs is noted and refuses nothing: packs with stale hashes
-/// circulate, and a bill that nobody signed proves nothing.
-pub(super) fn compare(files: &mut dyn Files, limits: &Limits) -> Result<Vec<Error>> {
-    if !files.has(FILE) {
-        return Ok(Vec::new());
-    }
-    let place = files.place(FILE);
+/// Compares a pack with its bill of materials and says all that differs. What that means is for the caller to say:
+/// a bill that nobody signed proves nothing, and packs with stale entries circulate. In a directory (which is not
+/// `whole`) files may be missing and further ones lie about.
+pub(super) fn compare(files: &mut dyn Files, limits: &Limits, whole: bool) -> Result<Vec<Error>> {
+    let Some(name) = [FILE, JSON_FILE].into_iter().find(|name| files.has(name)) else { return Ok(Vec::new()) };
+    let place = files.place(name);
     let note = |code, message: String| Error::new(code, message).in_file(&place);
-    let sbom = match Sbom::decode(&files.read(FILE)?, limits) {
+    let sbom = match Sbom::decode(&files.read(name)?, limits) {
         Ok(sbom) => sbom,
         Err(error) => {
             return Ok(vec![note(error.code(), format!("the bill of materials cannot be read: {}", error.message()))]);
         }
     };
-    let mut unlisted: std::collections::BTreeSet<_> = files.list("")?.into_iter().collect();
+    let mut unlisted: BTreeSet<_> = if whole { files.list("")?.into_iter().collect() } else { BTreeSet::new() };
     let mut notes = Vec::new();
     for entry in &sbom.files {
-        if !unlisted.remove(&entry.path) {
-            notes.push(note(Code::FilesMissing, format!("{:?} is listed and does not exist", clip(&entry.path))));
+        let shown = clip(&entry.path);
+        let there = if whole { unlisted.remove(&entry.path) } else { is_file(&entry.path, files, limits) };
+        if !there {
+            if whole {
+                notes.push(note(Code::SbomMismatch, format!("{shown:?} is listed and does not exist")));
+            }
             continue;
         }
-        if files.hash(&entry.path)?.to_hex().as_str() != entry.hash_blake3 {
-            notes.push(note(Code::DigestMismatch, format!("{:?} differs from its listed hash", clip(&entry.path))));
+        let measure = files.measure(&entry.path)?;
+        if !measure.hash.to_hex().as_str().eq_ignore_ascii_case(&entry.hash_blake3) {
+            notes.push(note(Code::SbomMismatch, format!("{shown:?} differs from its listed hash")));
+        } else if measure.size != entry.size {
+            let message = format!("{shown:?} has {} bytes, {} are listed", measure.size, entry.size);
+            notes.push(note(Code::SbomMismatch, message));
+        }
+        if notes.len() >= KEPT {
+            return Ok(notes);
         }
     }
-    for name in unlisted.iter().filter(|name| !UNLISTED.contains(&name.as_str())) {
-        notes.push(note(Code::DigestMismatch, format!("{:?} is not listed", clip(name))));
-    }
+    let unlisted = unlisted.iter().filter(|name| !UNLISTED.contains(&name.as_str())).take(KEPT - notes.len());
+    notes.extend(unlisted.map(|name| note(Code::SbomMismatch, format!("{:?} is not listed", clip(name)))));
     Ok(notes)
+}
+
+/// A bill of materials names what it likes; only what can be a file of the pack is looked for.
+fn is_file(name: &str, files: &dyn Files, limits: &Limits) -> bool {
+    names::check(name.as_bytes(), limits).is_ok() && files.has(name)
 }

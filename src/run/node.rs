@@ -125,6 +125,7 @@ async fn attempts(env: Environment<'_>, node: &Node, request: &Request<'_>) -> C
             op: request.op,
             input: &request.input,
             state: StateView::new(Arc::clone(&env.state), Arc::clone(&env.writes)),
+            assets: env.program.assets_dir.clone(),
             limits: &limits,
             deadline: env.deadline,
             trace: env.trace,

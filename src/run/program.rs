@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::abi::Prepared;
+use crate::capabilities::AssetsDir;
 use crate::config::RunLimits;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Result};
@@ -36,6 +37,8 @@ pub struct Program {
     pub providers: HashMap<Id, Provider>,
     /// The pack's assets.
     pub assets: Assets,
+    /// The same as files, if a component of the pack reads files.
+    pub assets_dir: Option<Arc<AssetsDir>>,
     /// Limits of one invocation.
     pub limits: Limits,
     /// Limits of one run.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::abi::Registry;
+use crate::abi::{Prepared, Registry};
+use crate::capabilities::AssetsDir;
 use crate::config::HostConfig;
 use crate::engine::Binary;
 use crate::error::{Code, Error, Kind, Result};
@@ -14,7 +15,7 @@ use crate::flow::compile::compile;
 use crate::flow::model::{FlowSet, FlowState, Retry};
 use crate::id::{Id, clip};
 use crate::pack::model::{Pack, PackComponent};
-use crate::pack::{self, LoadOptions};
+use crate::pack::{self, Assets, LoadOptions};
 use crate::run::program::Program;
 use crate::tenant::Loaded;
 use crate::tenant::catalog::{LoadedComponent, PackCatalog};
@@ -51,6 +52,8 @@ pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: P
     let mut notes = notes_of(&pack, &flows, &components, &providers);
     refuse_useless(&pack, &flows, &components, &providers, strict, &notes)?;
     notes.extend(advice(config, &pack, &providers));
+    let readers = components.values().filter_map(|component| component.as_ref().ok());
+    let assets_dir = assets_dir(registry, &pack.assets, readers.map(|component| &*component.prepared)).await?;
     let retry = config.retry_config();
     let program = Program {
         tenant: config.tenant().clone(),
@@ -62,12 +65,26 @@ pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: P
         components: components.into_iter().filter_map(|(id, c)| Some((id, c.ok()?.prepared))).collect(),
         providers: providers.into_iter().filter_map(|(id, p)| Some((id, p.ok()?.provider))).collect(),
         assets: pack.assets,
+        assets_dir,
         limits: config.limits(),
         run_limits: config.run_limits(),
         retry: Retry { max_attempts: retry.max_attempts, base_delay: retry.base_delay },
         wait_ttl: config.wait_ttl(),
     };
     Ok(Loaded { program: Arc::new(program), notes })
+}
+
+/// The pack's assets as files, if it has any and one of its components reads files.
+pub async fn assets_dir<'a>(
+    registry: &Registry,
+    assets: &Assets,
+    mut components: impl Iterator<Item = &'a Prepared>,
+) -> Result<Option<Arc<AssetsDir>>> {
+    if assets.is_empty() || !components.any(Prepared::reads_files) {
+        return Ok(None);
+    }
+    let files = assets.below().map(|(name, bytes)| (name.to_owned(), bytes.clone())).collect();
+    registry.assets(assets.digest().0, files).await.map(Some)
 }
 
 async fn prepare_components(registry: &Registry, config: &HostConfig, pack: &Pack) -> Components {

@@ -101,6 +101,7 @@ impl Rig {
             op,
             input,
             state: StateView::new(self.store.clone(), Arc::clone(&self.written)),
+            assets: None,
             limits: &self.limits,
             deadline: Instant::now() + Duration::from_secs(60),
             trace: true,

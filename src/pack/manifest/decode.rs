@@ -7,7 +7,9 @@ use semver::Version;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Capability, ComponentEntry, Dependency, ExtensionRef, Findings, Manifest, PARAMETERS, SCHEMA, wire};
+use super::{
+    Capability, ComponentEntry, Decoded, Dependency, ExtensionRef, Findings, Manifest, PARAMETERS, SCHEMA, legacy, wire,
+};
 use crate::error::{Code, Error, Location, Result};
 use crate::flow::doc::{FlowDoc, FlowKind, NodeDoc, RoutingDoc};
 use crate::id::{self, Id, clip};
@@ -15,31 +17,32 @@ use crate::pack::cbor;
 use crate::pack::limits::Limits;
 use crate::pack::model::SecretRequirement;
 
-pub(super) fn manifest(bytes: &[u8], place: &str, limits: &Limits) -> Result<Manifest> {
+pub(super) fn any(bytes: &[u8], place: &str, limits: &Limits) -> Result<Decoded> {
     let value = cbor::decode(bytes, limits).map_err(|error| {
         Error::new(error.code(), format!("the manifest cannot be read: {}", error.message())).in_file(place)
     })?;
     let Value::Object(map) = value else {
         return Err(Error::new(Code::ManifestInvalid, "the manifest is not a map").in_file(place));
     };
+    if legacy::is_legacy(&map) {
+        return legacy::read(map, place, limits).map(Decoded::Legacy);
+    }
     check_generation(&map).map_err(|error| error.in_file(place))?;
     let mut top = Top { map, findings: Findings::new(Code::ManifestInvalid, place) };
     let manifest = top.manifest(place);
     top.findings.finish("the manifest is not valid")?;
-    manifest.ok_or_else(|| Error::new(Code::ManifestInvalid, "the manifest is not valid").in_file(place))
+    manifest
+        .map(Decoded::Current)
+        .ok_or_else(|| Error::new(Code::ManifestInvalid, "the manifest is not valid").in_file(place))
 }
 
-/// Tells pack-v1 from the generation before it, which has a `meta` block, and from those to come.
+/// Tells pack-v1 from generations to come.
 fn check_generation(map: &Map<String, Value>) -> Result<()> {
-    let refuse = |what: String| {
-        Err(Error::new(Code::ManifestGeneration, format!("{what}; this host reads {SCHEMA}"))
-            .hint("rebuild the pack with current tools"))
-    };
     match map.get("schema_version") {
         Some(Value::String(version)) if version == SCHEMA => Ok(()),
-        Some(Value::String(version)) => refuse(format!("the manifest is of generation {:?}", clip(version))),
-        _ if map.get("meta").is_some_and(|meta| meta.get("pack_id").is_some() || meta.get("packVersion").is_some()) => {
-            refuse("the manifest is of the generation before pack-v1 (it has a meta block)".to_owned())
+        Some(Value::String(version)) => {
+            let message = format!("the manifest is of generation {:?}; this host reads {SCHEMA}", clip(version));
+            Err(Error::new(Code::ManifestGeneration, message).hint("use a newer host, or rebuild the pack"))
         }
         _ => Err(Error::new(Code::ManifestInvalid, "the manifest has no schema_version")),
     }

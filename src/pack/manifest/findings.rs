@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::error::{Code, Error, Result};
 
 /// How many findings are kept; a broken writer repeats itself.
-const KEPT: usize = 50;
+pub(in crate::pack) const KEPT: usize = 50;
 
 /// What is wrong so far.
 pub(in crate::pack) struct Findings {
