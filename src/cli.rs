@@ -3,10 +3,14 @@
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 it went well, 1 a flow or component failed (or the
 //! host cannot do it now), 2 usage or bad input. One file per command.
 
+mod build;
 mod check;
 mod demo;
+mod dev;
 mod invoke;
+mod new;
 mod pack;
+mod page;
 mod progress;
 mod report;
 mod run;
@@ -27,7 +31,9 @@ use crate::error::{Code, Error, Result};
 #[command(after_help = "\
 Examples:
   greentic-runner demo                                       a bot to talk to, with the run beside it
-  greentic-runner pack new my-pack                           a small pack that runs at once
+  greentic-runner new component --lang rust hello            a first component, and a flow that answers with it
+  greentic-runner dev hello                                  a chat page for it; changes are used at once
+  greentic-runner pack new my-pack                           a small pack of flows alone
   greentic-runner run --pack my-pack                         talk to it on the terminal
   greentic-runner run --pack my-pack --input '{\"text\":\"hi\"}'  one event, its replies on stdout
   greentic-runner check my.wasm                              whether a component or pack would run
@@ -52,12 +58,22 @@ enum Command {
     Check(check::Args),
     Surface(surface::Args),
     #[command(subcommand)]
+    New(new::Command),
+    Dev(dev::Args),
+    Build(build::Args),
+    #[command(subcommand)]
     Pack(pack::Command),
 }
 
 impl Command {
-    fn reports_itself(&self) -> bool {
-        !matches!(self, Self::Demo(_) | Self::Serve(_))
+    /// What is logged unless somebody asks for more. A command that prints what is wrong by itself would only be
+    /// repeated by the log; for an author, what components say is part of the output.
+    fn logs(&self) -> &'static str {
+        match self {
+            Self::Demo(_) | Self::Serve(_) => "warn",
+            Self::Dev(_) => "error,greentic::guest=debug",
+            _ => "error",
+        }
     }
 }
 
@@ -72,7 +88,7 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
-    log_to_stderr(cli.verbose, cli.command.reports_itself());
+    log_to_stderr(cli.verbose, cli.command.logs());
     match dispatch(cli.command, cli.verbose > 0) {
         Ok(code) => code,
         Err(error) => {
@@ -90,6 +106,9 @@ fn dispatch(command: Command, verbose: bool) -> Result<ExitCode> {
         Command::Invoke(args) => block_on(invoke::run(args)),
         Command::Check(args) => check::run(&args, verbose),
         Command::Surface(args) => surface::run(&args),
+        Command::New(command) => new::run(command),
+        Command::Dev(args) => block_on(dev::run(args)),
+        Command::Build(args) => build::run(&args),
         Command::Pack(command) => pack::run(command),
     }
 }
@@ -102,11 +121,9 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         .block_on(future)
 }
 
-/// `reports_itself`: the command prints what is wrong, so that the log would only say it a second time.
-fn log_to_stderr(verbose: u8, reports_itself: bool) {
+fn log_to_stderr(verbose: u8, usual: &str) {
     let default = match verbose {
-        0 if reports_itself => "error",
-        0 => "warn",
+        0 => usual,
         1 => "greentic_runner_host=info",
         _ => "greentic_runner_host=debug",
     };

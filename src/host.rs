@@ -106,7 +106,7 @@ impl RunnerHost {
         self.tenants.get(tenant)?;
         let read = load::read(path, options).await;
         let loaded = match read {
-            Ok(pack) => self.activate(tenant, pack).await,
+            Ok(pack) => self.activate(tenant, pack, |_| Ok(())).await,
             Err(error) => Err(error),
         };
         self.note_load(loaded.as_ref().err());
@@ -115,15 +115,31 @@ impl RunnerHost {
 
     /// Loads a pack that was read already, such as one that is embedded in a binary.
     pub async fn load(&self, tenant: &str, pack: Pack) -> Result<Arc<Loaded>> {
-        let loaded = self.activate(tenant, pack).await;
+        self.load_if(tenant, pack, |_| Ok(())).await
+    }
+
+    /// Like [`RunnerHost::load`], if `accept` takes what was prepared; else the earlier pack stays in place.
+    pub async fn load_if(
+        &self,
+        tenant: &str,
+        pack: Pack,
+        accept: impl FnOnce(&Loaded) -> Result<()>,
+    ) -> Result<Arc<Loaded>> {
+        let loaded = self.activate(tenant, pack, accept).await;
         self.note_load(loaded.as_ref().err());
         loaded
     }
 
-    async fn activate(&self, tenant: &str, pack: Pack) -> Result<Arc<Loaded>> {
+    async fn activate(
+        &self,
+        tenant: &str,
+        pack: Pack,
+        accept: impl FnOnce(&Loaded) -> Result<()>,
+    ) -> Result<Arc<Loaded>> {
         let tenant = self.tenants.get(tenant)?;
         let config = Arc::clone(tenant.config());
         let loaded = load::prepare(&self.registry, &config, &self.env, pack, config.strict_packs()).await?;
+        accept(&loaded)?;
         for note in &loaded.notes {
             tracing::warn!(code = %note.code(), tenant = %config.tenant(), "{note}");
         }

@@ -23,6 +23,7 @@
 
 pub mod abi;
 pub mod activity;
+pub mod author;
 pub mod capabilities;
 pub mod check;
 pub mod cli;

@@ -266,6 +266,16 @@ codes! {
     MediaType = 808, BadInput;
     /// A flow's result cannot be made into an HTTP answer.
     ResponseInvalid = 809, Failed;
+
+    // 097x: making components
+    /// A `build.yaml` is not valid.
+    ProjectInvalid = 970, BadInput;
+    /// A tool that a build needs is not installed.
+    ToolMissing = 971, BadInput;
+    /// The build of a component failed.
+    BuildFailed = 972, Failed;
+    /// What a build left is no component, and cannot be made one.
+    NotComponentized = 973, BadInput;
 }
 
 impl fmt::Display for Code {

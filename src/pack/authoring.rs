@@ -10,6 +10,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use semver::Version;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::error::{Code, Error, Location, Result};
@@ -190,25 +191,29 @@ fn manifest(root: &Path, yaml: PackYaml, files: &mut Directory, limits: &Limits)
 fn pack_yaml(files: &mut Directory) -> Result<PackYaml> {
     let place = files.place(FILE);
     let text = text(files.read(FILE)?, Code::ManifestInvalid, &place)?;
-    let at = |position| Location { file: place.clone(), position };
     if text.len() > MAX_BYTES {
         let message = format!("{FILE} has {} bytes, the limit is {MAX_BYTES}", text.len());
-        return Err(Error::new(Code::TooLarge, message).at(at(None)).hint("divide the pack into several"));
+        return Err(Error::new(Code::TooLarge, message).in_file(place).hint("divide the pack into several"));
     }
+    yaml(&text, &place, Code::ManifestInvalid)
+}
+
+/// Reads a file of an author's own; `file` names it in errors, which have the code `code` and a place.
+pub(crate) fn yaml<T: DeserializeOwned + Default>(text: &str, file: &str, code: Code) -> Result<T> {
     if text.trim().is_empty() {
-        return Ok(PackYaml::default());
+        return Ok(T::default());
     }
     let options = serde_saphyr::options! {
         with_snippet: false,
         budget: serde_saphyr::budget! { max_nodes: 50_000, max_depth: 48, max_documents: 1, max_aliases: 1_000 },
     };
-    serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let message = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
         let position = error.location().and_then(|at| {
             let line = u32::try_from(at.line()).ok().filter(|line| *line > 0)?;
             Some((line, u32::try_from(at.column()).ok()?))
         });
-        Error::new(Code::ManifestInvalid, clip(&message)).at(at(position))
+        Error::new(code, clip(&message)).at(Location { file: file.to_owned(), position })
     })
 }
 

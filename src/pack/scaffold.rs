@@ -18,10 +18,15 @@ const DESCRIPTION: &str = include_str!("scaffold/pack.yaml");
 pub fn scaffold(dir: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(dir).map_err(|error| cannot_write(dir, &error))?;
     let id = authoring::id_from_name(&authoring::directory_name(dir));
-    let files = [
+    let files = vec![
         (dir.join(authoring::FILE), DESCRIPTION.replace("my-pack", &id)),
         (dir.join(authoring::INDEX), FLOW.to_owned()),
     ];
+    write(dir, files)
+}
+
+/// Writes an author's first files, which lie below `dir`, all of them or none if one exists already.
+pub(crate) fn write(dir: &Path, files: Vec<(PathBuf, String)>) -> Result<Vec<PathBuf>> {
     for (path, _) in &files {
         if fs::symlink_metadata(path).is_ok() {
             return Err(Error::new(Code::PackBuild, format!("{} exists already", path.display()))
@@ -30,7 +35,8 @@ pub fn scaffold(dir: &Path) -> Result<Vec<PathBuf>> {
     }
     let mut written = Vec::with_capacity(files.len());
     for (path, text) in files {
-        File::create_new(&path)
+        fs::create_dir_all(path.parent().unwrap_or(dir))
+            .and_then(|()| File::create_new(&path))
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|error| cannot_write(&path, &error))?;
         written.push(path);

@@ -3,6 +3,7 @@
 mod demo;
 mod guests;
 mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -16,6 +17,8 @@ enum Task {
     Guests(guests::Args),
     /// Build the pack that the demo embeds, or check it
     Demo(demo::Args),
+    /// Install the compilers that the component templates' languages need, below `target/tools`
+    Tools,
     /// Build the guests and run every test
     Test(test::Args),
 }
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
     let done = match Task::parse() {
         Task::Guests(args) => guests::run(&args),
         Task::Demo(args) => demo::run(&args),
+        Task::Tools => tools::run(),
         Task::Test(args) => test::run(&args),
     };
     match done {

@@ -1,9 +1,10 @@
-//! `cargo xtask test`: builds the guests, looks for the servers and the published crates that tests need, and runs
-//! every test.
+//! `cargo xtask test`: builds the guests, looks for the servers, compilers and published crates that tests need,
+//! and runs every test.
 //!
 //! The stages are the workspace's tests, the tests about the Cargo feature `verify` without it, and the examples in
 //! the documentation. All of them run even if one fails, and what their runners say last is said again at the end.
 
+pub(crate) mod compilers;
 mod crates;
 mod runner;
 mod servers;
@@ -26,11 +27,11 @@ pub(crate) struct Args {
 }
 
 /// What some tests need and is not here.
-struct Missing {
+pub(crate) struct Missing {
     /// What the names of those tests contain.
     marker: &'static str,
     /// What it is, and how to get it.
-    what: String,
+    pub(crate) what: String,
 }
 
 impl Missing {
@@ -45,7 +46,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let crates = crates::missing()?;
     guests::run_all(&args.compiler, crates.is_none())?;
     let runner = Runner::find();
-    let missing: Vec<_> = SERVERS.iter().filter_map(|server| server.missing()).chain(crates).collect();
+    let servers = SERVERS.iter().filter_map(|server| server.missing());
+    let missing: Vec<_> = servers.chain(compilers::missing()).chain(crates).collect();
     let skipped = skips(&runner, &missing)?;
     if in_ci() && !missing.is_empty() {
         bail!("with CI=true every test has to run");

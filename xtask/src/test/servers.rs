@@ -32,7 +32,7 @@ impl Server {
     }
 }
 
-fn is_in(program: &str, path: Option<&OsStr>) -> bool {
+pub(super) fn is_in(program: &str, path: Option<&OsStr>) -> bool {
     path.is_some_and(|path| env::split_paths(path).any(|directory| directory.join(program).is_file()))
 }
 

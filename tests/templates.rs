@@ -1,0 +1,253 @@
+//! What `new component` writes, in every language: built, checked, run, and held to one behaviour.
+//!
+//! The name of each test names the tool that it needs beside Rust; `cargo xtask tools` installs them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command;
+use common::{say, texts};
+use greentic_runner_host::abi::Prepared;
+use greentic_runner_host::abi::call::Call;
+use greentic_runner_host::capabilities::grants::{Grant, Grants};
+use greentic_runner_host::capabilities::scope::Scope;
+use greentic_runner_host::capabilities::state_view::{Overlay, StateView};
+use greentic_runner_host::conform::{Surface, Want, compare, inspect};
+use greentic_runner_host::engine::limits::Limits;
+use greentic_runner_host::engine::{Binary, EngineOptions};
+use greentic_runner_host::id::Id;
+use greentic_runner_host::session::SessionKey;
+use greentic_runner_host::store::MemoryStore;
+use greentic_runner_host::{HostBuilder, HostConfig, RunnerHost};
+use serde_json::{Value, json};
+
+const NAME: &str = "hello";
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn runner() -> Command {
+    let mut command = Command::cargo_bin("greentic-runner").unwrap();
+    let tools = root().join("target/tools");
+    let mut path = vec![tools.join("node_modules/.bin"), tools.join("venv/bin")];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    command.env("PATH", std::env::join_paths(path).unwrap()).env("NO_COLOR", "1").env_remove("RUST_LOG");
+    command
+}
+
+/// A component made of a template.
+struct Made {
+    dir: tempfile::TempDir,
+    host: RunnerHost,
+    component: Arc<Prepared>,
+    limits: Limits,
+}
+
+impl Made {
+    /// Writes, builds and packs a component, and loads the pack.
+    async fn of(language: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let project = dir.path().join(NAME);
+        runner().args(["new", "component", "--lang", language, NAME, "--dir"]).arg(&project).assert().success();
+        let mut build = runner();
+        if language == "rust" {
+            // What was compiled for one run of the test serves the next.
+            build.env("CARGO_TARGET_DIR", root().join("target/templates"));
+        }
+        build.arg("build").arg(&project).assert().success();
+        let pack = dir.path().join("hello.gtpack");
+        runner().args(["pack", "build"]).arg(&project).arg("--output").arg(&pack).assert().success().stderr("");
+
+        let bytes = std::fs::read(project.join("components/hello.wasm")).unwrap();
+        let grants: Grants = [Grant::State].into_iter().collect();
+        let shape = inspect(NAME, &bytes).unwrap();
+        assert_eq!(compare(&shape, Surface::host().unwrap(), grants, &[Want::Provider]), []);
+
+        let host = HostBuilder::new()
+            .with_config(HostConfig::from_yaml("tenant: t\npacks: { strict: true }", "t.yaml").unwrap())
+            .with_memory_store()
+            .with_engine(EngineOptions {
+                instances: 16,
+                artifact_dir: Some(dir.path().join("compiled")),
+                ..EngineOptions::default()
+            })
+            .build()
+            .unwrap();
+        host.start().await.unwrap();
+        host.load_pack("t", &pack).await.unwrap();
+        let binary = Binary { name: NAME, digest: *blake3::hash(&bytes).as_bytes(), bytes: &bytes };
+        let component = host.registry().prepare(&binary, grants).await.unwrap();
+        Self { dir, host, component, limits: Limits::default() }
+    }
+
+    /// Calls an operation, with what was written before; keeps what it writes.
+    async fn call(&self, op: &str, input: &Value, state: &mut Arc<Overlay>) -> Result<Value, Value> {
+        let call = Call {
+            scope: scope(),
+            op,
+            input,
+            state: StateView::new(Arc::new(MemoryStore::default()), Arc::clone(state)),
+            limits: &self.limits,
+            deadline: Instant::now() + Duration::from_secs(60),
+            trace: false,
+        };
+        match self.component.invoke_provider(call).await {
+            Ok(answer) => {
+                Arc::make_mut(state).extend(answer.state.into_writes());
+                Ok(answer.output)
+            }
+            Err(failure) => Err(json!([failure.value["code"], failure.value["message"]])),
+        }
+    }
+}
+
+fn scope() -> Scope {
+    let key = SessionKey::canonical("t", "test", "session", "user");
+    Scope {
+        tenant: Id::from("t"),
+        env: Id::from("local"),
+        pack: Id::from(NAME),
+        component: Id::from(NAME),
+        provider: Some(Id::from(NAME)),
+        flow: Id::from("main"),
+        node: Id::from("node"),
+        lane: key.lane(NAME),
+        session: key.shown(),
+        user: None,
+        attempt: 1,
+        idempotency_key: "key".to_owned(),
+        correlation_id: "correlation".to_owned(),
+    }
+}
+
+/// What every language has to do.
+async fn behaves(language: &str) {
+    let made = Made::of(language).await;
+    describes_itself(&made).await;
+    greets(&made).await;
+    counts(&made).await;
+    answers_in_its_flow(&made).await;
+}
+
+async fn describes_itself(made: &Made) {
+    let expected = json!({ "provider_type": NAME, "capabilities": [], "ops": ["greet", "count"] });
+    assert_eq!(*made.component.describe(NAME, &made.limits).await.unwrap(), expected);
+    assert_eq!(made.component.healthcheck(NAME, &made.limits).await.unwrap(), json!({ "status": "ok" }));
+    made.component.validate_config(NAME, &json!({ "any": "thing" }), &made.limits).await.unwrap();
+}
+
+async fn greets(made: &Made) {
+    let mut state = Arc::default();
+    let long = "ž".repeat(100_000);
+    for name in ["Ada", "Žofie 👋 日本語", "a \"quote\", a \\ and a /", "lines\n\ttabs\u{0}\u{1}\u{7f}", " ", "{{in.text}}", &long] {
+        let answer = made.call("greet", &json!({ "text": name }), &mut state).await;
+        assert_eq!(answer, Ok(json!({ "text": format!("Hello, {name}!") })));
+    }
+    let among_others = json!({ "a": { "text": "no" }, "b": ["text", "]}"], "text": "Ada", "c": "text", "d": 1.5e3 });
+    assert_eq!(made.call("greet", &among_others, &mut state).await, Ok(json!({ "text": "Hello, Ada!" })));
+
+    let refused = Err(json!(["bad_input", "tell me your name"]));
+    for input in [
+        json!(null), json!({}), json!([]), json!("text"), json!(7), json!({ "text": "" }), json!({ "text": null }),
+        json!({ "text": 5 }), json!({ "text": ["Ada"] }), json!({ "Text": "Ada" }), json!({ "a": { "text": "Ada" } }),
+    ] {
+        assert_eq!(made.call("greet", &input, &mut state).await, refused, "{input}");
+    }
+    let unknown = Err(json!(["unknown_op", "the operations are greet and count"]));
+    for op in ["", "gree", "greeting", "Greet", "žluť"] {
+        assert_eq!(made.call(op, &json!({ "text": "Ada" }), &mut state).await, unknown, "{op:?}");
+    }
+    assert!(state.is_empty(), "greeting writes nothing");
+}
+
+async fn counts(made: &Made) {
+    let (mut state, mut other) = (Arc::default(), Arc::default());
+    for expected in 1..=11 {
+        assert_eq!(made.call("count", &json!({}), &mut state).await, Ok(json!({ "count": expected })));
+    }
+    assert_eq!(made.call("count", &Value::Null, &mut other).await, Ok(json!({ "count": 1 })), "another conversation");
+    assert_eq!(state.values().cloned().collect::<Vec<_>>(), [Some(b"11".to_vec().into())], "text, as all write it");
+}
+
+async fn answers_in_its_flow(made: &Made) {
+    for (session, text, reply) in [
+        ("s1", "Ada", "Hello, Ada! This is message 1 of our conversation."),
+        ("s1", "Žofie 👋", "Hello, Žofie 👋! This is message 2 of our conversation."),
+        ("s2", "Bob", "Hello, Bob! This is message 1 of our conversation."),
+        ("s2", "", "tell me your name"),
+    ] {
+        assert_eq!(texts(&say(&made.host, session, text).await.unwrap()), [reply]);
+    }
+    // The directory is as good a pack as the archive that was made of it.
+    made.host.load_pack("t", &made.dir.path().join(NAME)).await.unwrap();
+    let outcome = say(&made.host, "s1", "Eve").await.unwrap();
+    assert_eq!(texts(&outcome), ["Hello, Eve! This is message 3 of our conversation."]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rust_behaves() {
+    behaves("rust").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c_behaves_which_needs_clang() {
+    behaves("c").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn js_behaves_which_needs_componentize_qjs() {
+    behaves("js").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_behaves_which_needs_componentize_py() {
+    behaves("python").await;
+}
+
+#[test]
+fn a_missing_tool_is_named_with_the_way_to_get_it() {
+    let dir = tempfile::tempdir().unwrap();
+    for (language, tool, install) in [
+        ("rust", "rustc is not installed", "https://rustup.rs"),
+        ("c", "a C compiler for WebAssembly is not installed", "apt-get install --no-install-recommends clang-19"),
+        ("js", "npm is not installed", "https://nodejs.org"),
+        ("python", "python3 is not installed", "apt-get install python3-venv"),
+    ] {
+        let project = dir.path().join(language);
+        runner().args(["new", "component", "--lang", language, NAME, "--dir"]).arg(&project).assert().success();
+        let mut build = runner();
+        // An empty place: nothing is found there, whatever this machine has.
+        build.env("PATH", OsString::from(dir.path())).env_remove("WASI_SDK_PATH").arg("build").arg(&project);
+        let output = build.assert().code(2).get_output().clone();
+        let said = String::from_utf8(output.stderr).unwrap();
+        for part in ["GRH-0971", tool, install] {
+            assert!(said.contains(part), "{language}: {said}");
+        }
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_component_is_written_once_and_under_a_name_that_suits() {
+    let dir = tempfile::tempdir().unwrap();
+    let new = |name: &str| {
+        let mut command = runner();
+        command.current_dir(dir.path()).args(["new", "component", "--lang", "c", name]);
+        command
+    };
+    let said = |output: &std::process::Output| String::from_utf8(output.stderr.clone()).unwrap();
+    let first = new("hello").assert().success().get_output().clone();
+    let files = String::from_utf8(first.stdout.clone()).unwrap();
+    assert!(files.lines().all(|file| Path::new(&dir.path().join(file)).is_file()), "{files}");
+    assert!(said(&first).contains("greentic-runner dev hello"), "{}", said(&first));
+    let again = new("hello").assert().code(2).get_output().clone();
+    assert!(said(&again).contains("exists already"), "{}", said(&again));
+    let named = new("My Bot").assert().code(2).get_output().clone();
+    assert!(said(&named).contains("my-bot"), "{}", said(&named));
+}

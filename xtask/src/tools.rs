@@ -1,0 +1,60 @@
+//! `cargo xtask tools`: the compilers of the component templates' languages that no Rust toolchain brings along.
+//!
+//! Node's and Python's go to `target/tools`, in the versions that the templates name, so that tests and authors use the
+//! same ones. A C compiler is the system's; if there is none, it is said how to get it.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::test::compilers;
+
+const TEMPLATES: &str = "src/author/templates";
+
+/// Installs what is missing.
+pub(crate) fn run() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in no workspace")?;
+    let (templates, tools) = (root.join(TEMPLATES), compilers::tools_dir());
+    fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
+    node(&templates, &tools)?;
+    python(&templates, &tools)?;
+    let missing: Vec<_> = compilers::missing().map(|missing| missing.what).collect();
+    if missing.is_empty() {
+        eprintln!("tools: all there, in {} and PATH", tools.display());
+        return Ok(());
+    }
+    bail!("still missing:\n  {}", missing.join("\n  "))
+}
+
+fn node(templates: &Path, tools: &Path) -> Result<()> {
+    let manifest = tools.join("package.json");
+    let wanted = fs::read(templates.join("js/package.json")).context("the template has no package.json")?;
+    let installed = tools.join("node_modules/.bin/componentize-qjs");
+    if installed.is_file() && fs::read(&manifest).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    fs::write(&manifest, wanted)?;
+    done(Command::new("npm").current_dir(tools).args(["install", "--no-audit", "--no-fund"]))
+}
+
+fn python(templates: &Path, tools: &Path) -> Result<()> {
+    let requirements = tools.join("requirements.txt");
+    let wanted = fs::read(templates.join("python/requirements.txt")).context("the template has no requirements.txt")?;
+    let venv = tools.join("venv");
+    if venv.join("bin/componentize-py").is_file() && fs::read(&requirements).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    fs::write(&requirements, wanted)?;
+    done(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    let pip: PathBuf = venv.join("bin/pip");
+    done(Command::new(pip).args(["install", "--disable-pip-version-check", "--quiet", "--requirement"]).arg(requirements))
+}
+
+fn done(command: &mut Command) -> Result<()> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("{name} cannot be started; is it installed?"))?;
+    if status.success() { Ok(()) } else { bail!("{name} did not go well ({status})") }
+}
