@@ -7,12 +7,15 @@
 mod calls;
 mod context;
 mod control;
+mod convert;
 pub mod grants;
 mod host_import;
+mod http;
 mod interfaces_host;
 mod kv;
 mod log;
 pub mod scope;
+pub mod served;
 mod session;
 mod state;
 mod state_store;

@@ -6,6 +6,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::calls::{Begun, Calls, Function};
+use super::http::Http;
 use super::log::LOG_BYTES;
 use super::scope::Scope;
 use super::state_view::StateView;
@@ -30,6 +31,7 @@ pub struct HostCtx {
     limiter: Limiter,
     table: ResourceTable,
     wasi: Option<Box<WasiCtx>>,
+    http: Option<Box<Http>>,
     stderr: Tail,
 }
 
@@ -47,6 +49,7 @@ impl HostCtx {
             limiter: Limiter::new(limits.memory_bytes),
             table,
             wasi: None,
+            http: None,
             stderr: Tail::default(),
         }
     }
@@ -72,6 +75,11 @@ impl HostCtx {
     /// Counts a host call; an error traps the guest.
     pub(super) fn begin(&mut self, function: Function, bytes: usize) -> Result<Begun> {
         self.calls.begin(function, bytes)
+    }
+
+    /// The HTTP world, made on the first call, and the table of its handles.
+    pub(super) fn http_parts(&mut self) -> (&mut Http, &mut ResourceTable) {
+        (self.http.get_or_insert_default(), &mut self.table)
     }
 }
 

@@ -127,7 +127,7 @@ impl Record {
         for (name, import) in &self.imports {
             let needs = import.grants.iter().map(|text| grant(name, text)).collect::<Result<_>>()?;
             let interface = Reader::interface(name, &import.interface)?;
-            surface.imports.insert(name.clone(), Offer { interface, needs });
+            surface.imports.insert(name.clone(), Offer { interface, needs, known: Vec::new() });
         }
         for (name, interface) in &self.exports {
             surface.exports.insert(name.clone(), Reader::interface(name, interface)?);
@@ -256,9 +256,8 @@ impl Reader<'_> {
                 Type::Record(own, fields.collect::<Result<_, String>>()?)
             }
             RecordedType::Variant(cases) => {
-                let cases = cases
-                    .iter()
-                    .map(|(name, ty)| Ok((name.clone(), ty.as_ref().map(|ty| self.ty(ty)).transpose()?)));
+                let cases =
+                    cases.iter().map(|(name, ty)| Ok((name.clone(), ty.as_ref().map(|ty| self.ty(ty)).transpose()?)));
                 Type::Variant(own, cases.collect::<Result<_, String>>()?)
             }
             RecordedType::Enum(names) => Type::Enum(own, names.clone()),
