@@ -7,26 +7,34 @@
 //! The room does no I/O, compiles nothing and instantiates nothing. What a component says about itself is bounded
 //! before it is read, and shortened before it is shown.
 
+mod bridge;
 mod compare;
 mod finding;
+mod import;
 mod model;
 mod names;
+mod plan;
 mod read;
 mod record;
 mod shape;
 mod surface;
+mod trail;
 mod type_text;
 mod types;
 mod upgrade;
 mod wit;
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use compare::{Want, compare, export};
 pub use finding::{Finding, Rule, Severity, refusal, verdict};
+pub use import::{How, Link, links};
 pub use model::{Function, Interface, Type, TypeRef};
 pub(crate) use names::shown;
+pub use plan::{Cases, Conversion, Field, Named, Plan};
 pub use record::Record;
 pub use shape::{ComponentShape, inspect};
 pub use surface::{Offer, Surface};

@@ -63,6 +63,55 @@ pub mod imports {
     pub use generated::greentic::types_core0_4_0::types as types_core_v0_4;
 }
 
+/// Published shapes that share a version with the host's own, for imports.
+pub mod variants {
+    /// `greentic:interfaces-types/types@0.1.0` without `i18n-id`.
+    pub mod interfaces_types_without_i18n {
+        mod generated {
+            wasmtime::component::bindgen!({
+                path: "../wit/variants/imports-interfaces-types-0.1.0-without-i18n.wit",
+                inline: "
+                    package greentic:host-surface;
+
+                    world imports {
+                        import greentic:interfaces-types/types@0.1.0;
+                    }
+                ",
+            });
+        }
+
+        pub use generated::greentic::interfaces_types::types::*;
+    }
+
+    /// The path below `wit/` of `greentic:interfaces-types@0.1.0` without `i18n-id`.
+    pub const INTERFACES_TYPES_WITHOUT_I18N: &str = "variants/imports-interfaces-types-0.1.0-without-i18n.wit";
+
+    /// A WIT file that stands for one of the host's packages.
+    #[derive(Clone, Copy, Debug)]
+    pub struct Variant {
+        /// Its path below `wit/`.
+        pub path: &'static str,
+        /// The path of the package that it stands for.
+        pub replaces: &'static str,
+        /// What it says.
+        pub text: &'static str,
+    }
+
+    /// The variants.
+    pub const WIT: &[Variant] = &[
+        Variant {
+            path: INTERFACES_TYPES_WITHOUT_I18N,
+            replaces: "interfaces-types-0.1.0/package.wit",
+            text: include_str!("../../wit/variants/imports-interfaces-types-0.1.0-without-i18n.wit"),
+        },
+        Variant {
+            path: "variants/imports-types-core-0.4.0-without-i18n.wit",
+            replaces: "types-core-0.4.0/package.wit",
+            text: include_str!("../../wit/variants/imports-types-core-0.4.0-without-i18n.wit"),
+        },
+    ];
+}
+
 /// `greentic:component/node@0.6.0`, which flow nodes call.
 pub mod node_v0_6 {
     mod generated {

@@ -105,7 +105,7 @@ impl Registry {
         let surface = Surface::host()?;
         let shape = self.conforming(binary, surface, grants).await?;
         let compiled = self.engine.compile(binary).await?;
-        let linker = surface::linker(binary.name, &compiled.component, grants)?;
+        let linker = surface::linker(binary.name, &compiled.component, &shape, grants)?;
         let pre = linker.instantiate_pre(&compiled.component).map_err(|e| unlinkable(binary.name, &e))?;
         let exports = Exports::find(binary.name, &shape, surface, &pre);
         let prepared = Prepared::new(self.engine.clone(), exports, pre, compiled);

@@ -8,6 +8,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use super::assets::{self, AssetsDir};
 use super::calls::{Begun, Calls, Function};
+use super::http::Http;
 use super::log::LOG_BYTES;
 use super::scope::Scope;
 use super::state_view::StateView;
@@ -33,6 +34,7 @@ pub struct HostCtx {
     table: ResourceTable,
     wasi: Option<Box<WasiCtx>>,
     assets: Option<Arc<AssetsDir>>,
+    http: Option<Box<Http>>,
     stderr: Tail,
 }
 
@@ -51,6 +53,7 @@ impl HostCtx {
             table,
             wasi: None,
             assets: None,
+            http: None,
             stderr: Tail::default(),
         }
     }
@@ -83,6 +86,11 @@ impl HostCtx {
     /// Counts a host call; an error traps the guest.
     pub(super) fn begin(&mut self, function: Function, bytes: usize) -> Result<Begun> {
         self.calls.begin(function, bytes)
+    }
+
+    /// The HTTP world, made on the first call, and the table of its handles.
+    pub(super) fn http_parts(&mut self) -> (&mut Http, &mut ResourceTable) {
+        (self.http.get_or_insert_default(), &mut self.table)
     }
 }
 

@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use greentic_runner_bindings::imports::{control_v0_4, control_v0_5, control_v0_6};
+use wasmtime::component::Val;
 
 use super::calls::Function;
 use super::context::HostCtx;
+use super::served::{Arguments, Reply, Served};
 
 impl HostCtx {
     /// True when the time is nearly up, so that the guest can end in an orderly way before it is ended.
@@ -26,7 +28,7 @@ impl HostCtx {
 }
 
 macro_rules! control {
-    ($($version:ident = $interface:literal;)+) => {$(
+    ($($served:ident, $version:ident = $interface:literal;)+) => {$(
         impl $version::Host for HostCtx {
             fn should_cancel(&mut self) -> wasmtime::Result<bool> {
                 HostCtx::should_cancel(self, $interface)
@@ -36,11 +38,27 @@ macro_rules! control {
                 HostCtx::yield_now(self, $interface).await
             }
         }
+
+        /// The functions for components that ask for another patch version.
+        pub(super) const $served: &[Served] = {
+            fn should_cancel<'a>(ctx: &'a mut HostCtx, _: Arguments<'a>) -> Reply<'a> {
+                Box::pin(async move { Ok(Some(Val::Bool(ctx.should_cancel($interface)?))) })
+            }
+
+            fn yield_now<'a>(ctx: &'a mut HostCtx, _: Arguments<'a>) -> Reply<'a> {
+                Box::pin(async move { ctx.yield_now($interface).await.map(|()| None) })
+            }
+
+            &[
+                Served { name: "should-cancel", reads: &[], call: should_cancel },
+                Served { name: "yield-now", reads: &[], call: yield_now },
+            ]
+        };
     )+};
 }
 
 control! {
-    control_v0_4 = "greentic:component/control@0.4.0";
-    control_v0_5 = "greentic:component/control@0.5.0";
-    control_v0_6 = "greentic:component/control@0.6.0";
+    SERVED_0_4, control_v0_4 = "greentic:component/control@0.4.0";
+    SERVED_0_5, control_v0_5 = "greentic:component/control@0.5.0";
+    SERVED_0_6, control_v0_6 = "greentic:component/control@0.6.0";
 }

@@ -3,9 +3,11 @@
 use greentic_runner_bindings::imports::interfaces_types::SessionCursor;
 use greentic_runner_bindings::imports::types_core_v0_4::{IfaceError, TenantCtx};
 use greentic_runner_bindings::imports::{host_import_session, host_import_state, host_import_telemetry};
+use wasmtime::component::Val;
 
 use super::calls::Function;
 use super::context::HostCtx;
+use super::served::{Arguments, Reads, Reply, Served, ack, result};
 use super::session;
 use super::state::StateError;
 
@@ -37,7 +39,9 @@ impl host_import_session::Host for HostCtx {
         cursor: SessionCursor,
         _ctx: Option<TenantCtx>,
     ) -> wasmtime::Result<Result<String, IfaceError>> {
-        Ok(Ok(self.session_update(UPDATE, session::encode(&cursor))?))
+        let SessionCursor { node_pointer, wait_reason, outbox_marker } = cursor;
+        let cursor = session::encode(&node_pointer, wait_reason.as_deref(), outbox_marker.as_deref());
+        Ok(Ok(self.session_update(UPDATE, cursor)?))
     }
 }
 
@@ -54,4 +58,59 @@ fn iface_error(error: &StateError) -> IfaceError {
         StateError::NotText => IfaceError::Internal,
         StateError::Unavailable(_) => IfaceError::Unavailable,
     }
+}
+
+/// The functions of `state` for components with shapes of their own.
+pub(super) const SERVED_STATE: &[Served] = &[
+    Served { name: GET.name, reads: &[Reads::All, Reads::Nothing], call: serve_get },
+    Served { name: SET.name, reads: &[Reads::All, Reads::All, Reads::Nothing], call: serve_set },
+];
+
+/// The function of `session` for components with shapes of their own.
+pub(super) const SERVED_SESSION: &[Served] =
+    &[Served { name: UPDATE.name, reads: &[session::READ, Reads::Nothing], call: serve_update }];
+
+/// The function of `telemetry` for components with shapes of their own.
+pub(super) const SERVED_TELEMETRY: &[Served] =
+    &[Served { name: EMIT.name, reads: &[Reads::All, Reads::Nothing], call: serve_emit }];
+
+fn serve_get<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(async move {
+        let answer = ctx.state_text(GET, arguments.text(0)?).await?;
+        Ok(result(answer.map(Val::String).map_err(|error| iface_value(&error))))
+    })
+}
+
+fn serve_set<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(async move {
+        let value = arguments.text(1)?.to_owned();
+        let answer = ctx.state_write(SET, arguments.text(0)?.to_owned(), Some(value.into()))?;
+        Ok(result(answer.map(|()| ack()).map_err(|error| iface_value(&error))))
+    })
+}
+
+fn serve_update<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(async move {
+        let session = ctx.session_update(UPDATE, session::of_argument(&arguments, 0)?)?;
+        Ok(result(Ok(Val::String(session))))
+    })
+}
+
+fn serve_emit<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(async move {
+        ctx.log(EMIT, None, arguments.text(0)?)?;
+        Ok(None)
+    })
+}
+
+/// The `iface-error` for `error`, by its name.
+fn iface_value(error: &StateError) -> Val {
+    let name = match iface_error(error) {
+        IfaceError::InvalidArg => "invalid-arg",
+        IfaceError::NotFound => "not-found",
+        IfaceError::Denied => "denied",
+        IfaceError::Unavailable => "unavailable",
+        IfaceError::Internal => "internal",
+    };
+    Val::Enum(name.to_owned())
 }

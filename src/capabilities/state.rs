@@ -1,9 +1,11 @@
 //! Guests' state, as the interfaces that offer it share it: scoped by the host, bounded, buffered.
 
 use bytes::Bytes;
+use wasmtime::component::Val;
 
 use super::calls::Function;
 use super::context::HostCtx;
+use super::served::host_error;
 use super::state_view::StateView;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
@@ -46,6 +48,11 @@ impl StateError {
             Self::NotText => "the stored bytes are not text".to_owned(),
             Self::Unavailable(error) => format!("the state cannot be reached ({})", error.code()),
         }
+    }
+
+    /// As the `host-error` of an interface.
+    pub(super) fn into_value(self) -> Val {
+        host_error(self.code(), self.message())
     }
 }
 

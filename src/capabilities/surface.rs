@@ -5,11 +5,16 @@
 //! for once, in exactly the version that was asked for, and nothing that was not granted: what is not there cannot
 //! be called.
 
-use greentic_runner_bindings::imports;
-use wasmtime::component::{Component, HasSelf, Linker};
+use std::sync::Arc;
+
+use greentic_runner_bindings::{imports, variants};
+use wasmtime::component::{Component, HasSelf, Linker, LinkerInstance};
 
 use super::context::HostCtx;
 use super::grants::{Grant, Grants};
+use super::served::Served;
+use super::{control, convert, host_import, interfaces_host, kv, state_store, telemetry};
+use crate::conform::{ComponentShape, Conversion, How, Link, Surface, links};
 use crate::error::{Code, Error, Result};
 
 /// An interface that the host offers.
@@ -19,32 +24,58 @@ pub struct Interface {
     pub name: &'static str,
     /// The grants that it takes.
     pub needs: &'static [Grant],
+    /// Its functions, for components that import it in a shape or a version of their own.
+    pub served: &'static [Served],
+    /// The shapes for which it has typed functions as well.
+    pub known: &'static [KnownShape],
     link: fn(&mut Linker<HostCtx>) -> wasmtime::Result<()>,
 }
 
+/// A published shape that is linked with types, because a conversion would be dear: payloads of bytes pass through it.
+#[derive(Clone, Copy)]
+pub struct KnownShape {
+    /// The WIT files that stand for the host's own of the same package, below `wit/`. None for the host's own shape,
+    /// which components may ask for in another version.
+    pub wit: &'static [&'static str],
+    link: fn(&mut LinkerInstance<'_, HostCtx>) -> wasmtime::Result<()>,
+}
+
 macro_rules! surface {
-    ($($name:literal, $needs:expr, $module:ident;)+) => {
+    ($($name:literal, $needs:expr, $module:ident, $served:expr, $known:expr;)+) => {
         /// Every interface of the host beside WASI.
         pub const SURFACE: &[Interface] = &[$(Interface {
             name: $name,
             needs: $needs,
+            served: $served,
+            known: $known,
             link: |linker| imports::$module::add_to_linker::<_, HasSelf<HostCtx>>(linker, |ctx| ctx),
         },)+];
     };
 }
 
 surface! {
-    "greentic:component/control@0.4.0", &[], control_v0_4;
-    "greentic:component/control@0.5.0", &[], control_v0_5;
-    "greentic:component/control@0.6.0", &[], control_v0_6;
-    "greentic:host-import/session@0.6.0", &[Grant::Session], host_import_session;
-    "greentic:host-import/state@0.6.0", &[Grant::State], host_import_state;
-    "greentic:host-import/telemetry@0.6.0", &[Grant::Telemetry], host_import_telemetry;
-    "greentic:host/kv-v1@1.0.0", &[Grant::Kv], kv_v1;
-    "greentic:interfaces-host/imports@0.1.0", &[Grant::State, Grant::Session, Grant::Telemetry], interfaces_host;
-    "greentic:state/state-store@1.0.0", &[Grant::State], state_store;
-    "greentic:telemetry/logger-api@1.0.0", &[Grant::Telemetry], logger_api;
+    "greentic:component/control@0.4.0", &[], control_v0_4, control::SERVED_0_4, &[];
+    "greentic:component/control@0.5.0", &[], control_v0_5, control::SERVED_0_5, &[];
+    "greentic:component/control@0.6.0", &[], control_v0_6, control::SERVED_0_6, &[];
+    "greentic:host-import/session@0.6.0", &[Grant::Session], host_import_session, host_import::SERVED_SESSION, &[];
+    "greentic:host-import/state@0.6.0", &[Grant::State], host_import_state, host_import::SERVED_STATE, &[];
+    "greentic:host-import/telemetry@0.6.0", &[Grant::Telemetry], host_import_telemetry, host_import::SERVED_TELEMETRY,
+        &[];
+    "greentic:host/kv-v1@1.0.0", &[Grant::Kv], kv_v1, kv::SERVED, &[];
+    "greentic:interfaces-host/imports@0.1.0", &[Grant::State, Grant::Session, Grant::Telemetry], interfaces_host,
+        interfaces_host::SERVED, &[];
+    "greentic:state/state-store@1.0.0", &[Grant::State], state_store, state_store::SERVED, STATE_STORE_SHAPES;
+    "greentic:telemetry/logger-api@1.0.0", &[Grant::Telemetry], logger_api, telemetry::SERVED, &[];
 }
+
+/// Contexts with and without `i18n-id` circulate under one version.
+const STATE_STORE_SHAPES: &[KnownShape] = &[
+    KnownShape { wit: &[], link: state_store::link::<imports::interfaces_types::TenantCtx> },
+    KnownShape {
+        wit: &[variants::INTERFACES_TYPES_WITHOUT_I18N],
+        link: state_store::link::<variants::interfaces_types_without_i18n::TenantCtx>,
+    },
+];
 
 /// WASI 0.2, in any of its patch versions: linked always, over an empty context.
 pub const WASI: &[&str] = &[
@@ -62,6 +93,8 @@ pub const WASI: &[&str] = &[
     "wasi:clocks/wall-clock",
     "wasi:filesystem/preopens",
     "wasi:filesystem/types",
+    "wasi:http/outgoing-handler",
+    "wasi:http/types",
     "wasi:io/error",
     "wasi:io/poll",
     "wasi:io/streams",
@@ -77,29 +110,49 @@ pub const WASI: &[&str] = &[
     "wasi:sockets/udp-create-socket",
 ];
 
-/// The linker for `component`, called `name` in messages: what it imports, as far as it was granted.
+/// The linker for `component` of this `shape`, called `name` in messages: what it imports, as far as it was granted.
 ///
 /// Conformance has been checked before; what is imported and not linked here cannot be instantiated.
 ///
 /// # Errors
 ///
 /// [`Code::Internal`] if an interface cannot be linked.
-pub fn linker(name: &str, component: &Component, grants: Grants) -> Result<Linker<HostCtx>> {
-    let engine = component.engine();
-    let mut linker = Linker::new(engine);
-    let mut wasi = false;
-    for (import, _) in component.component_type().imports(engine) {
-        wasi |= is_wasi(import);
-        let offered = SURFACE.iter().find(|i| i.name == import && i.needs.iter().all(|grant| grants.has(*grant)));
-        if let Some(interface) = offered {
-            (interface.link)(&mut linker).map_err(|e| unlinkable(name, &e))?;
-        }
+pub fn linker(name: &str, component: &Component, shape: &ComponentShape, grants: Grants) -> Result<Linker<HostCtx>> {
+    let mut linker = Linker::new(component.engine());
+    for found in links(shape, Surface::host()?, grants) {
+        link(&mut linker, found).map_err(|e| unlinkable(name, &e))?;
     }
-    if wasi {
+    let imports = || shape.imports.keys().filter(|import| is_wasi(import));
+    if imports().next().is_some() {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(|e| unlinkable(name, &e))?;
+    }
+    if imports().any(|import| import.starts_with(HTTP)) {
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(|e| unlinkable(name, &e))?;
     }
     Ok(linker)
 }
+
+fn link(linker: &mut Linker<HostCtx>, link: Link) -> wasmtime::Result<()> {
+    match link.how {
+        How::Generated => (link.interface.link)(linker),
+        How::Known(shape) => (shape.link)(&mut linker.instance(&link.name)?),
+        How::Converted(functions) => {
+            let mut instance = linker.instance(&link.name)?;
+            functions.into_iter().try_for_each(|(served, conversion)| converted(&mut instance, served, conversion))
+        }
+    }
+}
+
+fn converted(instance: &mut LinkerInstance<'_, HostCtx>, name: &str, conversion: Conversion) -> wasmtime::Result<()> {
+    let conversion = Arc::new(conversion);
+    instance.func_new_async(served.name, move |mut store, _, params, results| {
+        let conversion = Arc::clone(&conversion);
+        Box::new(async move { convert::call(served, &conversion, store.data_mut(), params, results).await })
+    })
+}
+
+/// What the interfaces for HTTP requests begin with.
+const HTTP: &str = "wasi:http/";
 
 /// Whether `import` is an interface of WASI that is linked.
 pub fn is_wasi(import: &str) -> bool {
@@ -122,17 +175,24 @@ impl std::fmt::Debug for Interface {
     }
 }
 
+impl std::fmt::Debug for KnownShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KnownShape").field("wit", &self.wit).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conform::Surface;
+    use crate::conform::{self, testing};
 
-    /// Whether the linker for a component that imports `import` holds `function` of it: a name is defined once.
+    /// Whether the linker for a component that imports all of `import` holds `function` of it: a name is defined once.
     fn is_linked(import: &str, function: &str, grants: Grants) -> bool {
         let engine = wasmtime::Engine::default();
-        let wat = format!(r#"(component (import "{import}" (instance)))"#);
-        let component = Component::new(&engine, wat::parse_str(wat).unwrap()).unwrap();
-        let mut linker = linker("c", &component, grants).unwrap();
+        let bytes = testing::over_host(&format!("import {import};"));
+        let component = Component::new(&engine, &bytes).unwrap();
+        let shape = conform::inspect("c", &bytes).unwrap();
+        let mut linker = linker("c", &component, &shape, grants).unwrap();
         linker.instance(import).unwrap().func_wrap(function, |_, (): ()| Ok(())).is_err()
     }
 
@@ -146,15 +206,26 @@ mod tests {
                 assert!(!is_linked(name, function, Grants::all().without(*grant)), "{name} {grant}");
             }
         }
-        assert!(!is_linked("greentic:component/control@0.6.1", "yield-now", Grants::all()));
     }
 
     #[test]
     fn the_whole_surface_can_be_linked_at_once() {
         let mut linker = Linker::new(&wasmtime::Engine::default());
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).unwrap();
         for interface in SURFACE {
             (interface.link)(&mut linker).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_function_can_be_served_to_components_of_other_shapes() {
+        let surface = Surface::host().unwrap();
+        for interface in SURFACE {
+            let functions = &surface.imports()[interface.name].interface.functions;
+            let served: Vec<_> = interface.served.iter().map(|f| (f.name, f.reads.len())).collect();
+            let wanted: Vec<_> = functions.iter().map(|(name, f)| (name.as_str(), f.params.len())).collect();
+            assert_eq!(served, wanted, "{}", interface.name);
         }
     }
 }

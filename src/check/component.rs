@@ -89,9 +89,12 @@ fn imports(shape: &ComponentShape, surface: &Surface, findings: &[conform::Findi
         let rule = match refused {
             Some(finding) => finding.rule,
             None if surface.has_wasi(name) => Rule::AnyPatch,
-            None => Rule::ExactVersion,
+            None => {
+                let notes = findings.iter().filter(|finding| finding.interface == shown).map(|finding| finding.rule);
+                notes.last().unwrap_or(Rule::ExactVersion)
+            }
         };
-        let needs = surface.imports().get(name).map(|offer| offer.needs.as_slice()).unwrap_or_default();
+        let needs = surface.offer(name).map(|(_, offer)| offer.needs.as_slice()).unwrap_or_default();
         ImportFacts {
             name: shown.into_owned(),
             accepted: refused.is_none(),

@@ -25,14 +25,22 @@ pub enum Severity {
 pub enum Rule {
     /// The host links what it knows, and nothing else.
     KnownInterface,
-    /// The host links exactly the versions that it knows, whatever semantic versioning would allow.
+    /// The host has exactly this version.
     ExactVersion,
+    /// A version is served by the same one or by one that semantic versioning calls compatible: the same major from
+    /// 1.0 on, the same minor below. Its functions and types are compared all the same.
+    CompatibleVersion,
     /// Interfaces of WASI 0.2 are linked in any of its patch versions.
     AnyPatch,
     /// Every imported function must be one of the interface.
     KnownFunction,
     /// Types must be equal in structure: order and names of fields and cases included, names of types not.
     EqualTypes,
+    /// Types must be equal in structure or differ only in what a conversion bridges: what the host reads must be there,
+    /// and what it answers must fit what the component knows.
+    Convertible,
+    /// A difference that a conversion bridges: it is no error.
+    Converted,
     /// An interface is linked only if its grants were given.
     Granted,
     /// What the host calls must be exported.
@@ -46,10 +54,18 @@ impl Rule {
     pub fn text(self) -> &'static str {
         match self {
             Self::KnownInterface => "the host links the interfaces that it knows, and nothing else",
-            Self::ExactVersion => "the host links exactly the versions that it knows",
+            Self::ExactVersion => "the host has exactly this version",
+            Self::CompatibleVersion => {
+                "a version is served by the same or a compatible one: the same major, below 1.0 the same minor"
+            }
             Self::AnyPatch => "interfaces of WASI 0.2 are linked in any of its patch versions",
             Self::KnownFunction => "every imported function must be one of the host's interface",
             Self::EqualTypes => "types must be equal in structure, with the same fields and cases in the same order",
+            Self::Convertible => {
+                "types must be equal in structure, or differ in fields that the host does not read, in optional \
+                 fields, in order, or in cases that the host does not answer with"
+            }
+            Self::Converted => "the difference is bridged by a conversion",
             Self::Granted => "an interface is linked only with its grants",
             Self::WantedExport => "what the host calls must be exported",
             Self::KeptSurface => "components that use what is gone, or was changed, no longer fit",
@@ -109,6 +125,10 @@ impl Finding {
         match self.code {
             Code::ImportUnknown => format!("imports {interface}, which the host does not offer"),
             Code::ImportVersion => format!("imports {interface}; the host offers {offered}"),
+            Code::ImportCompatible => format!("imports {interface}, served by version {offered}"),
+            Code::ImportConverted => format!(
+                "imports {interface}, accepted by conversion: {item}: it asks for {asked}, the host has {offered}"
+            ),
             Code::ImportFunction => format!("imports {item} of {interface}, a function that the host's lacks"),
             Code::ImportNotGranted => format!("imports {interface} without the grant {asked}"),
             Code::ExportMissing if self.offered.is_some() => format!("is empty: it exports {offered}, not {interface}"),

@@ -51,8 +51,12 @@ pub(crate) fn shown(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether semantic versioning takes one version for the other: the same major, or the same minor below 1.0.
+/// Whether semantic versioning takes one version for the other: the same major, below 1.0 the same minor, below 0.1
+/// the same patch. A pre-release is compatible with nothing.
 pub(super) fn is_compatible(a: &Version, b: &Version) -> bool {
+    if !a.pre.is_empty() || !b.pre.is_empty() {
+        return false;
+    }
     match (a.major, b.major) {
         (0, 0) => a.minor == b.minor && (a.minor > 0 || a.patch == b.patch),
         (a, b) => a == b,

@@ -127,7 +127,7 @@ impl Record {
         for (name, import) in &self.imports {
             let needs = import.grants.iter().map(|text| grant(name, text)).collect::<Result<_>>()?;
             let interface = Reader::interface(name, &import.interface)?;
-            surface.imports.insert(name.clone(), Offer { interface, needs });
+            surface.imports.insert(name.clone(), Offer { interface, needs, known: Vec::new() });
         }
         for (name, interface) in &self.exports {
             surface.exports.insert(name.clone(), Reader::interface(name, interface)?);

@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
-use greentic_runner_bindings::WIT_PACKAGES;
+use greentic_runner_bindings::{WIT_PACKAGES, variants};
 use indexmap::IndexMap;
 use wit_parser::Resolve;
 
+use super::import::serving;
 use super::model::Interface;
 use super::read::Reader;
 use crate::capabilities::grants::Grant;
-use crate::capabilities::surface::{SURFACE, WASI, is_wasi_0_2};
+use crate::capabilities::surface::{KnownShape, SURFACE, WASI, is_wasi_0_2};
 use crate::error::{Code, Error, Result};
 
 /// The interfaces of components that the host calls.
@@ -27,6 +28,8 @@ pub struct Offer {
     pub interface: Interface,
     /// The grants that it takes, all of them.
     pub needs: Vec<Grant>,
+    /// The shapes that have typed functions of their own.
+    pub known: Vec<(&'static KnownShape, Interface)>,
 }
 
 /// A host's interfaces.
@@ -53,6 +56,13 @@ impl Surface {
         &self.imports
     }
 
+    /// The interface that serves an import called `name`, with its own name: in exactly that version or, by the
+    /// version rule, in a compatible one.
+    pub fn offer(&self, name: &str) -> Option<(&str, &Offer)> {
+        let serving = serving(name, self.imports.keys().map(String::as_str))?;
+        Some((serving, self.imports.get(serving)?))
+    }
+
     /// What the host calls, by full name with version.
     pub fn exports(&self) -> &IndexMap<String, Interface> {
         &self.exports
@@ -70,28 +80,38 @@ impl Surface {
 }
 
 fn read_host() -> Result<Surface> {
-    let defect = |what: String| Error::new(Code::Internal, what);
-    let resolve = host_wit()?;
+    let resolve = host_wit(&[])?;
     let mut reader = Reader::new(&resolve);
-    let mut find = |name: &str| {
-        let found = resolve.interfaces.iter().map(|(id, _)| id).find(|id| resolve.id_of(*id).as_deref() == Some(name));
-        found.map(|id| reader.interface(id)).ok_or_else(|| defect(format!("wit/ holds no interface {name}")))
-    };
     let mut surface = Surface { wasi: WASI.iter().map(|name| (*name).to_owned()).collect(), ..Surface::default() };
     for offered in SURFACE {
-        let offer = Offer { interface: find(offered.name)?, needs: offered.needs.to_vec() };
+        let interface = find(&resolve, &mut reader, offered.name)?;
+        let known = offered.known.iter().map(|shape| known(shape, offered.name)).collect::<Result<_>>()?;
+        let offer = Offer { interface, needs: offered.needs.to_vec(), known };
         surface.imports.insert(offered.name.to_owned(), offer);
     }
     for name in CALLED {
-        surface.exports.insert((*name).to_owned(), find(name)?);
+        surface.exports.insert((*name).to_owned(), find(&resolve, &mut reader, name)?);
     }
     Ok(surface)
 }
 
-/// The WIT packages that the bindings are generated from.
-pub(super) fn host_wit() -> Result<Resolve> {
+fn known(shape: &'static KnownShape, name: &str) -> Result<(&'static KnownShape, Interface)> {
+    let resolve = host_wit(shape.wit)?;
+    Ok((shape, find(&resolve, &mut Reader::new(&resolve), name)?))
+}
+
+fn find(resolve: &Resolve, reader: &mut Reader<'_>, name: &str) -> Result<Interface> {
+    let found = resolve.interfaces.iter().map(|(id, _)| id).find(|id| resolve.id_of(*id).as_deref() == Some(name));
+    let missing = || Error::new(Code::Internal, format!("wit/ holds no interface {name}"));
+    found.map(|id| reader.interface(id)).ok_or_else(missing)
+}
+
+/// The WIT packages that the bindings are generated from, with `variants` in place of those that they stand for.
+pub(super) fn host_wit(variants: &[&str]) -> Result<Resolve> {
     let mut resolve = Resolve::default();
+    let variant = |path: &str| variants::WIT.iter().find(|v| variants.contains(&v.path) && v.replaces == path);
     for (path, text) in WIT_PACKAGES {
+        let (path, text) = variant(path).map_or((*path, *text), |variant| (variant.path, variant.text));
         let read = resolve.push_source(path, text);
         read.map_err(|error| Error::new(Code::Internal, resolve_error(path, &error)))?;
     }

@@ -1,30 +1,11 @@
 //! Components are made from WIT text: what a table row says is what the component imports and exports.
 
-use greentic_runner_bindings::WIT_PACKAGES;
-use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
-use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
+use wit_parser::Resolve;
 
+use super::testing::{component, over_host};
 use super::*;
 use crate::capabilities::grants::{Grant, Grants};
 use crate::error::{Code, Result};
-
-/// A component of the world `test:component/root`, over the host's packages.
-fn over_host(world: &str) -> Vec<u8> {
-    let mut sources: Vec<&str> = WIT_PACKAGES.iter().map(|(_, text)| *text).collect();
-    let world = format!("package test:component; world root {{ {world} }}");
-    sources.push(&world);
-    component(&sources)
-}
-
-/// A component of the world `root` of the last of `sources`.
-fn component(sources: &[&str]) -> Vec<u8> {
-    let mut resolve = Resolve::default();
-    let packages: Vec<_> = sources.iter().map(|text| resolve.push_source("test.wit", text).unwrap()).collect();
-    let world = resolve.select_world(&packages[packages.len() - 1..], Some("root")).unwrap();
-    let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
-}
 
 fn findings(bytes: &[u8], grants: Grants, wants: &[Want]) -> Vec<Finding> {
     compare(&inspect("c", bytes).unwrap(), Surface::host().unwrap(), grants, wants)
@@ -57,12 +38,14 @@ fn an_import_is_judged_by_its_full_name() {
         ("wasi:sockets/tcp@0.2.9", None),
         ("wasi:io/streams@0.2.12", None),
         ("wasi:cli/stdout@0.3.0", Some((Code::ImportVersion, None, Some("0.2, in any patch version")))),
-        ("wasi:http/outgoing-handler@0.2.6", Some((Code::ImportUnknown, None, None))),
+        ("wasi:http/outgoing-handler@0.2.6", None),
+        ("wasi:http/types@0.2.12", None),
+        ("wasi:tls/client@0.2.0-draft", Some((Code::ImportUnknown, None, None))),
         ("wasi:io/stream@0.2.6", Some((Code::ImportUnknown, Some("wasi:io/streams"), None))),
         ("acme:billing/ledger@1.0.0", Some((Code::ImportUnknown, None, None))),
         ("greentic:state/state-stor@1.0.0", Some((Code::ImportUnknown, Some(STORE), None))),
         ("greentic:secrets-store/secrets-store@1.1.0", Some((Code::ImportUnknown, None, None))),
-        ("greentic:state/state-store@1.0.1", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
+        ("greentic:state/state-store@1.0.1-rc.1", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
         ("greentic:state/state-store@2.0.0", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
         ("greentic:state/state-store", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
         (
@@ -79,17 +62,53 @@ fn an_import_is_judged_by_its_full_name() {
 }
 
 #[test]
-fn the_version_rule_says_whether_semver_would_have_taken_it() {
-    let hint = |name: &str| findings(&importing(name), Grants::all(), &[])[0].hint.clone().unwrap();
-    for (name, compatible) in [
-        ("greentic:state/state-store@1.0.1", true),
-        ("greentic:state/state-store@1.7.0", true),
-        ("greentic:state/state-store@2.0.0", false),
-        ("greentic:component/control@0.6.3", true),
-        ("greentic:component/control@0.7.0", false),
-    ] {
-        assert_eq!(hint(name).contains("by semantic versioning"), compatible, "{name}: {}", hint(name));
+fn a_version_is_served_by_a_compatible_one() {
+    const OFFERED: [&str; 8] = [
+        "a:b/c@0.0.1",
+        "a:b/c@0.2.0",
+        "a:b/c@0.2.4",
+        "a:b/c@0.3.0",
+        "a:b/c@1.0.0",
+        "a:b/c@1.4.0",
+        "a:b/d@1.1.0",
+        "a:b/e",
+    ];
+    let cases: &[(&str, Option<&str>)] = &[
+        ("a:b/c@0.0.1", Some("a:b/c@0.0.1")),
+        ("a:b/c@0.0.2", None),
+        ("a:b/c@0.2.0", Some("a:b/c@0.2.0")),
+        ("a:b/c@0.2.3", Some("a:b/c@0.2.0")),
+        ("a:b/c@0.2.9", Some("a:b/c@0.2.4")),
+        ("a:b/c@0.3.1", Some("a:b/c@0.3.0")),
+        ("a:b/c@0.4.0", None),
+        ("a:b/c@1.0.3", Some("a:b/c@1.0.0")),
+        ("a:b/c@1.3.0", Some("a:b/c@1.0.0")),
+        ("a:b/c@1.5.2", Some("a:b/c@1.4.0")),
+        ("a:b/c@2.0.0", None),
+        ("a:b/c@1.0.0-rc.1", None),
+        ("a:b/d@1.0.0", Some("a:b/d@1.1.0")),
+        ("a:b/c", None),
+        ("a:b/e", Some("a:b/e")),
+        ("a:b/c@nonsense", None),
+        ("a:b/x@1.0.0", None),
+    ];
+    for (asked, serving) in cases {
+        assert_eq!(import::serving(asked, OFFERED.into_iter()), *serving, "{asked}");
     }
+}
+
+#[test]
+fn a_compatible_version_is_compared_all_the_same() {
+    let kv = |version: &str, body: &str| {
+        let host = format!("package greentic:host@{version}; interface kv-v1 {{ {body} }}");
+        let root = format!("package test:root; world root {{ import greentic:host/kv-v1@{version}; }}");
+        findings(&component(&[&host, &root]), Grants::all(), &[])
+    };
+    let codes = |found: Vec<Finding>| found.iter().map(|f| f.code).collect::<Vec<_>>();
+    assert_eq!(codes(kv("1.0.7", "get: func(ns: string, key: string) -> option<string>;")), [Code::ImportCompatible]);
+    assert_eq!(codes(kv("1.2.0", "drop: func(ns: string, key: string);")), [Code::ImportFunction]);
+    assert_eq!(codes(kv("1.0.7", "get: func(ns: string) -> option<string>;")), [Code::ImportType]);
+    assert_eq!(codes(kv("2.0.0", "get: func(ns: string, key: string) -> option<string>;")), [Code::ImportVersion]);
 }
 
 #[test]
@@ -222,29 +241,29 @@ fn records_are_compared_field_by_field() {
         edit(&mut fields);
         let bytes = state_store(&fields.join(", "), "ok");
         let found = findings(&bytes, Grants::all(), &[]);
-        assert!(found.iter().all(|f| f.code == Code::ImportType && f.interface == "greentic:state/state-store@1.0.0"));
+        assert!(
+            found.iter().all(|f| f.severity == Severity::Note && f.interface == "greentic:state/state-store@1.0.0")
+        );
         found
             .into_iter()
-            .map(|f| (f.item.replace(RECORD, "…"), f.asked.unwrap(), f.offered.unwrap(), f.nearest))
+            .map(|f| (f.item.replace(RECORD, "…"), f.asked.unwrap(), f.offered.unwrap()))
             .collect::<Vec<_>>()
     };
-    let row = |item: &str, asked: &str, offered: &str, nearest: Option<&str>| {
-        (item.to_owned(), asked.to_owned(), offered.to_owned(), nearest.map(str::to_owned))
-    };
+    let row = |item: &str, asked: &str, offered: &str| (item.to_owned(), asked.to_owned(), offered.to_owned());
     assert_eq!(with(&|_| {}), []);
     assert_eq!(
         with(&|f| f.retain(|field| !field.starts_with("i18n-id"))),
-        [row("… > field i18n-id", "nothing", "option<string>", None)]
+        [row("… > field i18n-id", "nothing", "option<string>")]
     );
-    assert_eq!(with(&|f| f.push("region: string")), [row("… > field region", "string", "nothing", None)]);
+    assert_eq!(with(&|f| f.push("region: string")), [row("… > field region", "string", "nothing")]);
     assert_eq!(
         with(&|f| f[0] = "envs: string"),
-        [row("… > field envs", "string", "nothing", Some("env")), row("… > field env", "nothing", "string", None)]
+        [row("… > field envs", "string", "nothing"), row("… > field env", "nothing", "string")]
     );
-    assert_eq!(with(&|f| f[16] = "attempt: u64"), [row("… > field attempt", "u64", "u32", None)]);
+    assert_eq!(with(&|f| f[16] = "attempt: u64"), [row("… > field attempt", "u64", "u32")]);
     assert_eq!(
         with(&|f| f[10] = "attributes: list<tuple<string, u8>>"),
-        [row("… > field attributes > list item > tuple item 2", "u8", "string", None)]
+        [row("… > field attributes > list item > tuple item 2", "u8", "string")]
     );
     let swapped = with(&|f| f.swap(0, 1));
     assert!(swapped.len() == 1 && swapped[0].0 == "…", "{swapped:?}");
@@ -256,15 +275,15 @@ fn records_are_compared_field_by_field() {
 fn enums_are_compared_case_by_case() {
     for (cases, expected) in [
         ("ok", vec![]),
-        ("ok, later", vec![("case later", "no payload", "nothing")]),
-        ("done", vec![("case done", "no payload", "nothing"), ("case ok", "nothing", "no payload")]),
+        ("ok, later", vec![(Code::ImportConverted, "case later", "no payload", "nothing")]),
+        ("done", vec![(Code::ImportType, "case ok", "nothing", "no payload")]),
     ] {
         let found = findings(&state_store(&FIELDS.join(", "), cases), Grants::all(), &[]);
         let found: Vec<_> = found
             .iter()
             .map(|f| {
                 let item = f.item.strip_prefix("write > result > ok > enum op-ack > ").unwrap();
-                (item, f.asked.as_deref().unwrap(), f.offered.as_deref().unwrap())
+                (f.code, item, f.asked.as_deref().unwrap(), f.offered.as_deref().unwrap())
             })
             .collect();
         assert_eq!(found, expected, "{cases}");

@@ -4,49 +4,34 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::model::{Function, Type, TypeRef};
-use super::names::{nearest, shown};
-
-/// A place at which two sides differ.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Difference {
-    /// The place, from the function inwards.
-    pub(super) item: String,
-    /// What the asking side wants there.
-    pub(super) asked: String,
-    /// What the other side has there.
-    pub(super) offered: String,
-    /// The name that was probably meant.
-    pub(super) nearest: Option<String>,
-}
-
-const NOTHING: &str = "nothing";
+use super::names::shown;
+use super::trail::{Difference, NOTHING, Trail};
 
 /// Compares functions of one interface. A pair of named types is reported where it comes up first, not again in every
 /// function that mentions it.
 #[derive(Default)]
 pub(super) struct Differ {
-    path: Vec<String>,
+    trail: Trail,
     compared: HashSet<(usize, usize)>,
-    found: Vec<Difference>,
 }
 
 impl Differ {
     /// The differences between `asked` and `offered`, both called `name`.
     pub(super) fn function(&mut self, name: &str, asked: &Function, offered: &Function) -> Vec<Difference> {
-        self.path = vec![shown(name).into_owned()];
+        self.trail.start(shown(name).into_owned());
         if asked.is_async != offered.is_async {
             let kind = |is_async| if is_async { "an async function" } else { "a function that is not async" };
-            self.report(kind(asked.is_async), kind(offered.is_async));
+            self.trail.report(kind(asked.is_async), kind(offered.is_async));
         }
         if asked.params.len() != offered.params.len() {
             let count = |function: &Function| format!("{} parameters", function.params.len());
-            self.report(count(asked), count(offered));
+            self.trail.report(count(asked), count(offered));
         }
         for (position, ((name, asked), (_, offered))) in asked.params.iter().zip(&offered.params).enumerate() {
             self.at(format!("parameter {} ({})", position + 1, shown(name)), |d| d.types(asked, offered));
         }
         self.at("result", |d| d.payloads(asked.result.as_ref(), offered.result.as_ref()));
-        std::mem::take(&mut self.found)
+        self.trail.take()
     }
 
     fn types(&mut self, asked: &TypeRef, offered: &TypeRef) {
@@ -82,7 +67,7 @@ impl Differ {
             (Type::Flags(name, a), Type::Flags(_, b)) => {
                 self.at(format!("flags {}", shown(name)), |d| d.members("flag", &bare(a), &bare(b)));
             }
-            _ => self.report(asked, offered),
+            _ => self.trail.report(asked, offered),
         }
     }
 
@@ -90,7 +75,7 @@ impl Differ {
         match (asked, offered) {
             (None, None) => {}
             (Some(asked), Some(offered)) => self.types(asked, offered),
-            (asked, offered) => self.report(text(asked), text(offered)),
+            (asked, offered) => self.trail.report(text(asked), text(offered)),
         }
     }
 
@@ -99,40 +84,29 @@ impl Differ {
         let have: HashMap<&str, Option<&TypeRef>> = offered.iter().copied().collect();
         let want: HashSet<&str> = asked.iter().map(|(name, _)| *name).collect();
         let surplus: Vec<&str> = offered.iter().map(|(name, _)| *name).filter(|name| !want.contains(name)).collect();
-        let before = self.found.len();
+        let before = self.trail.len();
         for (name, ty) in asked {
             self.at(format!("{kind} {}", shown(name)), |d| match have.get(name) {
                 Some(other) => d.payloads(*ty, *other),
                 None => {
-                    d.report(present(*ty), NOTHING);
-                    d.propose(nearest(name, surplus.iter().copied()));
+                    d.trail.report(present(*ty), NOTHING);
+                    d.trail.propose(name, surplus.iter().copied());
                 }
             });
         }
         for (name, ty) in offered.iter().filter(|(name, _)| !want.contains(name)) {
-            self.at(format!("{kind} {}", shown(name)), |d| d.report(NOTHING, present(*ty)));
+            self.at(format!("{kind} {}", shown(name)), |d| d.trail.report(NOTHING, present(*ty)));
         }
         let same_order = asked.iter().map(|(name, _)| name).eq(offered.iter().map(|(name, _)| name));
-        if self.found.len() == before && !same_order {
-            self.report(order(kind, asked), order(kind, offered));
+        if self.trail.len() == before && !same_order {
+            self.trail.report(order(kind, asked), order(kind, offered));
         }
     }
 
     fn at(&mut self, segment: impl Into<String>, inner: impl FnOnce(&mut Self)) {
-        self.path.push(segment.into());
+        self.trail.enter(segment.into());
         inner(self);
-        self.path.pop();
-    }
-
-    fn report(&mut self, asked: impl ToString, offered: impl ToString) {
-        let item = self.path.join(" > ");
-        self.found.push(Difference { item, asked: asked.to_string(), offered: offered.to_string(), nearest: None });
-    }
-
-    fn propose(&mut self, name: Option<String>) {
-        if let Some(last) = self.found.last_mut() {
-            last.nearest = name;
-        }
+        self.trail.leave();
     }
 }
 
@@ -150,11 +124,11 @@ fn is_compound(ty: &Type) -> bool {
     !matches!(ty, Type::Primitive(_) | Type::Foreign(_) | Type::Resource(..))
 }
 
-fn text(ty: Option<&TypeRef>) -> String {
+pub(super) fn text(ty: Option<&TypeRef>) -> String {
     ty.map_or_else(|| NOTHING.to_owned(), ToString::to_string)
 }
 
-fn present(ty: Option<&TypeRef>) -> String {
+pub(super) fn present(ty: Option<&TypeRef>) -> String {
     ty.map_or_else(|| "no payload".to_owned(), ToString::to_string)
 }
 

@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 ///
 /// [`Code::Internal`] if the WIT texts that the host carries do not hold the interfaces it is built with.
 pub fn surface_wit() -> Result<String> {
-    let mut resolve = host_wit()?;
+    let mut resolve = host_wit(&[])?;
     let package = resolve.push_source("surface.wit", &worlds()).map_err(|error| defect(&error))?;
     let nested = used(&resolve, package)?;
     let mut printer = WitPrinter::default();

@@ -134,6 +134,10 @@ codes! {
     PoolTooSmall = 314, BadInput;
     /// A provider says that it is not well.
     ProviderUnhealthy = 315, Unavailable;
+    /// A component imports an interface in another shape, which a conversion bridges.
+    ImportConverted = 345, BadInput;
+    /// A component imports another version of an interface, which a compatible one serves.
+    ImportCompatible = 346, BadInput;
     /// A component begins with more memory than its limit.
     InitialMemory = 360, BadInput;
     /// Nothing in a pack calls a component, or an operation of it.
