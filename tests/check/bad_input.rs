@@ -98,7 +98,9 @@ fn deep_and_wide_types_are_bounded() {
     for n in 1..2_000 {
         write!(chain, "(type $t{n} (list $t{}))", n - 1).unwrap();
     }
-    chain.push_str(r#"(import "acme:a/b@1.0.0" (instance (alias outer 1 $t1999 (type $x)) (export "f" (func (param "x" $x))))))"#);
+    chain.push_str(
+        r#"(import "acme:a/b@1.0.0" (instance (alias outer 1 $t1999 (type $x)) (export "f" (func (param "x" $x))))))"#,
+    );
     assert!(!codes("c.wasm", wat(&chain)).0.is_empty());
 
     // Each tuple holds the one before it twice: written out it would have 2^60 fields.

@@ -56,14 +56,22 @@ fn a_directory_stands_for_what_lies_in_it() {
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), "a/one.wasm", node());
     put(dir.path(), "a/deeper/two.wat", "(component)");
-    put(dir.path(), "a/pack/index.ygtc", "id: main\ntype: messaging\nnodes:\n  a:\n    emit.text: hi\n    routing: out\n");
+    put(
+        dir.path(),
+        "a/pack/index.ygtc",
+        "id: main\ntype: messaging\nnodes:\n  a:\n    emit.text: hi\n    routing: out\n",
+    );
     put(dir.path(), "a/target/built.wasm", node());
     put(dir.path(), "a/.hidden/built.wasm", node());
     put(dir.path(), "a/notes.txt", "text");
     let output = command(&dir, &["check", "a", "--format", "json"]).assert().code(1).get_output().stdout.clone();
     let report: Value = serde_json::from_slice(&output).unwrap();
-    let targets: Vec<_> =
-        report["targets"].as_array().unwrap().iter().map(|t| (t["path"].as_str().unwrap(), t["kind"].as_str().unwrap())).collect();
+    let targets: Vec<_> = report["targets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| (t["path"].as_str().unwrap(), t["kind"].as_str().unwrap()))
+        .collect();
     assert_eq!(targets, [("a/deeper/two.wat", "component"), ("a/one.wasm", "component"), ("a/pack", "pack")]);
     std::fs::create_dir(dir.path().join("empty")).unwrap();
     command(&dir, &["check", "empty"]).assert().code(2).stdout(contains("holds nothing that can be checked"));
@@ -95,11 +103,7 @@ fn a_report_goes_where_it_is_told() {
     let xml = std::fs::read_to_string(dir.path().join("check.xml")).unwrap();
     assert!(xml.contains("<testsuite name=\"bad.wasm\""), "{xml}");
     command(&dir, &["check", "bad.wasm", "-o", "no/such/dir.txt"]).assert().code(2).stderr(contains("cannot write"));
-    command(&dir, &["check", "bad.wasm"])
-        .env("CLICOLOR_FORCE", "1")
-        .assert()
-        .code(1)
-        .stdout(contains("\u{1b}["));
+    command(&dir, &["check", "bad.wasm"]).env("CLICOLOR_FORCE", "1").assert().code(1).stdout(contains("\u{1b}["));
     command(&dir, &["check", "bad.wasm"]).assert().code(1).stdout(contains("\u{1b}[").not());
 }
 
@@ -112,7 +116,10 @@ fn an_upgrade_is_told_from_what_was_wrong_before() {
 
     let mut old: Value = serde_json::from_slice(&surface).unwrap();
     let imports = old["imports"].as_object_mut().unwrap();
-    imports.insert("acme:old/api@1.0.0".into(), serde_json::json!({ "grants": [], "functions": { "f": { "params": {} } } }));
+    imports.insert(
+        "acme:old/api@1.0.0".into(),
+        serde_json::json!({ "grants": [], "functions": { "f": { "params": {} } } }),
+    );
     put(dir.path(), "old.json", old.to_string());
     let gone = contains("error[GRH-0362]: acme:old/api@1.0.0 is gone");
     command(&dir, &["check", "--against", "old.json"]).assert().code(1).stdout(gone);
@@ -125,7 +132,8 @@ fn an_upgrade_is_told_from_what_was_wrong_before() {
     let output = command(&dir, &args).assert().code(1).get_output().stdout.clone();
     let report: Value = serde_json::from_slice(&output).unwrap();
     let findings = report["targets"][0]["findings"].as_array().unwrap();
-    let new: Vec<_> = findings.iter().map(|f| (f["interface"].as_str().unwrap(), f["new"].as_bool().unwrap())).collect();
+    let new: Vec<_> =
+        findings.iter().map(|f| (f["interface"].as_str().unwrap(), f["new"].as_bool().unwrap())).collect();
     assert!(new.contains(&("acme:old/api@1.0.0", true)) && new.contains(&("acme:unknown/api@1.0.0", false)), "{new:?}");
 
     put(dir.path(), "not.json", "{}");

@@ -116,8 +116,11 @@ fn provider() -> Vec<u8> {
 
 /// A node component that also imports `body` as `greentic:host/kv-v1@1.0.0`.
 fn importing_kv(body: &str) -> Vec<u8> {
-    let mut sources: Vec<String> =
-        WIT_PACKAGES.iter().map(|(_, text)| (*text).to_owned()).filter(|text| !text.contains("package greentic:host@")).collect();
+    let mut sources: Vec<String> = WIT_PACKAGES
+        .iter()
+        .map(|(_, text)| (*text).to_owned())
+        .filter(|text| !text.contains("package greentic:host@"))
+        .collect();
     sources.push(format!("package greentic:host@1.0.0; interface kv-v1 {{ {body} }}"));
     sources.push(
         "package test:component; world root { import greentic:host/kv-v1@1.0.0; export greentic:component/node@0.6.0; }"
@@ -146,8 +149,7 @@ fn with_manifest(change: impl FnOnce(&mut Value)) -> Vec<u8> {
 fn with_providers(list: Value) -> Vec<u8> {
     with_manifest(|manifest| {
         let kind = "greentic.provider-extension.v1";
-        manifest["extensions"] =
-            json!({ kind: { "kind": kind, "version": "1.0.0", "inline": { "providers": list } } });
+        manifest["extensions"] = json!({ kind: { "kind": kind, "version": "1.0.0", "inline": { "providers": list } } });
     })
 }
 
@@ -211,8 +213,12 @@ fn packs() -> Vec<Fixture> {
             with_manifest(|manifest| manifest["schema_version"] = "pack-v2".into()),
         ),
         Fixture::new(Code::ComponentsMissing, "hollow.gtpack", missing),
-        Fixture::new(Code::FilesMissing, "hollow.gtpack", archive(&[entry("manifest.cbor", cbor(&manifest(&["crm"])))]))
-            .set(|options, root| drop(options.load.overrides.insert(Id::from("crm"), root.join("gone.wasm")))),
+        Fixture::new(
+            Code::FilesMissing,
+            "hollow.gtpack",
+            archive(&[entry("manifest.cbor", cbor(&manifest(&["crm"])))]),
+        )
+        .set(|options, root| drop(options.load.overrides.insert(Id::from("crm"), root.join("gone.wasm")))),
         Fixture::new(Code::DigestMismatch, "stale.gtpack", stale),
         Fixture::new(
             Code::ProviderInvalid,
@@ -236,10 +242,7 @@ fn packs() -> Vec<Fixture> {
 
 fn components() -> Vec<Fixture> {
     let nested = format!("{}{}", "(component ".repeat(12), ")".repeat(12));
-    let memories = format!(
-        "(component (core module $m {}) (core instance (instantiate $m)))",
-        "(memory 1)".repeat(17)
-    );
+    let memories = format!("(component (core module $m {}) (core instance (instantiate $m)))", "(memory 1)".repeat(17));
     let kv = "get: func(ns: string, key: string) -> option<string>; put: func(ns: string, key: string, val: string);";
     vec![
         Fixture::new(Code::NotAComponent, "module.wasm", wat("(module)")),
@@ -287,10 +290,13 @@ fn extras() -> Vec<Fixture> {
             .and("pack/components/idle.wasm", node()),
         against(
             Code::SurfaceBroken,
-            recorded("greentic:host/kv-v1@1.0.0", json!({
-                "get": { "params": { "ns": "string", "key": "u32" }, "result": "option<string>" },
-                "wipe": { "params": {} },
-            })),
+            recorded(
+                "greentic:host/kv-v1@1.0.0",
+                json!({
+                    "get": { "params": { "ns": "string", "key": "u32" }, "result": "option<string>" },
+                    "wipe": { "params": {} },
+                }),
+            ),
         ),
         against(Code::SurfaceGrown, recorded("greentic:host/kv-v1@1.0.0", json!({}))),
         Fixture {
@@ -322,15 +328,31 @@ fn flows() -> Vec<Fixture> {
         .and("pack/pack.yaml", TWO_PROVIDERS)
         .and("pack/components/mail.wasm", provider()),
         Fixture::pack(Code::TemplateInvalid, "  a:\n    emit.text: \"{{#if x}}\"\n    routing: out\n"),
-        Fixture::pack(Code::NodeUnreachable, &format!("{}  b:\n    emit.text: bye\n    routing: out\n", text("routing: out"))),
-        Fixture { targets: vec!["pack".to_owned()], ..Fixture::new(Code::FlowEmpty, "pack/index.ygtc", "id: main\ntype: messaging\nnodes: {}\n") },
+        Fixture::pack(
+            Code::NodeUnreachable,
+            &format!("{}  b:\n    emit.text: bye\n    routing: out\n", text("routing: out")),
+        ),
+        Fixture {
+            targets: vec!["pack".to_owned()],
+            ..Fixture::new(Code::FlowEmpty, "pack/index.ygtc", "id: main\ntype: messaging\nnodes: {}\n")
+        },
         Fixture::pack(Code::FlowCallUnknown, "  a:\n    flow.call: { flow_id: nope }\n    routing: out\n"),
-        Fixture::pack(Code::FlowCycle, &format!("{}  b:\n    emit.text: hi\n    routing: [{{to: a}}]\n", text("routing: [{to: b}]"))),
+        Fixture::pack(
+            Code::FlowCycle,
+            &format!("{}  b:\n    emit.text: hi\n    routing: [{{to: a}}]\n", text("routing: [{to: b}]")),
+        ),
         Fixture::pack(Code::WaitWithoutNext, "  a:\n    session.wait: {}\n    routing: out\n"),
         Fixture::pack(Code::ConditionInvalid, &text("routing: [{condition: 'in.x ==', to: a}]")),
         crm("  a:\n    crm: {}\n    routing: out\n"),
         Fixture { code: Code::OpUnknown, ..crm("  a:\n    crm: {}\n    operation: fnid\n    routing: out\n") },
-        Fixture { targets: vec!["pack".to_owned()], ..Fixture::new(Code::FlowDialect, "pack/index.ygtc", "id: main\nversion: '1'\nnodes:\n  - id: x\n    op: y\nedges: []\n") },
+        Fixture {
+            targets: vec!["pack".to_owned()],
+            ..Fixture::new(
+                Code::FlowDialect,
+                "pack/index.ygtc",
+                "id: main\nversion: '1'\nnodes:\n  - id: x\n    op: y\nedges: []\n",
+            )
+        },
         Fixture::pack(Code::NodeInvalid, &text("timeout: soon")),
         Fixture::pack(Code::FlowDisabled, "  a:\n    flow.call: { flow_id: broken }\n    routing: out\n")
             .and("pack/broken.ygtc", "id: broken\ntype: messaging\nnodes: {}\n"),

@@ -18,7 +18,8 @@ fn record() -> Value {
 /// The surface in two reviewed files: nothing of it changes unseen.
 #[test]
 fn the_surface_is_as_checked_in() {
-    let files = [("docs/surface.wit", conform::surface_wit().unwrap()), ("docs/surface.json", format!("{:#}\n", record()))];
+    let files =
+        [("docs/surface.wit", conform::surface_wit().unwrap()), ("docs/surface.json", format!("{:#}\n", record()))];
     for (name, current) in files {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name);
         if std::env::var_os("UPDATE_SURFACE").is_some() {
@@ -76,11 +77,7 @@ fn every_step_from_an_old_surface_is_told() {
             "a:b/c@1.0.0 is gone",
             Severity::Error,
         ),
-        (
-            |old| old["exports"]["a:b/c@1.0.0"] = json!({ "functions": {} }),
-            "a:b/c@1.0.0 is gone",
-            Severity::Error,
-        ),
+        (|old| old["exports"]["a:b/c@1.0.0"] = json!({ "functions": {} }), "a:b/c@1.0.0 is gone", Severity::Error),
         (
             |old| drop(old["imports"][KV]["functions"].as_object_mut().unwrap().remove("put")),
             "has the new function put",
@@ -139,7 +136,10 @@ fn what_is_no_record_is_refused() {
         ("nothing", Vec::new()),
         ("another object", b"{}".to_vec()),
         ("a later format", with(|value| value["format"] = 2.into())),
-        ("an unknown grant", with(|value| value["imports"]["a:b/c@1.0.0"] = json!({ "grants": ["x"], "functions": {} }))),
+        (
+            "an unknown grant",
+            with(|value| value["imports"]["a:b/c@1.0.0"] = json!({ "grants": ["x"], "functions": {} })),
+        ),
         ("an unknown type", function("place")),
         ("a type that is not closed", function("list<u8")),
         ("a type that goes on", function("u8 u8")),
