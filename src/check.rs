@@ -20,7 +20,9 @@ mod targets;
 mod text;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
 
 pub use junit::junit;
 pub use report::{
@@ -105,6 +107,22 @@ pub fn check(targets: &[PathBuf], options: &Options, against: Option<&Against>) 
     }
     same_ids(&mut reports);
     Ok(Report::new(reports, against.map(|against| against.version.clone())))
+}
+
+/// Checks one component or pack from memory, as the file `name` would be: a component if that ends in `.wasm` or
+/// `.wat`, else an archive.
+///
+/// # Errors
+///
+/// As [`check`].
+pub fn check_bytes(name: &str, bytes: impl Into<Bytes>, options: &Options) -> Result<Report> {
+    let checker = Checker { options, surface: Surface::host()?, against: None };
+    let (path, bytes) = (Path::new(name), bytes.into());
+    let report = match targets::is_component(path) {
+        true => component::bytes(&checker, path, bytes),
+        false => pack::checked(&checker, path, crate::pack::load_bytes(bytes, name, &options.load)),
+    };
+    Ok(Report::new(vec![report], None))
 }
 
 /// What every target is checked with.

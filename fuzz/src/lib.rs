@@ -3,6 +3,8 @@
 //! A target fails by panicking, also where a parser breaks a promise without panicking itself. Nothing here needs
 //! libFuzzer, so that a test on the stable compiler can replay the corpora through the same functions.
 
+use arbitrary::{Arbitrary as _, Unstructured};
+use greentic_runner_host::check::{self, Report, Style};
 use greentic_runner_host::config::WebhookPolicy;
 use greentic_runner_host::error::{Code, Location};
 use greentic_runner_host::flow::condition::Condition;
@@ -28,6 +30,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bindings_yaml", bindings_yaml),
     ("component", component),
     ("condition", condition),
+    ("generated", generated),
     ("manifest", manifest),
     ("template", template),
     ("webchat", webchat),
@@ -50,6 +53,21 @@ pub fn archive(bytes: &[u8]) {
     let components: usize = pack.components.values().map(|component| component.wasm.len()).sum();
     assert!((assets + components) as u64 <= total, "the pack holds more than its limit");
     assert!(!pack::Inspection::of(&pack).to_string().contains('\x1b'), "an inspection writes to a terminal");
+    checked("fuzz.gtpack", bytes, options);
+}
+
+/// Checks a component or a pack, and writes the report in every format.
+fn checked(name: &str, bytes: &[u8], load: LoadOptions) -> Report {
+    let options = check::Options { load, ..check::Options::default() };
+    let report = check::check_bytes(name, bytes.to_vec(), &options).expect("a report is made of anything");
+    for finding in report.targets.iter().flat_map(|target| &target.findings) {
+        assert_ne!(finding.code, Code::Internal, "{}", finding.message);
+    }
+    let text = check::text(&report, Style { colored: false, verbose: true });
+    assert!(!text.contains('\x1b'), "a report writes to a terminal");
+    check::junit(&report).expect("a report is JUnit XML");
+    assert!(text.len() + check::sarif(&report).to_string().len() < 8 << 20, "a report is bounded");
+    report
 }
 
 /// Manifests: what can be read and written again is the same afterwards.
@@ -72,6 +90,15 @@ pub fn bindings_yaml(bytes: &[u8]) {
 /// WebAssembly components: the outside that is compared with the host's interfaces.
 pub fn component(bytes: &[u8]) {
     blames_input(conform::inspect("fuzz", bytes));
+    checked("fuzz.wasm", bytes, LoadOptions::default());
+}
+
+/// Valid components, made from the bytes as from a source of chance.
+pub fn generated(bytes: &[u8]) {
+    let mut chance = Unstructured::new(bytes);
+    let Ok(component) = wasm_smith::Component::arbitrary(&mut chance) else { return };
+    let report = checked("fuzz.wasm", &component.to_bytes(), LoadOptions::default());
+    assert_eq!(report.exit_code(), 1, "it is a component, and exports nothing that the host calls: {report:?}");
 }
 
 /// Flow files.

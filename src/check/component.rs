@@ -112,7 +112,15 @@ fn grants(imports: &[ImportFacts]) -> Vec<GrantName> {
 
 /// The component in the file at `path`.
 pub(super) fn file(checker: &Checker<'_>, path: &Path) -> TargetReport {
-    let bytes = match read(checker, path) {
+    match crate::pack::read_file(path, checker.options.load.limits.archive) {
+        Ok(read) => bytes(checker, path, read.into()),
+        Err(error) => TargetReport::unchecked(path, TargetKind::Component, error),
+    }
+}
+
+/// The component in `bytes`, which are or might be those of the file at `path`.
+pub(super) fn bytes(checker: &Checker<'_>, path: &Path, bytes: Bytes) -> TargetReport {
+    let bytes = match binary(path, bytes) {
         Ok(bytes) => bytes,
         Err(error) => return TargetReport::unchecked(path, TargetKind::Component, error),
     };
@@ -172,17 +180,17 @@ fn is_same(a: &conform::Finding, b: &conform::Finding) -> bool {
     (a.code, &a.interface, &a.item, &a.asked) == (b.code, &b.interface, &b.item, &b.asked)
 }
 
-fn read(checker: &Checker<'_>, path: &Path) -> Result<Bytes> {
-    let bytes = crate::pack::read_file(path, checker.options.load.limits.archive)?;
+/// The binary form of a component that may be given as text.
+fn binary(path: &Path, bytes: Bytes) -> Result<Bytes> {
     if bytes.starts_with(b"\0asm") || path.extension().is_none_or(|extension| extension != "wat") {
-        return Ok(bytes.into());
+        return Ok(bytes);
     }
     if bytes.len() > TEXT {
         let message = format!("the text is larger than {} MiB", TEXT >> 20);
         return Err(Error::new(Code::TooLarge, message).in_file(path).hint("give the component in binary form"));
     }
-    let text = String::from_utf8(bytes).map_err(|_| not_text(path, "it is not UTF-8"))?;
-    wat::parse_str(&text).map(Bytes::from).map_err(|error| not_text(path, &first_line(&error.to_string())))
+    let text = std::str::from_utf8(&bytes).map_err(|_| not_text(path, "it is not UTF-8"))?;
+    wat::parse_str(text).map(Bytes::from).map_err(|error| not_text(path, &first_line(&error.to_string())))
 }
 
 fn first_line(text: &str) -> String {

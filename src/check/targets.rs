@@ -60,7 +60,8 @@ fn file(path: &Path, options: &LoadOptions) -> Target {
     Target { path: path.to_owned(), content }
 }
 
-fn is_component(path: &Path) -> bool {
+/// Whether a file of this name is taken for a component.
+pub(super) fn is_component(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "wasm" || extension == "wat")
 }
 

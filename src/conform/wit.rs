@@ -7,8 +7,8 @@ use super::surface::{CALLED, Surface, host_wit};
 use crate::error::{Code, Error, Result};
 
 /// The surface in one file: a package with the worlds `imports` (all that a component may import), `exports` (all that
-/// the host calls, of which a component exports one), `node` and `provider` (what new components are built for), and
-/// the packages that they use.
+/// the host calls, of which a component exports one), `everything` (both), `node` and `provider` (what new components
+/// are built for), and the packages that they use.
 ///
 /// # Errors
 ///
@@ -38,6 +38,8 @@ fn worlds() -> String {
         world imports {{ {imports} }}
         /// What the host calls. A component exports one of these.
         world exports {{ {exports} }}
+        /// A component that uses all that there is, and can be called in every way.
+        world everything {{ {imports} {exports} }}
         /// A component that flows call.
         world node {{ {imports} export greentic:component/node@0.6.0; }}
         /// A component that serves as a provider.
