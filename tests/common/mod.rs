@@ -1,7 +1,7 @@
 //! What several integration tests need.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use greentic_runner_host::run::event::{Event, FlowChoice, ReplyTo};
@@ -51,6 +51,14 @@ impl Sources {
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::copy(guest_path(fixture), dir.join(format!("{id}.wasm")))
             .unwrap_or_else(|e| panic!("guest fixture {fixture}: {e}; run `cargo xtask guests` first"));
+        self
+    }
+
+    /// Adds a component from a file.
+    pub(crate) fn component_file(self, id: &str, file: &Path) -> Self {
+        let dir = self.dir.path().join("components");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::copy(file, dir.join(format!("{id}.wasm"))).unwrap();
         self
     }
 

@@ -1,4 +1,5 @@
 //! A node of the generation 0.6.0, whose payloads are CBOR: `echo`, `context`, `count` and `fail`, as in `node.rs`.
+//! The SDK's feature has the worlds of the questions and of the texts in it, so those have to be exported as well.
 
 #[path = "../../../counter.rs"]
 mod counter;
@@ -6,6 +7,7 @@ mod counter;
 use greentic_interfaces_guest::component_v0_6::node::{
     ComponentDescriptor, Guest, InvocationEnvelope, InvocationResult, IoSchema, NodeError, Op, SchemaSource,
 };
+use greentic_interfaces_guest::component_v0_6::{component_i18n, component_qa};
 use greentic_interfaces_guest::export_component_v060;
 use serde_json::{Value, json};
 
@@ -72,4 +74,20 @@ fn cbor(value: &Value) -> Vec<u8> {
     bytes
 }
 
-export_component_v060!(Node);
+impl component_qa::Guest for Node {
+    fn qa_spec(_mode: component_qa::QaMode) -> Vec<u8> {
+        cbor(&json!({ "questions": [] }))
+    }
+
+    fn apply_answers(_mode: component_qa::QaMode, current_config: Vec<u8>, _answers: Vec<u8>) -> Vec<u8> {
+        current_config
+    }
+}
+
+impl component_i18n::Guest for Node {
+    fn i18n_keys() -> Vec<String> {
+        Vec::new()
+    }
+}
+
+export_component_v060!(Node, component_qa: Node, component_i18n: Node);

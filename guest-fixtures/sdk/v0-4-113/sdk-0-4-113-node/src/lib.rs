@@ -8,6 +8,7 @@ mod node;
 use greentic_interfaces_guest::component::node::ExecCtx;
 use greentic_interfaces_guest::export_component_node;
 use greentic_interfaces_guest::state_store::TenantCtx;
+use node::Node;
 use serde_json::{Value, json};
 
 fn context(ctx: &ExecCtx) -> Value {
@@ -53,4 +54,4 @@ fn stranger() -> TenantCtx {
     }
 }
 
-export_component_node!(node::Node);
+export_component_node!(Node);

@@ -1,0 +1,153 @@
+//! Trying one artefact: what it is by its own types, whether it loads, and what its calls come to.
+
+use std::fs;
+use std::path::Path;
+
+use greentic_runner_host::capabilities::grants::Grants;
+use greentic_runner_host::conform::{self, ComponentShape, Finding, Surface, Type};
+use greentic_runner_host::error::Error;
+use greentic_runner_host::pack::{self, LoadOptions};
+use greentic_runner_host::{Code, HostBuilder, HostConfig, Result, RunnerHost};
+use serde_json::Value;
+
+use super::artefacts::{Artefact, Calls};
+use super::files::path_of;
+use crate::common::{Sources, event, host_with};
+
+/// What became of an artefact.
+pub(crate) struct Trial {
+    /// The interfaces that it exports, the generation's record shape beside those that have several.
+    pub(crate) exports: Vec<String>,
+    /// What it imports beside WASI, and which WASI.
+    pub(crate) imports: Vec<String>,
+    /// Whether it loads.
+    pub(crate) loaded: Result<(), Vec<Finding>>,
+    /// What its calls came to.
+    pub(crate) calls: Vec<Call>,
+    /// For a pack: what it holds, or why it does not load.
+    pub(crate) pack: Option<Result<String>>,
+}
+
+/// One call, through a flow.
+pub(crate) struct Call {
+    /// The operation.
+    pub(crate) op: &'static str,
+    /// What it came to.
+    pub(crate) ran: Ran,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub(crate) enum Ran {
+    /// An answer.
+    Answered(Value),
+    /// An error that the component made itself.
+    Failed(Error),
+    /// The pack or the flow did not load, or the host ended the call.
+    Refused(Error),
+}
+
+/// Tries `artefact`.
+pub(crate) async fn of(artefact: &Artefact) -> Trial {
+    let path = path_of(artefact);
+    if let Calls::Pack = artefact.calls {
+        let pack = Some(load_pack(&path).await);
+        return Trial { exports: Vec::new(), imports: Vec::new(), loaded: Ok(()), calls: Vec::new(), pack };
+    }
+    let shape = conform::inspect(artefact.name, &fs::read(&path).unwrap()).unwrap();
+    let findings = conform::compare(&shape, Surface::host().unwrap(), Grants::all(), &[]);
+    let loaded = if findings.is_empty() { Ok(()) } else { Err(findings) };
+    let calls = call(&path, &artefact.calls).await;
+    Trial { exports: exports(&shape), imports: imports(&shape), loaded, calls, pack: None }
+}
+
+async fn load_pack(path: &Path) -> Result<String> {
+    let pack = pack::load(path, &LoadOptions::default())?;
+    let components: Vec<_> = pack.components.keys().map(AsRef::as_ref).collect();
+    let holds = format!("{} {}: {}", pack.id, pack.version, components.join(", "));
+    let config = HostConfig::from_yaml("tenant: t", "bindings.yaml")?;
+    let host = HostBuilder::new().with_config(config).with_memory_store().build()?;
+    host.start().await?;
+    host.load_pack("t", path).await?;
+    Ok(holds)
+}
+
+async fn call(path: &Path, calls: &Calls) -> Vec<Call> {
+    let (calls, as_provider) = match calls {
+        Calls::Node(calls) => (calls(), false),
+        Calls::Provider(calls) => (calls(), true),
+        Calls::Pack => return Vec::new(),
+    };
+    let mut done = Vec::new();
+    for (op, input) in calls {
+        done.push(Call { op, ran: run(&flow(op, &input, as_provider), path, as_provider).await });
+    }
+    done
+}
+
+/// A flow of one node, which calls `op` with `input`.
+fn flow(op: &str, input: &Value, as_provider: bool) -> String {
+    let node = match as_provider {
+        true => format!("provider.invoke: {{ provider_id: p, op: {op}, input: {input} }}"),
+        false => format!("c: {input}\n    operation: {op}"),
+    };
+    format!("id: f\ntype: messaging\nnodes:\n  n:\n    {node}\n")
+}
+
+async fn run(flow: &str, component: &Path, as_provider: bool) -> Ran {
+    let mut pack = Sources::of_flow(flow).component_file("c", component);
+    if as_provider {
+        pack = pack.file("pack.yaml", "pack_id: p\nproviders: [{ provider_type: t, provider_id: p, component: c }]");
+    }
+    let host = match host_with(&pack).await {
+        Ok(host) => host,
+        Err(error) => return Ran::Refused(error),
+    };
+    match outcome(&host).await {
+        Ok(answer) => Ran::Answered(answer),
+        Err(error) if error.code() == Code::ComponentFailed => Ran::Failed(error),
+        Err(error) => Ran::Refused(error),
+    }
+}
+
+async fn outcome(host: &RunnerHost) -> Result<Value> {
+    let outcome = host.submit(event("s", Value::Null)).await?.outcome().await?;
+    Ok(outcome.replies.first().cloned().unwrap_or_default())
+}
+
+fn exports(shape: &ComponentShape) -> Vec<String> {
+    shape.exports.iter().map(|(name, interface)| {
+        let context = interface.functions.get("invoke").and_then(|f| f.params.first()).map(|(_, ty)| &**ty);
+        match context.and_then(shape_of) {
+            Some(letter) => format!("{name} (shape {letter})"),
+            None => name.clone(),
+        }
+    }).collect()
+}
+
+/// Which of the three records that `exec-ctx` has been under one version.
+fn shape_of(context: &Type) -> Option<char> {
+    let Type::Record(_, fields) = context else { return None };
+    let Type::Record(_, tenant) = &*fields.iter().find(|(name, _)| name == "tenant")?.1 else { return None };
+    let has = |fields: &[(String, _)], name: &str| fields.iter().any(|(field, _)| field == name);
+    match (has(fields, "i18n-id"), has(tenant, "tenant-id")) {
+        (false, _) => Some('A'),
+        (true, true) => Some('B'),
+        (true, false) => Some('C'),
+    }
+}
+
+fn imports(shape: &ComponentShape) -> Vec<String> {
+    let mut imports = Vec::new();
+    for (name, interface) in &shape.imports {
+        let import = match name.split_once('@') {
+            Some((wasi, version)) if wasi.starts_with("wasi:") => format!("WASI {version}"),
+            _ if interface.functions.is_empty() => format!("{name} (types only)"),
+            _ => name.clone(),
+        };
+        if !imports.contains(&import) {
+            imports.push(import);
+        }
+    }
+    imports
+}
