@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::flow::cards::Cards;
+
 /// The folder of a pack that holds its assets.
 pub(super) const FOLDER: &str = "assets";
 
@@ -22,6 +24,11 @@ impl Assets {
     /// All assets, sorted by path.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.0.iter().map(|(path, bytes)| (path.as_str(), bytes))
+    }
+
+    /// The assets as cards and texts that flows put into payloads.
+    pub(crate) fn cards(&self) -> Cards {
+        Cards::new(self.iter().map(|(path, bytes)| (path.to_owned(), bytes.clone())))
     }
 
     /// How many there are.
