@@ -24,7 +24,8 @@ use std::path::PathBuf;
 
 pub use junit::junit;
 pub use report::{
-    ComponentFacts, Finding, GrantName, ImportFacts, PackFacts, Place, Report, Status, Summary, TargetKind, TargetReport,
+    ComponentFacts, Finding, GrantName, ImportFacts, PackFacts, Place, Report, Status, Summary, TargetKind,
+    TargetReport,
 };
 pub use sarif::sarif;
 pub use text::{Style, text};
@@ -131,13 +132,15 @@ fn same_ids(reports: &mut [TargetReport]) {
             seen.insert(facts.id.clone(), (report.path.clone(), facts));
             continue;
         };
-        let differs = other.publisher != facts.publisher || other.version == facts.version && other.digest != facts.digest;
+        let differs =
+            other.publisher != facts.publisher || other.version == facts.version && other.digest != facts.digest;
         if differs {
             let message = format!(
                 "pack {} {} by {} has the id of pack {} by {} in {path}, and is another one",
                 facts.id, facts.version, facts.publisher, other.version, other.publisher
             );
-            let hint = "a tenant takes packs of one id for versions of one pack: give each its own id, or raise the version";
+            let hint =
+                "a tenant takes packs of one id for versions of one pack: give each its own id, or raise the version";
             let error = Error::new(Code::PackIdTaken, message).hint(hint);
             report.add(error, Severity::Warning);
         }

@@ -37,9 +37,9 @@ pub use assets::Assets;
 pub use build::{BuildReport, build};
 pub use check::{Callee, Declared, findings};
 pub(crate) use directory::read_file;
-pub(crate) use load::is_directory;
 pub use inspect::Inspection;
 pub use limits::Limits;
+pub(crate) use load::is_directory;
 pub use model::Pack;
 pub use scaffold::scaffold;
 

@@ -85,9 +85,7 @@ fn imports(shape: &ComponentShape, surface: &Surface, findings: &[conform::Findi
     let names = linked.map(|(name, _)| name).chain(shape.imported_functions.keys());
     let facts = names.take(LISTED).map(|name| {
         let shown = conform::shown(name);
-        let refused = findings.iter().find(|finding| {
-            finding.interface == shown && finding.severity == Severity::Error
-        });
+        let refused = findings.iter().find(|finding| finding.interface == shown && finding.severity == Severity::Error);
         let rule = match refused {
             Some(finding) => finding.rule,
             None if surface.has_wasi(name) => Rule::AnyPatch,
@@ -133,7 +131,8 @@ fn wanted(examined: &Examined, surface: &Surface) -> Vec<conform::Finding> {
     let Some(shape) = &examined.shape else { return Vec::new() };
     let (node, provider) = (examined.export(Want::Node, surface), examined.export(Want::Provider, surface));
     let callable = node.is_ok() || provider.is_ok();
-    let exports = |finding: &conform::Finding| shape.exports.keys().any(|name| conform::shown(name) == finding.interface);
+    let exports =
+        |finding: &conform::Finding| shape.exports.keys().any(|name| conform::shown(name) == finding.interface);
     let (node, provider) = (node.err().unwrap_or_default(), provider.err().unwrap_or_default());
     let wrong: Vec<_> = node.iter().chain(&provider).filter(|finding| exports(finding)).cloned().collect();
     if callable || !wrong.is_empty() { wrong } else { node }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
+use super::Checker;
 use super::component::{self, Examined};
 use super::report::{PackFacts, TargetKind, TargetReport};
-use super::Checker;
 use crate::conform::{self, Severity, Surface, Want};
 use crate::error::{Code, Error, Result};
 use crate::flow::compile::compile;
@@ -44,16 +44,22 @@ pub(super) fn checked(checker: &Checker<'_>, path: &Path, loaded: Result<Pack>) 
         .map(|component| (component.id.clone(), component::examine(checker, &component.id, &component.wasm)))
         .collect();
     let called = RefCell::new(BTreeSet::new());
-    let flows = compile(&pack.flows, &Declared { pack: &pack, callable: &|callee| {
-        let (id, want) = match callee {
-            Callee::Component(id) => {
-                called.borrow_mut().insert(id.clone());
-                (id, Want::Node)
-            }
-            Callee::Provider(decl) => (&decl.component, Want::Provider),
-        };
-        examined.get(id).map_or(Ok(()), |examined| callable(examined, want, checker.surface))
-    } });
+    let flows = compile(
+        &pack.flows,
+        &Declared {
+            pack: &pack,
+            callable: &|callee| {
+                let (id, want) = match callee {
+                    Callee::Component(id) => {
+                        called.borrow_mut().insert(id.clone());
+                        (id, Want::Node)
+                    }
+                    Callee::Provider(decl) => (&decl.component, Want::Provider),
+                };
+                examined.get(id).map_or(Ok(()), |examined| callable(examined, want, checker.surface))
+            },
+        },
+    );
     let called = called.into_inner();
     report.pack = Some(facts(&pack, &flows));
     let unused = unused(&pack, &flows, &called);

@@ -137,7 +137,8 @@ fn location(finding: &Finding) -> Value {
     }
     if let Some(interface) = &finding.interface {
         let item = finding.item.iter().map(|item| format!(" > {item}"));
-        logical.push(json!({ "fullyQualifiedName": format!("{interface}{}", item.collect::<String>()), "kind": "type" }));
+        logical
+            .push(json!({ "fullyQualifiedName": format!("{interface}{}", item.collect::<String>()), "kind": "type" }));
     }
     let mut location = json!({ "physicalLocation": physical });
     if let (false, Some(location)) = (logical.is_empty(), location.as_object_mut()) {

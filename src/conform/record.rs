@@ -256,9 +256,8 @@ impl Reader<'_> {
                 Type::Record(own, fields.collect::<Result<_, String>>()?)
             }
             RecordedType::Variant(cases) => {
-                let cases = cases
-                    .iter()
-                    .map(|(name, ty)| Ok((name.clone(), ty.as_ref().map(|ty| self.ty(ty)).transpose()?)));
+                let cases =
+                    cases.iter().map(|(name, ty)| Ok((name.clone(), ty.as_ref().map(|ty| self.ty(ty)).transpose()?)));
                 Type::Variant(own, cases.collect::<Result<_, String>>()?)
             }
             RecordedType::Enum(names) => Type::Enum(own, names.clone()),

@@ -7,9 +7,8 @@ use super::model::{Type, TypeRef};
 /// How deep types may be nested in a text that is read.
 const DEPTH: usize = 64;
 
-const PRIMITIVES: [&str; 14] = [
-    "bool", "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "f32", "f64", "char", "string", "error-context",
-];
+const PRIMITIVES: [&str; 14] =
+    ["bool", "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "f32", "f64", "char", "string", "error-context"];
 
 /// Writes `ty`; `name` tells how a record, variant, enum or flags are called.
 pub(super) fn write(ty: &TypeRef, name: &mut dyn FnMut(&TypeRef) -> String) -> String {
@@ -37,10 +36,7 @@ pub(super) fn write(ty: &TypeRef, name: &mut dyn FnMut(&TypeRef) -> String) -> S
 /// # Errors
 ///
 /// What cannot be read.
-pub(super) fn parse(
-    text: &str,
-    named: &mut dyn FnMut(&str) -> Result<TypeRef, String>,
-) -> Result<TypeRef, String> {
+pub(super) fn parse(text: &str, named: &mut dyn FnMut(&str) -> Result<TypeRef, String>) -> Result<TypeRef, String> {
     let mut reader = Reader { rest: text, named };
     let ty = reader.ty(0)?;
     match reader.rest.trim_start() {

@@ -25,7 +25,8 @@ pub fn surface_wit() -> Result<String> {
 fn worlds() -> String {
     let surface = Surface::host();
     let imports: Vec<&str> = surface.iter().flat_map(|surface| surface.imports().keys()).map(String::as_str).collect();
-    let wasi: Vec<String> = surface.iter().flat_map(|surface| surface.wasi()).map(|name| format!("/// {name}\n")).collect();
+    let wasi: Vec<String> =
+        surface.iter().flat_map(|surface| surface.wasi()).map(|name| format!("/// {name}\n")).collect();
     let list = |kind: &str, names: &[&str]| names.iter().map(|name| format!("{kind} {name};\n")).collect::<String>();
     format!(
         "package greentic:runner-surface@{version};

@@ -125,11 +125,8 @@ impl<'a> Draft<'a> {
             let error = Error::new(Code::FlowInvalid, message).at(doc.origin.clone());
             draft.findings.push(error.hint("write `parameters: { name: value }`"));
         }
-        let mut nodes: IndexMap<&str, NodeDraft<'_>> = doc
-            .nodes
-            .iter()
-            .map(|(id, written)| (id.as_str(), NodeDraft::of(id, written, doc, known)))
-            .collect();
+        let mut nodes: IndexMap<&str, NodeDraft<'_>> =
+            doc.nodes.iter().map(|(id, written)| (id.as_str(), NodeDraft::of(id, written, doc, known))).collect();
         let entrypoints = draft.entrypoints(notes);
         let starts = || std::iter::once(entry).chain(entrypoints.values().copied());
         let reachable = graph::reachable(starts(), &nodes);

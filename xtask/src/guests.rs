@@ -110,7 +110,9 @@ fn build(layout: &Layout, compiler: &Compiler, guests: Vec<Guest>) -> Result<()>
     let modules = compile(&toolchain, layout, &stale.iter().map(|(guest, _)| guest).collect::<Vec<_>>())?;
     for (guest, stamp) in &stale {
         let component = match guest.kind {
-            Kind::Rust | Kind::Sdk => componentize::rust(&modules.join(format!("{}.wasm", guest.name.replace('-', "_")))),
+            Kind::Rust | Kind::Sdk => {
+                componentize::rust(&modules.join(format!("{}.wasm", guest.name.replace('-', "_"))))
+            }
             Kind::Wat => componentize::wat(&guest.path, &layout.wit),
         }
         .with_context(|| format!("guest `{}` cannot be made a component", guest.name))?;

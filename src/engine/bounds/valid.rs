@@ -14,8 +14,7 @@ const ASYNCHRONOUS_HINT: &str = "it uses the asynchronous ABI of the component m
 /// exceptions, threads and 64-bit memories, and the component model without its concurrency. A test holds them to
 /// what the engine really takes.
 fn features() -> WasmFeatures {
-    let without =
-        WasmFeatures::GC_TYPES | WasmFeatures::EXCEPTIONS | WasmFeatures::THREADS | WasmFeatures::MEMORY64;
+    let without = WasmFeatures::GC_TYPES | WasmFeatures::EXCEPTIONS | WasmFeatures::THREADS | WasmFeatures::MEMORY64;
     (WasmFeatures::WASM3 | WasmFeatures::COMPONENT_MODEL).difference(without)
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::{Code, Error, Location};
-use crate::flow::compile::route::RouteDraft;
 use crate::flow::cards::Cards;
+use crate::flow::compile::route::RouteDraft;
 use crate::flow::compile::{Catalog, Known, component, policy, provider, route};
 use crate::flow::condition::Condition;
 use crate::flow::doc::{FlowDoc, NodeDoc};
@@ -80,12 +80,7 @@ pub(super) struct Compiler<'a> {
 
 impl<'a> NodeDraft<'a> {
     /// Compiles the node `id`.
-    pub(super) fn of(
-        id: &str,
-        written: &'a NodeDoc,
-        doc: &'a FlowDoc,
-        known: Known<'a>,
-    ) -> Self {
+    pub(super) fn of(id: &str, written: &'a NodeDoc, doc: &'a FlowDoc, known: Known<'a>) -> Self {
         let location = written.location.as_ref().unwrap_or(&doc.origin);
         let findings = Findings { node: id.into(), location: location.clone(), wrong: Vec::new(), odd: Vec::new() };
         let Known { catalog, cards, flows } = known;

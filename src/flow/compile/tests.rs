@@ -125,8 +125,18 @@ fn component_nodes_find_component_operation_and_payload() {
         // The payload is the whole mapping without what says what is called; `config` stays.
         ("{single: {config: {a: 1}, b: 2}}", "single", "run", json!({"config": {"a": 1}, "b": 2})),
         // A reference means the component that was published under it, else the one of that name.
-        ("{component.exec: {component: 'oci://host.example/x/wttr:1', operation: now, config: {a: 1}}}", "weather", "now", json!({"config": {"a": 1}})),
-        ("{component: 'oci://host.example/x/wttr:1', operation: now, config: {a: 1}}", "weather", "now", json!({"config": {"a": 1}})),
+        (
+            "{component.exec: {component: 'oci://host.example/x/wttr:1', operation: now, config: {a: 1}}}",
+            "weather",
+            "now",
+            json!({"config": {"a": 1}}),
+        ),
+        (
+            "{component: 'oci://host.example/x/wttr:1', operation: now, config: {a: 1}}",
+            "weather",
+            "now",
+            json!({"config": {"a": 1}}),
+        ),
         ("{component: 'oci://host.example/x/single:1', payload: {a: 1}}", "single", "run", json!({"a": 1})),
         // Where the dialect means an operation by convention, a component's only one is the one.
         ("{component: ai.greentic.echo, payload: {a: 1}}", "ai.greentic.echo", "invoke", json!({"a": 1})),
@@ -632,9 +642,7 @@ fn conditions_of_nodes_are_checked_at_load() {
 #[test]
 fn parameters_are_checked_at_load() {
     let flow = |parameters: &str, text: &str| {
-        compile_all(&[&format!(
-            "id: f\ntype: job\nparameters: {parameters}\nnodes:\n  x: {{emit.text: '{text}'}}"
-        )])
+        compile_all(&[&format!("id: f\ntype: job\nparameters: {parameters}\nnodes:\n  x: {{emit.text: '{text}'}}")])
     };
     for text in ["{{parameters.days}}", "{{parameters.list.[0]}} days", "{{parameters.list[1]}}"] {
         ready(&flow("{days: 3, list: [1, 2]}", text), "f");
@@ -651,7 +659,9 @@ fn parameters_are_checked_at_load() {
 #[test]
 fn cards_are_looked_up_at_load() {
     let card = |path: &str| {
-        one(&format!("{{component-card: {{card_source: asset, card_spec: {{asset_path: '{path}'}}}}, operation: card}}"))
+        one(&format!(
+            "{{component-card: {{card_source: asset, card_spec: {{asset_path: '{path}'}}}}, operation: card}}"
+        ))
     };
     assert_eq!(ready(&card("cards/hello.json"), "f").nodes.len(), 2);
     let missing = card("cards/helo.json");
