@@ -3,11 +3,12 @@
 //! In: [`doc::FlowDoc`]s from a manifest, a `.ygtc` file or JSON, and a [`compile::Catalog`] of what the pack offers.
 //! Out: [`model::Flow`]s that `run` executes. This room does no I/O, runs no component and keeps no state.
 
+pub mod cards;
 pub mod compile;
 pub mod condition;
 mod dialect;
 pub mod doc;
-mod hint;
+pub(crate) mod hint;
 pub mod json;
 pub mod model;
 pub mod pick;

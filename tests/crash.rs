@@ -51,7 +51,19 @@ nodes:
     routing: [{ to: tell }]
   tell:
     emit.response: { text: 'visits', count: '{{node.second.count}}' }
-    routing: [{ to: wait }]
+    routing: [{ to: turn }]
+  turn:
+    jumper:
+      greentic_control: { v: 1, action: jump, flow: later, node: wait, payload: { from: '{{in.text}}' } }
+    operation: echo
+";
+
+const LATER: &str = "
+id: later
+type: job
+nodes:
+  never:
+    emit.response: { text: 'never' }
   wait:
     session.wait: {}
     routing: [{ to: third }]
@@ -59,7 +71,7 @@ nodes:
     counter: { operation: bump }
     routing: [{ to: done }]
   done:
-    emit.response: { text: 'done', count: '{{node.third.count}}' }
+    emit.response: { text: 'done', count: '{{node.third.count}}', from: '{{entry.from}}' }
 ";
 
 const PACK: &str = "
@@ -71,9 +83,11 @@ providers:
 
 fn sources() -> Sources {
     Sources::of_flow(FLOW)
+        .file("later.ygtc", LATER)
         .file("pack.yaml", PACK)
         .component("counter", "stateful-counter")
         .component("echo", "echo-provider")
+        .component("jumper", "echo-node")
 }
 
 #[test]
@@ -124,7 +138,7 @@ fn check(data: &Path, pack: &Sources) {
         let store = RedbStore::open(&data.join("store")).unwrap();
         let replies = store.replies(&route(), 0, 100).await.unwrap();
         let replies: Vec<Value> = replies.iter().map(|r| serde_json::from_slice(&r.payload).unwrap()).collect();
-        let expected = json!([{ "text": "visits", "count": 2 }, { "text": "done", "count": 3 }]);
+        let expected = json!([{ "text": "visits", "count": 2 }, { "text": "done", "count": 3, "from": "message 1" }]);
         assert_eq!(json!(replies), expected, "pack at {}", pack.path().display());
         let counts = store.counts().await.unwrap();
         assert_eq!((counts.events, counts.runs, counts.waits, counts.journal, counts.dead), (0, 0, 0, 0, 0));

@@ -3,11 +3,16 @@
 //! A target fails by panicking, also where a parser breaks a promise without panicking itself. Nothing here needs
 //! libFuzzer, so that a test on the stable compiler can replay the corpora through the same functions.
 
+use std::path::Path;
+
 use arbitrary::{Arbitrary as _, Unstructured};
 use greentic_runner_host::check::{self, Report, Style};
 use greentic_runner_host::config::WebhookPolicy;
 use greentic_runner_host::error::{Code, Location};
+use greentic_runner_host::flow::compile::{Catalog, ComponentInfo, ProviderInfo, compile};
 use greentic_runner_host::flow::condition::Condition;
+use greentic_runner_host::flow::json as flow_file;
+use greentic_runner_host::flow::model::FlowState;
 use greentic_runner_host::flow::template::{Mapping, NodeOutput, Root, Site, Vars};
 use greentic_runner_host::flow::ygtc;
 use greentic_runner_host::id::Id;
@@ -30,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("bindings_yaml", bindings_yaml),
     ("component", component),
     ("condition", condition),
+    ("flow_json", flow_json),
     ("generated", generated),
     ("manifest", manifest),
     ("template", template),
@@ -108,6 +114,38 @@ pub fn ygtc_file(bytes: &[u8]) {
     assert!(greentic_runner_host::id::is_valid(&flow.id));
 }
 
+/// Flows as JSON: what is read compiles or says why not.
+pub fn flow_json(bytes: &[u8]) {
+    let Some(flow) = blames_input(flow_file::read(bytes, Path::new("fuzz.json"))) else { return };
+    assert!(greentic_runner_host::id::is_valid(&flow.id));
+    for state in compile(&[flow], &Nothing).flows.into_values() {
+        if let FlowState::Disabled { reason, .. } = state {
+            assert_ne!(reason.code(), Code::Internal, "{reason}");
+        }
+    }
+}
+
+/// What a pack without components and providers offers to its flows.
+struct Nothing;
+
+impl Catalog for Nothing {
+    fn component(&self, _: &str) -> Option<ComponentInfo> {
+        None
+    }
+    fn component_ids(&self) -> Vec<Id> {
+        Vec::new()
+    }
+    fn provider(&self, _: &str) -> Option<ProviderInfo> {
+        None
+    }
+    fn providers_of_type(&self, _: &str) -> Vec<Id> {
+        Vec::new()
+    }
+    fn provider_ids(&self) -> Vec<Id> {
+        Vec::new()
+    }
+}
+
 /// What a run knows in these tests.
 fn with_vars<T>(run: impl FnOnce(&Vars<'_>, &NodeOutput) -> T) -> T {
     let entry =
@@ -127,6 +165,7 @@ pub fn template(bytes: &[u8]) {
             roots,
             pointers,
             has_node: &|node| node == "ask",
+            parameters: &Value::Null,
             location: Location { file: "fuzz.ygtc".to_owned(), position: None },
             findings: Vec::new(),
             notes: Vec::new(),

@@ -182,6 +182,10 @@ codes! {
     FlowDialect = 413, BadInput;
     /// A node says something that its kind of node does not understand.
     NodeInvalid = 414, BadInput;
+    /// A node names an asset by a path that leads out of the pack.
+    AssetPath = 460, BadInput;
+    /// A node names an asset that the pack does not have or that cannot be used.
+    AssetMissing = 461, BadInput;
 
     // 05xx: guests
     /// A guest ran longer than its budget.
@@ -234,6 +238,8 @@ codes! {
     ResumeImpossible = 613, Failed;
     /// The event was accepted already.
     DuplicateEvent = 614, BadInput;
+    /// A component asked for a jump that leads nowhere.
+    JumpFailed = 660, Failed;
 
     // 07xx: store
     /// The store's directory cannot be used.

@@ -3,7 +3,9 @@
 //! A flow with findings is disabled and says all of them; the pack's other flows run. What is odd but does not keep
 //! a flow from running is a note.
 
+mod builtin;
 mod calls;
+mod card;
 mod component;
 mod graph;
 mod node;
@@ -15,8 +17,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use serde_json::Value;
 
 use crate::error::{Code, Error};
+use crate::flow::cards::Cards;
 use crate::flow::compile::node::NodeDraft;
 use crate::flow::doc::FlowDoc;
 use crate::flow::hint;
@@ -40,6 +44,14 @@ pub trait Catalog {
     fn providers_of_type(&self, provider_type: &str) -> Vec<Id>;
     /// The ids of all providers.
     fn provider_ids(&self) -> Vec<Id>;
+    /// The component that was published under a reference such as `oci://host/path/name:tag`.
+    fn published(&self, _reference: &str) -> Option<Id> {
+        None
+    }
+    /// The pack's cards and translations. Asked once for all flows.
+    fn cards(&self) -> Cards {
+        Cards::default()
+    }
     /// Whether the operations are all that there will be; not while the components themselves are still to be asked.
     fn is_complete(&self) -> bool {
         true
@@ -70,6 +82,8 @@ pub struct ProviderInfo {
 /// Compiles the flows of a pack.
 pub fn compile(docs: &[FlowDoc], catalog: &dyn Catalog) -> FlowSet {
     let flows: HashSet<&str> = docs.iter().map(|doc| &*doc.id).collect();
+    let cards = catalog.cards();
+    let known = Known { catalog, cards: &cards, flows: &flows };
     let mut drafts: IndexMap<Id, Draft<'_>> = IndexMap::new();
     let mut notes = Vec::new();
     for doc in docs {
@@ -80,13 +94,21 @@ pub fn compile(docs: &[FlowDoc], catalog: &dyn Catalog) -> FlowSet {
             continue;
         }
         let mut own = Vec::new();
-        drafts.insert(doc.id.clone(), Draft::of(doc, catalog, &flows, &mut own));
+        drafts.insert(doc.id.clone(), Draft::of(doc, known, &mut own));
         own.truncate(MAX_FINDINGS);
         notes.append(&mut own);
     }
     calls::check(&mut drafts, &mut notes);
     let flows = drafts.into_iter().map(|(id, draft)| (id, draft.finish())).collect();
     FlowSet { flows, notes }
+}
+
+/// What the nodes of a pack's flows may name.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    catalog: &'a dyn Catalog,
+    cards: &'a Cards,
+    flows: &'a HashSet<&'a str>,
 }
 
 /// A flow while it is compiled.
@@ -100,14 +122,16 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn of(doc: &'a FlowDoc, catalog: &dyn Catalog, flows: &HashSet<&str>, notes: &mut Vec<Error>) -> Self {
+    fn of(doc: &'a FlowDoc, known: Known<'_>, notes: &mut Vec<Error>) -> Self {
         let mut draft = Self { doc, flow: None, certain_calls: Vec::new(), findings: Vec::new() };
         let Some(entry) = draft.entry() else { return draft };
-        let mut nodes: IndexMap<&str, NodeDraft<'_>> = doc
-            .nodes
-            .iter()
-            .map(|(id, written)| (id.as_str(), NodeDraft::of(id, written, doc, catalog, flows)))
-            .collect();
+        if !matches!(doc.parameters, Value::Null | Value::Object(_)) {
+            let message = format!("flow {:?}: `parameters` is not a mapping", &*doc.id);
+            let error = Error::new(Code::FlowInvalid, message).at(doc.origin.clone());
+            draft.findings.push(error.hint("write `parameters: { name: value }`"));
+        }
+        let mut nodes: IndexMap<&str, NodeDraft<'_>> =
+            doc.nodes.iter().map(|(id, written)| (id.as_str(), NodeDraft::of(id, written, doc, known))).collect();
         let entrypoints = draft.entrypoints(notes);
         let starts = || std::iter::once(entry).chain(entrypoints.values().copied());
         let reachable = graph::reachable(starts(), &nodes);
@@ -196,6 +220,7 @@ fn assemble(
     let nodes = nodes.into_iter().map(|(id, draft)| {
         Some(Node {
             id: Id::from(id),
+            when: draft.when,
             action: draft.action?,
             output: draft.output,
             route: draft.route.resolve(&places)?,
@@ -207,6 +232,7 @@ fn assemble(
         id: doc.id.clone(),
         kind: doc.kind,
         title: doc.title.clone(),
+        parameters: doc.parameters.clone(),
         entry: places.get(entry).copied()?,
         nodes: nodes.collect::<Option<_>>()?,
         entrypoints: entrypoints

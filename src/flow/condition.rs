@@ -2,7 +2,7 @@
 //!
 //! A path begins with `entry` (the flow's input), `in` (the input of the event that is worked on), `response` (what
 //! the user sent with that event: its metadata and its text), or a field of the node's output; where the output has no such field, also with `prev` (the
-//! output as a whole), `node` or `state`. Texts compare without regard to case, and a text equals the number or
+//! output as a whole), `node`, `state` or `parameters`. Texts compare without regard to case, and a text equals the number or
 //! truth value that it spells. What does not exist equals `null`. The whole may stand in `{{…}}`.
 
 mod lexer;
@@ -137,6 +137,7 @@ impl Scope<'_, '_> {
             "prev" => walk(&self.output.payload, rest).map(Cow::Borrowed),
             "node" => self.vars.resolve(Root::Node, rest),
             "state" => self.vars.resolve(Root::State, rest),
+            "parameters" => self.vars.resolve(Root::Parameters, rest),
             _ => None,
         }
     }

@@ -44,6 +44,8 @@ pub struct Flow {
     pub kind: FlowKind,
     /// A title for people.
     pub title: Option<String>,
+    /// What templates and conditions see as `parameters`; an object, or null.
+    pub parameters: serde_json::Value,
     /// Where a run starts.
     pub entry: NodeIx,
     /// Other named entry points.
@@ -57,6 +59,9 @@ pub struct Flow {
 pub struct Node {
     /// The node's id, unique in its flow.
     pub id: Id,
+    /// The condition under which it runs. Where it does not hold, the run goes on along the node's route with the output
+    /// of the node before.
+    pub when: Option<Condition>,
     /// What it does.
     pub action: Action,
     /// Maps the node's output before it is recorded: rendered with `result`. None records it as it is.
@@ -87,6 +92,13 @@ pub enum Action {
         flow: Id,
         /// The flow's input.
         input: Mapping,
+    },
+    /// Renders a text: what the well-known template components do, where the pack has none of that id.
+    Text {
+        /// `{text}`.
+        payload: Mapping,
+        /// Whether a text that is a JSON object becomes that object.
+        json: bool,
     },
     /// Emits a reply or a log line.
     Emit {

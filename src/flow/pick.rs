@@ -106,7 +106,15 @@ mod tests {
     use super::*;
 
     fn ready(id: &str, kind: FlowKind) -> (Id, FlowState) {
-        let flow = Flow { id: id.into(), kind, title: None, entry: 0, entrypoints: HashMap::new(), nodes: Vec::new() };
+        let flow = Flow {
+            id: id.into(),
+            kind,
+            title: None,
+            parameters: serde_json::Value::Null,
+            entry: 0,
+            entrypoints: HashMap::new(),
+            nodes: Vec::new(),
+        };
         (id.into(), FlowState::Ready(Arc::new(flow)))
     }
 

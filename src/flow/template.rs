@@ -57,6 +57,8 @@ pub struct Site<'a> {
     pub pointers: bool,
     /// Tells whether a node exists.
     pub has_node: &'a dyn Fn(&str) -> bool,
+    /// The flow's parameters; null if there are none.
+    pub parameters: &'a Value,
     /// Where the node stands in its file.
     pub location: Location,
     /// What makes the payload unusable.

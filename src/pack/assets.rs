@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::pack::model::Digest;
 
+use crate::flow::cards::Cards;
+
 /// The folder of a pack that holds its assets.
 pub(super) const FOLDER: &str = "assets";
 
@@ -42,6 +44,11 @@ impl Assets {
             }
         }
         Digest(hasher.finalize().into())
+    }
+
+    /// The assets as cards and texts that flows put into payloads.
+    pub(crate) fn cards(&self) -> Cards {
+        Cards::new(self.iter().map(|(path, bytes)| (path.to_owned(), bytes.clone())))
     }
 
     /// How many there are.

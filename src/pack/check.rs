@@ -1,6 +1,7 @@
 //! What is wrong with a pack's flows, as far as the pack itself tells: nothing is compiled to machine code or run.
 
 use crate::error::{Error, Result};
+use crate::flow::cards::Cards;
 use crate::flow::compile::{Catalog, ComponentInfo, ProviderInfo, compile};
 use crate::flow::model::FlowState;
 use crate::id::Id;
@@ -59,6 +60,14 @@ impl Catalog for Declared<'_> {
 
     fn provider_ids(&self) -> Vec<Id> {
         self.pack.providers.keys().cloned().collect()
+    }
+
+    fn published(&self, reference: &str) -> Option<Id> {
+        self.pack.published(reference)
+    }
+
+    fn cards(&self) -> Cards {
+        self.pack.assets.cards()
     }
 
     fn is_complete(&self) -> bool {

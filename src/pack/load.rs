@@ -167,6 +167,7 @@ fn single(bytes: Bytes, path: &Path) -> Pack {
         capabilities: None,
         wasm: bytes.clone(),
         digest,
+        published: None,
         found_in: path.display().to_string(),
     };
     Pack {

@@ -2,7 +2,7 @@
 //! symbol tables, is read and written; the [`Legacy`] one before it is read.
 //!
 //! Reading collects all that is wrong, in a bounded list; unknown keys are ignored, because tools add some. Writing
-//! gives what published readers of the format decode; three node keys of ours (`err_map`, `retry`, `timeout`) are
+//! gives what published readers of the format decode; node keys of ours (`err_map`, `retry`, `timeout`, `when`, …) are
 //! left alone by readers that do not know them.
 
 use indexmap::IndexMap;

@@ -111,6 +111,8 @@ pub struct PackComponent {
     pub wasm: Bytes,
     /// SHA-256 of the bytes.
     pub digest: Digest,
+    /// The reference under which the component was published, such as `oci://host/path/name:tag`, if the pack says it.
+    pub published: Option<String>,
     /// Where the bytes were found, for people.
     pub found_in: String,
 }
@@ -168,6 +170,25 @@ pub struct SecretRequirement {
 }
 
 impl Pack {
+    /// The component that was published under a reference: the same one, else the only one that differs from it just in
+    /// digest or tag.
+    pub fn published(&self, reference: &str) -> Option<Id> {
+        let repository = |reference: &str| -> Option<String> {
+            let (scheme, rest) = reference.split_once("://")?;
+            let rest = rest.split('@').next()?;
+            let (path, name) = rest.rsplit_once('/').unwrap_or(("", rest));
+            Some(format!("{scheme}://{path}/{}", name.split(':').next()?))
+        };
+        let known = || self.components.values().filter_map(|c| Some((&c.id, c.published.as_deref()?)));
+        if let Some((id, _)) = known().find(|(_, published)| *published == reference) {
+            return Some(id.clone());
+        }
+        let wanted = repository(reference)?;
+        let mut near = known().filter(|(_, published)| repository(published).as_ref() == Some(&wanted));
+        let first = near.next()?.0.clone();
+        near.next().is_none().then_some(first)
+    }
+
     /// The ids of the providers of a type.
     pub fn providers_of_type(&self, provider_type: &str) -> Vec<Id> {
         self.providers.values().filter(|p| p.provider_type == provider_type).map(|p| p.id.clone()).collect()

@@ -182,6 +182,7 @@ fn open(wanted: &Wanted, found: &Found, files: &mut dyn Files, options: &LoadOpt
         capabilities: entry.and_then(|entry| entry.capabilities.clone()),
         digest: Digest::of(&bytes),
         wasm: bytes.into(),
+        published: Some(wanted.source.published.clone()).filter(|reference| !reference.is_empty()),
         found_in,
     })
 }

@@ -86,9 +86,12 @@ pub(super) async fn component(
     node: &Node,
     call: &ComponentCall,
     vars: &Vars<'_>,
+    events: &[&Value],
 ) -> Result<Called> {
     let component = env.program.component(&call.component)?;
-    let request = Request { side: Side::Component(component), op: &call.op, input: call.input.render(vars)? };
+    let mut input = call.input.render(vars)?;
+    env.program.cards.fill(&mut input, events)?;
+    let request = Request { side: Side::Component(component), op: &call.op, input };
     let called = attempts(env, node, &request).await;
     called.map_error(call.err_map.as_ref(), vars, &request.input)
 }

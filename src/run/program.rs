@@ -11,6 +11,7 @@ use crate::capabilities::AssetsDir;
 use crate::config::RunLimits;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Result};
+use crate::flow::cards::Cards;
 use crate::flow::model::{FlowSet, Retry};
 use crate::id::Id;
 use crate::pack::Assets;
@@ -31,6 +32,8 @@ pub struct Program {
     pub digest: Digest,
     /// The pack's flows.
     pub flows: FlowSet,
+    /// The pack's cards and texts, for payloads that name them.
+    pub cards: Cards,
     /// Its components by id.
     pub components: HashMap<Id, Arc<Prepared>>,
     /// Its providers by id.

@@ -56,6 +56,13 @@ pub(super) struct HeadRecord {
     pub(super) total: u64,
     /// Whether anything was replied in this event.
     pub(super) replied: bool,
+    /// Jumps to other flows for the current event. Not in records that were written before there were any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) redirects: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A node of a flow, by name, so that it survives a change of the pack.
@@ -119,7 +126,14 @@ mod tests {
             deduped: true,
         };
         let at = Pointer { flow: Id::from("f"), node: Id::from("n") };
-        let head = HeadRecord { digest: "sha256:00".to_owned(), at: vec![at], steps: 3, total: 9, replied: true };
+        let head = HeadRecord {
+            digest: "sha256:00".to_owned(),
+            at: vec![at],
+            steps: 3,
+            total: 9,
+            replied: true,
+            redirects: 0,
+        };
         let output = NodeOutput { ok: false, payload: json!([null, true]), meta: Value::Null };
         let entries = [
             Entry::Begin { flow: Id::from("f"), entry: Arc::new(json!({})) },
@@ -136,6 +150,22 @@ mod tests {
         for entry in entries {
             assert_eq!(decode::<Entry>(&encode(&entry).unwrap()).unwrap(), entry);
         }
+    }
+
+    #[test]
+    fn jumps_are_counted_and_heads_without_a_count_are_read() {
+        let head = |redirects| HeadRecord {
+            digest: String::new(),
+            at: Vec::new(),
+            steps: 1,
+            total: 1,
+            replied: false,
+            redirects,
+        };
+        let (none, two) = (encode(&head(0)).unwrap(), encode(&head(2)).unwrap());
+        assert!(!String::from_utf8_lossy(&none).contains("redirects"), "as before there were jumps");
+        assert_eq!(decode::<HeadRecord>(&none).unwrap(), head(0));
+        assert_eq!(decode::<HeadRecord>(&two).unwrap(), head(2));
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Run {
     pub(super) total: u64,
     /// Whether anything was replied in this event.
     pub(super) replied: bool,
+    /// Jumps to other flows for the current event.
+    pub(super) redirects: u32,
     /// Whether the store knows the run.
     pub(super) stored: bool,
     /// Whether a guest ran since the last checkpoint.
@@ -89,9 +91,15 @@ impl Frame {
         self.flow.nodes.get(self.at).ok_or_else(|| Error::new(Code::Internal, "a run points beyond its flow"))
     }
 
-    /// What templates of this frame see.
-    pub(super) fn vars(&self) -> Vars<'_> {
-        Vars::new(&self.entry, &self.prev.payload, &self.outputs).with_event(&self.input)
+    /// What the node before gave, and which it was; none at the flow's start.
+    pub(super) fn before(&self) -> (Arc<NodeOutput>, Option<&Node>) {
+        let last = self.last.as_ref().and_then(|last| self.flow.nodes.iter().find(|node| node.id == *last));
+        (Arc::clone(&self.prev), last)
+    }
+
+    /// The inputs that may say something about the user: that of the current event, and that of the flow.
+    pub(super) fn events(&self) -> [&Value; 2] {
+        [&self.input, &self.entry]
     }
 
     fn bytes(&self) -> usize {
@@ -124,6 +132,7 @@ impl Run {
             steps: 0,
             total: 0,
             replied: false,
+            redirects: 0,
             stored: false,
             effects: false,
             finished: false,
@@ -145,8 +154,8 @@ impl Run {
     /// Rebuilds a run from what is stored of it.
     pub(super) fn restore(stored: &StoredRun, program: &Program) -> Result<Self> {
         let head: HeadRecord = decode(&stored.head)?;
-        let mut run =
-            Self { steps: head.steps, total: head.total, replied: head.replied, stored: true, ..Self::new(stored.id) };
+        let HeadRecord { steps, total, replied, redirects, .. } = head;
+        let mut run = Self { steps, total, replied, redirects, stored: true, ..Self::new(stored.id) };
         for entry in &stored.journal {
             run.replay(decode(entry)?, program)?;
         }
@@ -209,6 +218,13 @@ impl Run {
         self.frames.last().ok_or_else(|| Error::new(Code::Internal, "a run has no frame"))
     }
 
+    /// What templates of the innermost frame see.
+    pub(super) fn vars(&self) -> Result<Vars<'_>> {
+        let frame = self.top()?;
+        let vars = Vars::new(&frame.entry, &frame.prev.payload, &frame.outputs).with_event(&frame.input);
+        Ok(vars.with_parameters(&frame.flow.parameters).with_redirects(self.redirects))
+    }
+
     /// The outermost flow.
     pub(super) fn flow(&self) -> Result<&Id> {
         let outermost = self.frames.first().map(|frame| &frame.flow.id);
@@ -239,6 +255,30 @@ impl Run {
         Ok(())
     }
 
+    /// Ends the innermost flow, and begins another in its place at the node `at`. Without an input of its own the new
+    /// flow has the old one's.
+    pub(super) fn jump(&mut self, flow: Arc<Flow>, at: NodeIx, input: Value) -> Result<()> {
+        let frame = self.top()?;
+        let (entry, event) = match input {
+            Value::Null => (Arc::clone(&frame.entry), Arc::clone(&frame.input)),
+            input => {
+                let input = shallow(input)?;
+                (Arc::clone(&input), input)
+            }
+        };
+        self.pop();
+        self.note(Entry::End);
+        self.note(Entry::Begin { flow: flow.id.clone(), entry: Arc::clone(&entry) });
+        self.push(flow, Arc::clone(&entry));
+        if !Arc::ptr_eq(&entry, &event) {
+            self.note(Entry::Resume { input: Arc::clone(&event) });
+            self.hear(event);
+        }
+        self.go(at);
+        self.redirects = self.redirects.saturating_add(1);
+        Ok(())
+    }
+
     /// Ends the innermost flow. False if it was the outermost, which stays.
     pub(super) fn leave(&mut self) -> bool {
         if self.frames.len() < 2 {
@@ -253,6 +293,7 @@ impl Run {
     pub(super) fn resume(&mut self, input: Value) -> Result<()> {
         let input = shallow(input)?;
         self.replied = false;
+        self.redirects = 0;
         self.steps = 0;
         self.note(Entry::Resume { input: Arc::clone(&input) });
         self.hear(input);
@@ -315,6 +356,7 @@ impl Run {
             steps: self.steps,
             total: self.total,
             replied: self.replied,
+            redirects: self.redirects,
         })
     }
 

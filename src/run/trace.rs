@@ -60,6 +60,22 @@ pub enum What {
         /// The error's code and message, if it failed.
         error: Option<String>,
     },
+    /// A node was left out, because its condition does not hold.
+    Skipped {
+        /// The flow.
+        flow: Id,
+        /// The node.
+        node: Id,
+    },
+    /// A component made the run go on in another flow.
+    Jumped {
+        /// The flow in which it goes on.
+        flow: Id,
+        /// The node at which it goes on.
+        node: Id,
+        /// Why, where the component says so.
+        reason: Option<String>,
+    },
     /// The run's progress was stored.
     Checkpoint {
         /// How many steps it has taken so far.

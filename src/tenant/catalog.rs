@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::abi::Prepared;
 use crate::error::Error;
+use crate::flow::cards::Cards;
 use crate::flow::compile::{Catalog, ComponentInfo, ProviderInfo};
 use crate::id::Id;
 use crate::pack::model::Pack;
@@ -22,6 +23,7 @@ pub(super) struct PackCatalog<'a> {
     pub(super) pack: &'a Pack,
     pub(super) components: &'a HashMap<Id, Result<LoadedComponent, Error>>,
     pub(super) providers: &'a HashMap<Id, Result<LoadedProvider, Error>>,
+    pub(super) cards: &'a Cards,
 }
 
 impl Catalog for PackCatalog<'_> {
@@ -51,5 +53,13 @@ impl Catalog for PackCatalog<'_> {
 
     fn provider_ids(&self) -> Vec<Id> {
         self.pack.providers.keys().cloned().collect()
+    }
+
+    fn published(&self, reference: &str) -> Option<Id> {
+        self.pack.published(reference)
+    }
+
+    fn cards(&self) -> Cards {
+        self.cards.clone()
     }
 }

@@ -47,7 +47,8 @@ pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: P
     unless_unavailable(components.values())?;
     let providers = load_providers(config, &pack, &components).await;
     unless_unavailable(providers.values())?;
-    let catalog = PackCatalog { pack: &pack, components: &components, providers: &providers };
+    let cards = pack.assets.cards();
+    let catalog = PackCatalog { pack: &pack, components: &components, providers: &providers, cards: &cards };
     let flows = compile(&pack.flows, &catalog);
     let mut notes = notes_of(&pack, &flows, &components, &providers);
     refuse_useless(&pack, &flows, &components, &providers, strict, &notes)?;
@@ -62,6 +63,7 @@ pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: P
         version: pack.version.clone(),
         digest: pack.digest,
         flows,
+        cards,
         components: components.into_iter().filter_map(|(id, c)| Some((id, c.ok()?.prepared))).collect(),
         providers: providers.into_iter().filter_map(|(id, p)| Some((id, p.ok()?.provider))).collect(),
         assets: pack.assets,
@@ -168,9 +170,12 @@ fn refuse_useless(
     strict: bool,
     notes: &[Error],
 ) -> Result<()> {
+    let is_empty =
+        |flow: &FlowState| matches!(flow, FlowState::Disabled { reason, .. } if reason.code() == Code::FlowEmpty);
     let ready = flows.flows.values().any(|flow| matches!(flow, FlowState::Ready(_)));
     let broken = components.values().any(Result::is_err) || providers.values().any(Result::is_err);
-    let useless = if flows.flows.is_empty() { broken } else { !ready };
+    // Tools leave flows without nodes in packs that are about other things.
+    let useless = if flows.flows.values().all(is_empty) { broken } else { !ready };
     if !useless && (!strict || notes.is_empty()) {
         return Ok(());
     }

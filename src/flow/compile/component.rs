@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::error::Code;
-use crate::flow::compile::ComponentInfo;
 use crate::flow::compile::node::{BUILTINS, Compiler};
+use crate::flow::compile::{ComponentInfo, builtin, card};
 use crate::flow::doc::NodeDoc;
 use crate::flow::hint;
-use crate::flow::model::ComponentCall;
+use crate::flow::model::{Action, ComponentCall};
 use crate::flow::template::Root;
 use crate::id::{self, Id};
 
@@ -65,10 +65,15 @@ struct Callee {
     op: Option<String>,
 }
 
-/// Compiles the call of the component that `named` (or the node's mapping) means.
-pub(super) fn call(compiler: &mut Compiler<'_>, named: &str) -> Option<ComponentCall> {
+/// Compiles the call of the component that `named` (or the node's mapping) means, or what the host does in the place of
+/// a well-known component that the pack does not have.
+pub(super) fn call(compiler: &mut Compiler<'_>, named: &str) -> Option<Action> {
     let written = compiler.written;
     let Some(callee) = callee(compiler, named) else {
+        let named = target(&written.input).filter(|_| is_exec(written)).unwrap_or(named);
+        if let Some(builtin) = builtin::of(named) {
+            return builtin::compile(compiler, builtin, own_payload(&written.input));
+        }
         unknown(compiler, named);
         compiler.payload(&written.input);
         return None;
@@ -80,6 +85,7 @@ pub(super) fn call(compiler: &mut Compiler<'_>, named: &str) -> Option<Component
     let wrapped = wrapped(&written.input);
     let in_mapping = op_in_mapping(written, wrapped.is_some());
     let named_op = node_op(written).or(in_mapping.map(|(_, op)| op)).or(callee.op.as_deref());
+    let named_op = named_op.or_else(|| by_dialect(written, callee.info.ops.as_deref()));
     let op = compiler.operation(named_op, callee.info.ops.as_deref(), &callee.id);
     let payload = match wrapped {
         Some(inner) => {
@@ -95,9 +101,21 @@ pub(super) fn call(compiler: &mut Compiler<'_>, named: &str) -> Option<Component
             without(&written.input, &keys)
         }
     };
+    card::check(compiler, &payload);
     let input = compiler.payload(&payload);
     let err_map = compiler.map(&written.err_map, Root::FAILURE, false);
-    Some(ComponentCall { component: callee.id, op: op?, input, err_map })
+    Some(Action::Component(ComponentCall { component: callee.id, op: op?, input, err_map }))
+}
+
+/// The operation that the node's dialect means, unless the component has just one or does not have that one.
+fn by_dialect<'n>(written: &'n NodeDoc, ops: Option<&[String]>) -> Option<&'n str> {
+    let fits = |op: &&str| ops.is_none_or(|ops| ops.len() != 1 && ops.iter().any(|known| known == op));
+    written.default_operation.as_deref().filter(fits)
+}
+
+/// The payload proper, where it may stand among the words of a call.
+fn own_payload(mapping: &Value) -> Value {
+    wrapped(mapping).cloned().unwrap_or_else(|| without(mapping, CONTROL))
 }
 
 /// Finds the component: the exact id, then what the mapping names, then the id before the last dot.
@@ -107,14 +125,19 @@ fn callee(compiler: &Compiler<'_>, named: &str) -> Option<Callee> {
         Some(Callee { id: Id::from(id), info, op: op.map(str::to_owned) })
     };
     let written = compiler.written;
-    let direct = known(named, None).or_else(|| known(image_name(named)?, None));
+    let known = |id: &str, op: Option<&str>| {
+        let by_reference =
+            || compiler.catalog.published(id).and_then(|id| known(&id, op)).or_else(|| known(image_name(id)?, op));
+        known(id, op).or_else(|| id.contains("://").then(by_reference).flatten())
+    };
+    let direct = known(named, None);
     if direct.is_some() {
         return direct;
     }
     let op = (named != EXEC).then_some(named);
     let in_mapping = target(&written.input).filter(|target| *target != named);
     if let Some(target) = in_mapping {
-        let found = known(target, op).or_else(|| known(image_name(target)?, op));
+        let found = known(target, op);
         if found.is_some() {
             return found;
         }
@@ -137,6 +160,18 @@ fn unknown(compiler: &mut Compiler<'_>, named: &str) {
             &problem,
             "name the component itself: calls are resolved at load",
         );
+        return;
+    }
+    if named.contains("://") {
+        let problem = format!("no component of the pack comes from {:?}", id::clip(named));
+        let hint = "put the component into the pack: its sources say from where each component comes";
+        compiler.findings.wrong(Code::ComponentUnknown, &problem, hint);
+        return;
+    }
+    if named == "questions" {
+        let hint = "ask with `emit.response`, wait with `session.wait`; or put a component `questions` into the pack";
+        let problem = "the pack has no component \"questions\", and the host has none of its own";
+        compiler.findings.wrong(Code::ComponentUnknown, problem, hint);
         return;
     }
     let ids = compiler.catalog.component_ids();

@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::error::{Code, Error, Location};
+use crate::flow::cards::Cards;
 use crate::flow::compile::route::RouteDraft;
-use crate::flow::compile::{Catalog, component, policy, provider};
+use crate::flow::compile::{Catalog, Known, component, policy, provider, route};
+use crate::flow::condition::Condition;
 use crate::flow::doc::{FlowDoc, NodeDoc};
 use crate::flow::hint;
 use crate::flow::model::{Action, Retry};
@@ -16,13 +18,22 @@ use crate::flow::template::{Mapping, Root, Site};
 use crate::id::{self, Id};
 
 /// The kinds of nodes that the host itself knows, for hints.
-pub(super) const BUILTINS: &[&str] =
-    &["component.exec", "provider.invoke", "session.wait", "flow.call", "emit.response", "emit.text", "emit.log"];
+pub(super) const BUILTINS: &[&str] = &[
+    "component.exec",
+    "provider.invoke",
+    "session.wait",
+    "flow.call",
+    "emit.response",
+    "emit.text",
+    "emit.log",
+    "templating.handlebars",
+];
 
 /// A node while its flow is compiled.
 #[derive(Debug)]
 pub(super) struct NodeDraft<'a> {
     pub(super) location: &'a Location,
+    pub(super) when: Option<Condition>,
     /// None if something is wrong with the node.
     pub(super) action: Option<Action>,
     pub(super) output: Option<Mapping>,
@@ -62,22 +73,18 @@ pub(super) struct Compiler<'a> {
     pub(super) written: &'a NodeDoc,
     pub(super) doc: &'a FlowDoc,
     pub(super) catalog: &'a dyn Catalog,
+    pub(super) cards: &'a Cards,
     pub(super) flows: &'a HashSet<&'a str>,
     pub(super) findings: Findings,
 }
 
 impl<'a> NodeDraft<'a> {
     /// Compiles the node `id`.
-    pub(super) fn of(
-        id: &str,
-        written: &'a NodeDoc,
-        doc: &'a FlowDoc,
-        catalog: &'a dyn Catalog,
-        flows: &'a HashSet<&'a str>,
-    ) -> Self {
+    pub(super) fn of(id: &str, written: &'a NodeDoc, doc: &'a FlowDoc, known: Known<'a>) -> Self {
         let location = written.location.as_ref().unwrap_or(&doc.origin);
         let findings = Findings { node: id.into(), location: location.clone(), wrong: Vec::new(), odd: Vec::new() };
-        let mut compiler = Compiler { written, doc, catalog, flows, findings };
+        let Known { catalog, cards, flows } = known;
+        let mut compiler = Compiler { written, doc, catalog, cards, flows, findings };
         if !id::is_valid(id) {
             compiler.findings.wrong(
                 Code::InvalidId,
@@ -86,6 +93,7 @@ impl<'a> NodeDraft<'a> {
             );
         }
         let route = RouteDraft::of(&written.routing, doc, &mut compiler.findings);
+        let when = compiler.when();
         let action = compiler.action(&route);
         let output = compiler.map(&written.output, Root::OUTPUT, false);
         let retry = policy::retry(&written.retry).unwrap_or_else(|problem| {
@@ -98,7 +106,7 @@ impl<'a> NodeDraft<'a> {
         });
         let Findings { wrong, odd, .. } = compiler.findings;
         let action = action.filter(|_| wrong.is_empty());
-        Self { location, action, output, route, retry, timeout, findings: wrong, notes: odd }
+        Self { location, when, action, output, route, retry, timeout, findings: wrong, notes: odd }
     }
 }
 
@@ -113,8 +121,22 @@ impl Compiler<'_> {
             "flow.call" => self.call(&payload),
             _ => match kind.strip_prefix("emit.") {
                 Some(channel) => Some(self.emit(channel, &payload)),
-                None => component::call(self, kind).map(Action::Component),
+                None => component::call(self, kind),
             },
+        }
+    }
+
+    /// The condition under which the node runs.
+    fn when(&mut self) -> Option<Condition> {
+        match &self.written.when {
+            Value::Null => None,
+            Value::Bool(runs) => route::condition(&runs.to_string(), self.doc, &mut self.findings),
+            Value::String(text) => route::condition(text, self.doc, &mut self.findings),
+            _ => {
+                let hint = "write `when: path == \"value\"`";
+                self.findings.wrong(Code::ConditionInvalid, "`when` is no condition", hint);
+                None
+            }
         }
     }
 
@@ -184,6 +206,7 @@ impl Compiler<'_> {
             roots,
             pointers,
             has_node: &has_node,
+            parameters: &self.doc.parameters,
             location: self.findings.location.clone(),
             findings: Vec::new(),
             notes: Vec::new(),

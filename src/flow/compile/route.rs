@@ -139,7 +139,7 @@ impl RouteDraft {
     }
 }
 
-fn condition(text: &str, doc: &FlowDoc, findings: &mut Findings) -> Option<Condition> {
+pub(super) fn condition(text: &str, doc: &FlowDoc, findings: &mut Findings) -> Option<Condition> {
     match Condition::parse(text) {
         Ok(condition) => {
             for node in condition.nodes() {

@@ -61,6 +61,14 @@ impl Catalog for Offer {
     fn provider_ids(&self) -> Vec<Id> {
         self.providers.iter().map(|(id, ..)| Id::from(*id)).collect()
     }
+
+    fn published(&self, reference: &str) -> Option<Id> {
+        (reference == "oci://host.example/x/wttr:1").then(|| Id::from("weather"))
+    }
+
+    fn cards(&self) -> Cards {
+        Cards::new([("assets/cards/hello.json".to_owned(), "{}".into())])
+    }
 }
 
 fn compile_all(texts: &[&str]) -> FlowSet {
@@ -116,6 +124,23 @@ fn component_nodes_find_component_operation_and_payload() {
     let table = [
         // The payload is the whole mapping without what says what is called; `config` stays.
         ("{single: {config: {a: 1}, b: 2}}", "single", "run", json!({"config": {"a": 1}, "b": 2})),
+        // A reference means the component that was published under it, else the one of that name.
+        (
+            "{component.exec: {component: 'oci://host.example/x/wttr:1', operation: now, config: {a: 1}}}",
+            "weather",
+            "now",
+            json!({"config": {"a": 1}}),
+        ),
+        (
+            "{component: 'oci://host.example/x/wttr:1', operation: now, config: {a: 1}}",
+            "weather",
+            "now",
+            json!({"config": {"a": 1}}),
+        ),
+        ("{component: 'oci://host.example/x/single:1', payload: {a: 1}}", "single", "run", json!({"a": 1})),
+        // Where the dialect means an operation by convention, a component's only one is the one.
+        ("{component: ai.greentic.echo, payload: {a: 1}}", "ai.greentic.echo", "invoke", json!({"a": 1})),
+        ("{component: weather.now, payload: {a: 1}}", "weather", "now", json!({"a": 1})),
         ("{single: {a: 1}, operation: run}", "single", "run", json!({"a": 1})),
         ("{weather: {operation: now, city: x}}", "weather", "now", json!({"city": "x"})),
         ("{weather: {operation_name: now, city: x}}", "weather", "now", json!({"city": "x"})),
@@ -571,4 +596,76 @@ nodes:
     assert_eq!(findings(&error).len(), 9);
     let notes: Vec<String> = set.notes.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(format!("{error}\n\n{}\n", notes.join("\n")));
+}
+
+#[test]
+fn the_host_stands_in_for_components_that_render_texts() {
+    for (node, expected, is_json) in [
+        ("{templating.handlebars: {text: '{{in.text}}!'}}", "hi!", false),
+        ("{component: templating.handlebars, payload_expr: {template: '{{in.text}}'}, routes: []}", "hi", false),
+        ("{component.exec: {component: templating.handlebars, operation: render, input: {text: x}}}", "x", false),
+        ("{template: 'say {{in.text}}'}", "say hi", true),
+    ] {
+        match action_of(node) {
+            Action::Text { payload, json } => {
+                assert_eq!((rendered(&payload), json), (json!({ "text": expected }), is_json), "{node}");
+            }
+            other => panic!("{node}: {other:?}"),
+        }
+    }
+    for (node, part) in [
+        ("{templating.handlebars: {}}", "no text to render"),
+        ("{templating.handlebars: {text: [1]}}", "no text to render"),
+        ("{questions: {fields: []}}", "\"questions\", and the host has none"),
+        ("{component: 'oci://host.example/x/other:1'}", "comes from \"oci://host.example/x/other:1\""),
+    ] {
+        let error = disabled(&one(node), "f");
+        assert!(error.message().contains(part), "{node}: {error}");
+    }
+    let set = one("{templating.handlebars: {text: x, data: {}}}");
+    assert!(set.notes.iter().any(|note| note.message().contains("`data` means nothing")), "{:?}", set.notes);
+}
+
+#[test]
+fn conditions_of_nodes_are_checked_at_load() {
+    let when = |when: &str| one(&format!("{{emit.text: hi, when: {when}, routing: [{{to: y}}]}}"));
+    for good in ["true", "false", "'in.text == \"x\"'", "'{{ exists(node.y) }}'", "'parameters.a'"] {
+        assert!(ready(&when(good), "f").nodes[0].when.is_some(), "{good}");
+    }
+    for (bad, part) in [("[x]", "no condition"), ("'a =='", "condition"), ("'node.z == 1'", "unknown node")] {
+        let error = disabled(&when(bad), "f");
+        assert_eq!(error.code(), Code::ConditionInvalid);
+        assert!(error.message().contains(part), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn parameters_are_checked_at_load() {
+    let flow = |parameters: &str, text: &str| {
+        compile_all(&[&format!("id: f\ntype: job\nparameters: {parameters}\nnodes:\n  x: {{emit.text: '{text}'}}")])
+    };
+    for text in ["{{parameters.days}}", "{{parameters.list.[0]}} days", "{{parameters.list[1]}}"] {
+        ready(&flow("{days: 3, list: [1, 2]}", text), "f");
+    }
+    for (parameters, text) in
+        [("{days: 3}", "{{parameters.hours}}"), ("{}", "in {{parameters.days}} days"), ("", "{{parameters.x}}")]
+    {
+        let error = disabled(&flow(parameters, text), "f");
+        assert!(error.message().contains("no such parameter"), "{error}");
+    }
+    assert_eq!(disabled(&flow("7", "hi"), "f").code(), Code::FlowInvalid);
+}
+
+#[test]
+fn cards_are_looked_up_at_load() {
+    let card = |path: &str| {
+        one(&format!(
+            "{{component-card: {{card_source: asset, card_spec: {{asset_path: '{path}'}}}}, operation: card}}"
+        ))
+    };
+    assert_eq!(ready(&card("cards/hello.json"), "f").nodes.len(), 2);
+    let missing = card("cards/helo.json");
+    ready(&missing, "f");
+    assert!(missing.notes.iter().any(|note| note.code() == Code::AssetMissing), "{:?}", missing.notes);
+    assert_eq!(disabled(&card("../../etc/passwd"), "f").code(), Code::AssetPath);
 }

@@ -20,8 +20,10 @@ pub enum Root {
     Prev,
     /// The outputs of all nodes by id.
     Node,
-    /// `{entry, input, nodes: {id: {ok, payload, meta}}}`.
+    /// `{entry, input, nodes: {id: {ok, payload, meta}}, redirect_count}`.
     State,
+    /// The flow's constants.
+    Parameters,
     /// The input of a call that is being mapped.
     Input,
     /// The result of a call that is being mapped.
@@ -32,15 +34,17 @@ pub enum Root {
 
 impl Root {
     /// What any payload may use.
-    pub const PAYLOAD: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State];
+    pub const PAYLOAD: &'static [Self] =
+        &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Parameters];
     /// What the map of a call's input or result may use.
     pub const CALL: &'static [Self] =
-        &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Input, Self::Result];
+        &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Parameters, Self::Input, Self::Result];
     /// What the map of a node's output may use.
-    pub const OUTPUT: &'static [Self] = &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Result];
+    pub const OUTPUT: &'static [Self] =
+        &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Parameters, Self::Result];
     /// What the map of a call's error may use; `input` is what the call was given.
     pub const FAILURE: &'static [Self] =
-        &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Input, Self::Error];
+        &[Self::Entry, Self::Event, Self::Prev, Self::Node, Self::State, Self::Parameters, Self::Input, Self::Error];
 
     /// How templates spell it.
     pub fn name(self) -> &'static str {
@@ -50,6 +54,7 @@ impl Root {
             Self::Prev => "prev",
             Self::Node => "node",
             Self::State => "state",
+            Self::Parameters => "parameters",
             Self::Input => "input",
             Self::Result => "result",
             Self::Error => "error",
@@ -88,7 +93,7 @@ impl VarPath {
             site.invalid(text, &format!("`{}` is not known", id::clip(&first.key)), &hint);
             return None;
         };
-        check_node(root, rest.iter().map(|segment| segment.key.as_str()), text, site).then(|| Self {
+        check_names(root, rest.iter().map(|segment| segment.key.as_str()), text, site).then(|| Self {
             root,
             rest: rest.to_vec(),
             text: text.to_owned(),
@@ -112,13 +117,16 @@ pub(super) fn root(name: &str, roots: &[Root]) -> Option<Root> {
     roots.iter().copied().find(|root| root.name() == name)
 }
 
-/// Checks that a node that a path names exists, and reports it if not. Keys after the root.
-pub(super) fn check_node<'k>(
+/// Checks that the node or parameter that a path names exists, and reports it if not. Keys after the root.
+pub(super) fn check_names<'k>(
     root: Root,
     mut keys: impl Iterator<Item = &'k str>,
     text: &str,
     site: &mut Site<'_>,
 ) -> bool {
+    if root == Root::Parameters {
+        return check_parameter(keys, text, site);
+    }
     let node = match root {
         Root::Node => keys.next(),
         Root::State => (keys.next() == Some("nodes")).then(|| keys.next()).flatten(),
@@ -132,6 +140,16 @@ pub(super) fn check_node<'k>(
         }
         _ => true,
     }
+}
+
+fn check_parameter<'k>(mut keys: impl Iterator<Item = &'k str>, text: &str, site: &mut Site<'_>) -> bool {
+    let found = keys.try_fold(site.parameters, |at, key| walk(at, &[Segment::new(key)]));
+    if found.is_none() {
+        let names = site.parameters.as_object().into_iter().flat_map(|fields| fields.keys().map(String::as_str));
+        let hint = hint::did_you_mean("", "parameters", names);
+        site.invalid(text, "the flow has no such parameter", &hint);
+    }
+    found.is_some()
 }
 
 /// Follows `path` into `value`.

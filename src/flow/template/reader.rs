@@ -180,7 +180,7 @@ impl Reader<'_, '_, '_> {
         if let Some(root) = path::root(first, self.site.roots) {
             self.uses.add(root, keys.iter().copied());
             if from_top {
-                path::check_node(root, keys.iter().copied(), self.source, self.site);
+                path::check_names(root, keys.iter().copied(), self.source, self.site);
             }
         } else if from_top {
             let hint = path::nearest_root(first, self.site);

@@ -12,6 +12,7 @@ fn site(has_node: &dyn Fn(&str) -> bool) -> Site<'_> {
         roots: Root::CALL,
         pointers: false,
         has_node,
+        parameters: &Value::Null,
         location: Location { file: "demo.ygtc".into(), position: Some((3, 5)) },
         findings: Vec::new(),
         notes: Vec::new(),
@@ -107,6 +108,7 @@ fn other_texts_go_through_handlebars() {
         ("{{! a note }}x", "x"),
         ("{{i18n:hello.title}}", "{{i18n:hello.title}}"),
         ("{{i18n:hello}} {{entry.n}}", "{{i18n:hello}} 7"),
+        ("{{entry.input.text}}, {{in.input.user.name}}", "hello, Ada"),
         ("{{input.i}}{{result.r.[0]}}.", "15."),
     ];
     for (text, expected) in table {
@@ -115,6 +117,32 @@ fn other_texts_go_through_handlebars() {
     let whole = render(&json!("{{json this}}")).unwrap();
     let whole: Value = serde_json::from_str(whole.as_str().unwrap()).unwrap();
     assert_eq!((&whole["entry"]["n"], &whole["node"]["greet"]), (&json!(7), &json!("hi")));
+}
+
+#[test]
+fn an_event_is_found_in_both_of_its_forms() {
+    let nodes = outputs();
+    for entry in [json!({"text": "hi", "metadata": {"a": 1}}), json!({"input": {"text": "hi", "metadata": {"a": 1}}})] {
+        let vars = Vars::new(&entry, &Value::Null, &nodes);
+        for (text, expected) in [
+            ("{{in.input.text}}", json!("hi")),
+            ("{{this.entry.input.metadata.a}}", json!(1)),
+            ("{{in.input.text}}!", json!("hi!")),
+            ("{{in.input}}", json!({"text": "hi", "metadata": {"a": 1}})),
+        ] {
+            assert_eq!(parse(&json!(text)).0.render(&vars).unwrap(), expected, "{text} in {entry}");
+        }
+    }
+}
+
+#[test]
+fn the_state_holds_the_count_of_jumps() {
+    let (entry, nodes) = (json!({}), outputs());
+    let vars = Vars::new(&entry, &Value::Null, &nodes).with_redirects(2);
+    for (text, expected) in [("{{state.redirect_count}}", json!(2)), ("{{state.redirect_count}}.", json!("2."))] {
+        assert_eq!(parse(&json!(text)).0.render(&vars).unwrap(), expected, "{text}");
+    }
+    assert_eq!(parse(&json!("{{state}}")).0.render(&vars).unwrap()["redirect_count"], 2);
 }
 
 #[test]
@@ -147,7 +175,7 @@ fn a_missing_value_names_path_node_and_what_is_there() {
         ("{{entry.user.tags[9]}}", "`entry.user.tags` is a list of 2"),
         ("{{entry.text.more}}", "`entry.text` has no fields"),
         ("{{node.greet.text}}", "`node.greet` has no fields"),
-        ("{{state.other}}", "`state` has: entry, input, nodes"),
+        ("{{state.other}}", "`state` has: entry, input, nodes, redirect_count"),
     ];
     for (text, hint) in table {
         let error = render(&json!({"a": text})).unwrap_err();

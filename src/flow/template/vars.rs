@@ -51,6 +51,8 @@ pub struct Vars<'a> {
     input: Option<&'a Value>,
     result: Option<&'a Value>,
     error: Option<&'a Value>,
+    parameters: &'a Value,
+    redirects: u32,
 }
 
 /// Stands for a flow input or an output before the first node that is null.
@@ -61,13 +63,26 @@ impl<'a> Vars<'a> {
     pub fn new(entry: &'a Value, prev: &'a Value, nodes: &'a dyn Outputs) -> Self {
         let or_nothing = |value: &'a Value| if value.is_null() { &*NOTHING } else { value };
         let entry = or_nothing(entry);
-        Self { entry, event: entry, prev: or_nothing(prev), nodes, input: None, result: None, error: None }
+        let (prev, parameters) = (or_nothing(prev), &*NOTHING);
+        Self { entry, event: entry, prev, nodes, input: None, result: None, error: None, parameters, redirects: 0 }
     }
 
     /// Makes `in` the input of another event than the one that started the flow. Null counts as `{}`.
     #[must_use]
     pub fn with_event(self, event: &'a Value) -> Self {
         Self { event: if event.is_null() { &NOTHING } else { event }, ..self }
+    }
+
+    /// Adds the flow's parameters. Null counts as `{}`.
+    #[must_use]
+    pub fn with_parameters(self, parameters: &'a Value) -> Self {
+        Self { parameters: if parameters.is_null() { &NOTHING } else { parameters }, ..self }
+    }
+
+    /// Adds how often components made this run jump to another flow, for the event that is worked on.
+    #[must_use]
+    pub fn with_redirects(self, redirects: u32) -> Self {
+        Self { redirects, ..self }
     }
 
     /// Adds `input`, what a call was given.
@@ -98,13 +113,18 @@ impl<'a> Vars<'a> {
             Root::Entry => self.entry,
             Root::Event => self.event,
             Root::Prev => self.prev,
+            Root::Parameters => self.parameters,
             Root::Input => self.input?,
             Root::Result => self.result?,
             Root::Error => self.error?,
             Root::Node => return self.node(rest),
             Root::State => return self.state(rest),
         };
-        walk(base, rest).map(Cow::Borrowed)
+        let found = walk(base, rest).or_else(|| match root {
+            Root::Entry | Root::Event => walk(base, unwrapped(base, rest)?),
+            _ => None,
+        });
+        found.map(Cow::Borrowed)
     }
 
     fn node(&self, rest: &[Segment]) -> Option<Cow<'a, Value>> {
@@ -117,12 +137,13 @@ impl<'a> Vars<'a> {
 
     fn state(&self, rest: &[Segment]) -> Option<Cow<'a, Value>> {
         let Some((part, rest)) = rest.split_first() else {
-            let whole = json!({ "entry": self.entry, "input": self.event, "nodes": self.all_outputs() });
+            let whole = json!({ "entry": self.entry, "input": self.event, "nodes": self.all_outputs(), "redirect_count": self.redirects });
             return Some(Cow::Owned(whole));
         };
         match (part.key.as_str(), rest.split_first()) {
             ("entry", _) => walk(self.entry, rest).map(Cow::Borrowed),
             ("input", _) => walk(self.event, rest).map(Cow::Borrowed),
+            ("redirect_count", None) => Some(Cow::Owned(Value::from(self.redirects))),
             ("nodes", None) => Some(Cow::Owned(self.all_outputs())),
             ("nodes", Some((id, rest))) => output_part(self.nodes.get(&id.key)?, rest),
             _ => None,
@@ -165,6 +186,21 @@ impl<'a> Vars<'a> {
             _ => format!("`{place}` has no fields"),
         }
     }
+}
+
+/// What follows `input` in a path into an event without such a key. Events come as `{text, …}` or as
+/// `{input: {text, …}}`; a flow that is written for the second form finds the first one there too.
+fn unwrapped<'p>(event: &Value, path: &'p [Segment]) -> Option<&'p [Segment]> {
+    let (first, rest) = path.split_first()?;
+    is_unwrapped(event).then_some(rest).filter(|_| first.key == INPUT)
+}
+
+/// The key that wraps an event in the second of its forms.
+pub(super) const INPUT: &str = "input";
+
+/// Whether an event came without being wrapped.
+pub(super) fn is_unwrapped(event: &Value) -> bool {
+    event.as_object().is_some_and(|fields| !fields.contains_key(INPUT))
 }
 
 fn output_part<'a>(output: &'a NodeOutput, rest: &[Segment]) -> Option<Cow<'a, Value>> {

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::flow::template::path::{Root, Segment};
-use crate::flow::template::vars::Vars;
+use crate::flow::template::vars::{INPUT, Vars, is_unwrapped};
 
 /// A tree of keys; where it ends, the whole value below is wanted.
 #[derive(Debug, Default)]
@@ -85,8 +85,20 @@ fn part(root: Root, wanted: &Wanted, vars: &Vars<'_>) -> Option<Value> {
             Some(Value::Object(found.collect()))
         }
         Root::State if !wanted.whole => Some(state_part(wanted, vars)),
+        Root::Entry | Root::Event => vars.resolve(root, &[]).map(|event| event_part(wanted, &event)),
         _ => vars.resolve(root, &[]).map(|value| wanted.part_of(&value)),
     }
+}
+
+/// The wanted part of an event, which stands below `input` too if it came without that key.
+fn event_part(wanted: &Wanted, event: &Value) -> Value {
+    let mut part = wanted.part_of(event);
+    if let (Some(below), Value::Object(fields)) = (wanted.keys.get(INPUT), &mut part)
+        && is_unwrapped(event)
+    {
+        fields.insert(INPUT.to_owned(), below.part_of(event));
+    }
+    part
 }
 
 fn state_part(wanted: &Wanted, vars: &Vars<'_>) -> Value {

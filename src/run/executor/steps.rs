@@ -8,11 +8,14 @@ use serde_json::Value;
 use super::{Execution, Next};
 use crate::capabilities::scope::Scope;
 use crate::error::{Code, Error, Result};
+use crate::flow::condition::Condition;
 use crate::flow::model::{Action, Flow, FlowState, Node, NodeIx, Route};
 use crate::flow::route::{Decision, choose};
 use crate::flow::template::NodeOutput;
 use crate::id::Id;
+use crate::run::control::{Control, Landing};
 use crate::run::node::{self, Called, Environment};
+use crate::run::trace::What;
 
 impl<'a> Execution<'a> {
     pub(super) async fn step(&mut self) -> Result<Next> {
@@ -25,8 +28,31 @@ impl<'a> Execution<'a> {
             (Arc::clone(&frame.flow), frame.at)
         };
         let node = node_at(&flow, at)?;
-        let result = self.node(&flow, node).await;
+        let result = match &node.when {
+            Some(when) if !self.runs(when)? => self.skip(&flow, node),
+            _ => self.node(&flow, node).await,
+        };
         result.map_err(|error| node::in_node(error, &flow.id, &node.id))
+    }
+
+    /// Whether a node's condition holds.
+    fn runs(&self, when: &Condition) -> Result<bool> {
+        let (before, _) = self.run()?.top()?.before();
+        Ok(when.holds(&self.run()?.vars()?, &before))
+    }
+
+    /// Leaves a node out: the run goes along its route with the output of the node before.
+    fn skip(&mut self, flow: &Flow, node: &Node) -> Result<Next> {
+        self.run_mut()?.count_step();
+        self.tell(What::Skipped { flow: flow.id.clone(), node: node.id.clone() });
+        let (before, source) = self.run()?.top()?.before();
+        let was_said = source.is_none_or(is_reply);
+        let led = self.lead(node, &before)?;
+        self.conclude(match led {
+            Led::Ended { payload, word: Word::Reply } if !was_said => Led::Ended { payload, word: Word::Reply },
+            Led::Ended { payload, .. } => Led::Ended { payload, word: Word::Said },
+            Led::On => Led::On,
+        })
     }
 
     fn check_limits(&self) -> Result<()> {
@@ -53,22 +79,28 @@ impl<'a> Execution<'a> {
             return self.guest(flow, node).await;
         }
         self.run_mut()?.count_step();
-        let frame = self.run()?.top()?;
+        let vars = self.run()?.vars()?;
         match &node.action {
             Action::Wait { reason } => {
-                let reason = reason.as_ref().map(|map| map.render(&frame.vars())).transpose()?;
+                let reason = reason.as_ref().map(|map| map.render(&vars)).transpose()?;
                 self.tell_node(flow, node, begun);
                 Ok(Next::Wait(reason.and_then(text_of)))
             }
             Action::Call { flow: callee, input } => {
-                let input = input.render(&frame.vars())?;
+                let input = input.render(&vars)?;
                 self.tell_node(flow, node, begun);
                 self.call(callee, input)
             }
             Action::Emit { channel, payload } => {
-                let payload = payload.render(&frame.vars())?;
+                let payload = payload.render(&vars)?;
                 self.emit(channel, &payload, node);
                 self.tell_node(flow, node, begun);
+                self.after(NodeOutput { ok: true, payload, meta: Value::Null })
+            }
+            Action::Text { payload, json } => {
+                let payload = payload.render(&vars)?;
+                self.tell_node(flow, node, begun);
+                let payload = if *json { parsed(payload) } else { payload };
                 self.after(NodeOutput { ok: true, payload, meta: Value::Null })
             }
             Action::Provider(_) | Action::Component(_) => Err(Error::new(Code::Internal, "a guest was not called")),
@@ -123,11 +155,12 @@ impl<'a> Execution<'a> {
         run.count_step();
         run.effects = true;
         let env = self.environment(flow, node)?;
-        let vars = self.run()?.top()?.vars();
+        let vars = self.run()?.vars()?;
+        let events = self.run()?.top()?.events();
         let called = match &node.action {
             Action::Provider(call) => node::provider(env, node, call, &vars).await?,
-            Action::Component(call) => node::component(env, node, call, &vars).await?,
-            Action::Wait { .. } | Action::Call { .. } | Action::Emit { .. } => {
+            Action::Component(call) => node::component(env, node, call, &vars, &events).await?,
+            Action::Wait { .. } | Action::Call { .. } | Action::Text { .. } | Action::Emit { .. } => {
                 return Err(Error::new(Code::Internal, "a node without a guest was called"));
             }
         };
@@ -140,13 +173,38 @@ impl<'a> Execution<'a> {
         }
         self.retryable = called.retryable;
         self.run_mut()?.add_writes(called.writes);
-        match called.result {
-            Ok(output) => self.after(output),
+        match called.result.and_then(|output| self.obey(node, output)) {
+            Ok(Obeyed::Output(output)) => self.after(output),
+            Ok(Obeyed::Jump(landing)) => self.jump(landing),
+            Ok(Obeyed::Respond(payload)) => {
+                self.reply(payload.clone());
+                self.conclude(Led::Ended { payload, word: Word::Said })
+            }
             Err(error) if catches(&node.route) && !node::is_fatal(&error) => {
                 self.after(node::failed(&error, called.failure))
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Looks at a component's result for what it asks of the host.
+    fn obey(&self, node: &Node, output: NodeOutput) -> Result<Obeyed> {
+        if !output.ok || !matches!(node.action, Action::Component(_)) {
+            return Ok(Obeyed::Output(output));
+        }
+        match Control::of(&output.payload)? {
+            None => Ok(Obeyed::Output(output)),
+            Some(Control::Respond(payload)) => Ok(Obeyed::Respond(payload)),
+            Some(Control::Jump(jump)) => jump.land(self.program, self.run()?.redirects).map(Obeyed::Jump),
+        }
+    }
+
+    fn jump(&mut self, landing: Landing) -> Result<Next> {
+        let Landing { flow, at, input, reason } = landing;
+        let what = What::Jumped { flow: flow.id.clone(), node: node_at(&flow, at)?.id.clone(), reason };
+        self.run_mut()?.jump(flow, at, input)?;
+        self.tell(what);
+        Ok(Next::Go)
     }
 
     fn environment(&self, flow: &Flow, node: &Node) -> Result<Environment<'a>> {
@@ -156,7 +214,9 @@ impl<'a> Execution<'a> {
                 (self.program.provider(&call.provider)?.component_id.clone(), Some(call.provider.clone()))
             }
             Action::Component(call) => (call.component.clone(), None),
-            Action::Wait { .. } | Action::Call { .. } | Action::Emit { .. } => (Id::from(""), None),
+            Action::Wait { .. } | Action::Call { .. } | Action::Text { .. } | Action::Emit { .. } => {
+                (Id::from(""), None)
+            }
         };
         // The event is part of the key: two events may resume the same wait, one after the other failed.
         let key = format!("{}-{}-{}", run.id.0.simple(), self.claim.token.event.0, run.total);
@@ -186,42 +246,59 @@ impl<'a> Execution<'a> {
     }
 
     /// Records a node's result and goes where its route leads.
-    pub(super) fn after(&mut self, mut output: NodeOutput) -> Result<Next> {
+    pub(super) fn after(&mut self, output: NodeOutput) -> Result<Next> {
         self.retryable &= !output.ok;
+        let led = self.recorded(output)?;
+        self.conclude(led)
+    }
+
+    /// Ends flows as long as one ends: the calling node's result is what the called flow ended with.
+    fn conclude(&mut self, mut led: Led) -> Result<Next> {
         loop {
-            let flow = Arc::clone(&self.run()?.top()?.flow);
-            let node = node_at(&flow, self.run()?.top()?.at)?;
-            // An output map says what to make of a result; a failure is for error maps and routes.
-            if let Some(map) = node.output.as_ref().filter(|_| output.ok) {
-                output.payload = map.render(&self.run()?.top()?.vars().with_result(&output.payload))?;
-            }
-            let recorded = self.run_mut()?.record(output)?;
-            let is_reply = match choose(&node.route, &self.run()?.top()?.vars(), &recorded)? {
-                Decision::Node(to) => {
-                    self.run_mut()?.go(to);
-                    return Ok(Next::Go);
-                }
-                Decision::End => false,
-                Decision::Reply => true,
-                Decision::NoMatch => {
-                    tracing::warn!(flow = %flow.id, node = %node.id, "no route fits the node's result; the flow ends");
-                    false
-                }
-            };
-            let payload = recorded.payload.clone();
+            let Led::Ended { payload, word } = led else { return Ok(Next::Go) };
             if !self.run_mut()?.leave() {
-                self.last_word(node, payload, is_reply)?;
+                self.last_word(payload, word)?;
                 return Ok(Next::Finish);
             }
-            // The calling node's result is what the called flow ended with.
-            output = NodeOutput { ok: true, payload, meta: Value::Null };
+            led = self.recorded(NodeOutput { ok: true, payload, meta: Value::Null })?;
         }
     }
 
+    /// Records the result of the node that the run stands at, and follows its route.
+    fn recorded(&mut self, mut output: NodeOutput) -> Result<Led> {
+        let flow = Arc::clone(&self.run()?.top()?.flow);
+        let node = node_at(&flow, self.run()?.top()?.at)?;
+        // An output map says what to make of a result; a failure is for error maps and routes.
+        if let Some(map) = node.output.as_ref().filter(|_| output.ok) {
+            output.payload = map.render(&self.run()?.vars()?.with_result(&output.payload))?;
+        }
+        let recorded = self.run_mut()?.record(output)?;
+        self.lead(node, &recorded)
+    }
+
+    /// Follows the route of the node that the run stands at.
+    fn lead(&mut self, node: &Node, output: &NodeOutput) -> Result<Led> {
+        let word = if is_reply(node) { Word::Said } else { Word::IfSilent };
+        let word = match choose(&node.route, &self.run()?.vars()?, output)? {
+            Decision::Node(to) => {
+                self.run_mut()?.go(to);
+                return Ok(Led::On);
+            }
+            Decision::End => word,
+            Decision::Reply if word == Word::Said => word,
+            Decision::Reply => Word::Reply,
+            Decision::NoMatch => {
+                let flow = &self.run()?.top()?.flow.id;
+                tracing::warn!(%flow, node = %node.id, "no route fits the node's result; the flow ends");
+                word
+            }
+        };
+        Ok(Led::Ended { payload: output.payload.clone(), word })
+    }
+
     /// The payload with which the outermost flow ends is a reply if the route says so, or if there was none.
-    fn last_word(&mut self, node: &Node, payload: Value, is_reply: bool) -> Result<()> {
-        let emitted = matches!(&node.action, Action::Emit { channel, .. } if channel != "log");
-        if emitted || (self.run()?.replied && !is_reply) {
+    fn last_word(&mut self, payload: Value, word: Word) -> Result<()> {
+        if word == Word::Said || (word == Word::IfSilent && self.run()?.replied) {
             return Ok(());
         }
         match payload {
@@ -230,6 +307,43 @@ impl<'a> Execution<'a> {
         }
         Ok(())
     }
+}
+
+/// What became of a component's result.
+enum Obeyed {
+    Output(NodeOutput),
+    Jump(Landing),
+    Respond(Value),
+}
+
+/// Where a route led.
+enum Led {
+    /// To another node.
+    On,
+    /// To the flow's end.
+    Ended { payload: Value, word: Word },
+}
+
+/// What the payload is with which a flow ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// A reply that was given already.
+    Said,
+    /// A reply if there was none.
+    IfSilent,
+    /// A reply.
+    Reply,
+}
+
+/// Whether a node's output was replied when the node ran.
+fn is_reply(node: &Node) -> bool {
+    matches!(&node.action, Action::Emit { channel, .. } if channel != "log")
+}
+
+/// The object that a rendered text spells, if it spells one.
+fn parsed(payload: Value) -> Value {
+    let object = payload.get("text").and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
+    object.filter(Value::is_object).unwrap_or(payload)
 }
 
 fn node_at(flow: &Flow, at: NodeIx) -> Result<&Node> {

@@ -60,6 +60,7 @@ fn action_of(node: &Node) -> String {
         Action::Component(call) => format!("{} {}", call.component, call.op),
         Action::Wait { .. } => "session.wait".to_owned(),
         Action::Call { flow, .. } => format!("flow.call {flow}"),
+        Action::Text { .. } => "template".to_owned(),
         Action::Emit { channel, .. } => format!("emit.{channel}"),
     }
 }

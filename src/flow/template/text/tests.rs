@@ -16,6 +16,7 @@ proptest::proptest! {
             roots: Root::PAYLOAD,
             pointers: false,
             has_node: &|node| matches!(node, "ask" | "greet"),
+            parameters: &Value::Null,
             location: Location { file: "demo.ygtc".into(), position: None },
             findings: Vec::new(),
             notes: Vec::new(),
