@@ -18,6 +18,7 @@ use crate::id::Id;
 
 mod bindings;
 mod env;
+mod gtbind;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ mod units;
 mod yaml;
 
 pub use env::RunnerConfig;
+pub use gtbind::{EXTENSION as GTBIND, PackBinding};
 pub use policy::{
     OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, SecretsPolicy, Timer, WebhookPolicy,
 };
@@ -44,6 +46,8 @@ pub struct HostConfig {
     bindings: Bindings,
     webhook: Option<WebhookPolicy>,
     notes: Vec<Note>,
+    pack_binding: Option<PackBinding>,
+    secrets_unlimited: bool,
 }
 
 /// Something in a bindings file that is valid and has no effect in this version.
@@ -73,33 +77,21 @@ pub struct FlowTypeView<'a> {
 impl HostConfig {
     /// A tenant with nothing but defaults.
     pub fn for_tenant(tenant: Id) -> Self {
-        Self { tenant, file: None, bindings: Bindings::default(), webhook: None, notes: Vec::new() }
+        Self {
+            tenant,
+            file: None,
+            bindings: Bindings::default(),
+            webhook: None,
+            notes: Vec::new(),
+            pack_binding: None,
+            secrets_unlimited: false,
+        }
     }
 
     /// Reads a bindings file.
     pub fn load_from_path(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let file = path.display().to_string();
-        let failed = |e: std::io::Error| {
-            Error::new(Code::Io, format!("the bindings file {file} cannot be read: {e}"))
-                .hint("check the path, and that this user may read it")
-        };
-        let mut bytes = Vec::new();
-        let opened = std::fs::File::open(path).map_err(failed)?;
-        opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-        if bytes.len() as u64 > MAX_BYTES {
-            let message = format!("the bindings file is larger than {MAX_BYTES} bytes");
-            return Err(Error::new(Code::TooLarge, message)
-                .in_file(path)
-                .hint("give bindings of one tenant to a file"));
-        }
-        match std::str::from_utf8(&bytes) {
-            Ok(text) => Self::from_yaml(text, &file),
-            Err(e) => {
-                let message = format!("not valid UTF-8 after byte {}", e.valid_up_to());
-                Err(Error::new(Code::BindingsInvalid, message).in_file(path))
-            }
-        }
+        Self::from_yaml(&read_text(path)?, &path.display().to_string())
     }
 
     /// Reads the text of a bindings file; `file` names it in errors.
@@ -115,7 +107,8 @@ impl HostConfig {
         findings.sort_by_key(|finding| finding.place);
         match &bindings.tenant {
             Some(Name(tenant)) if findings.is_empty() => {
-                Ok(Self { tenant: tenant.clone(), file: Some(file.to_owned()), bindings, webhook, notes })
+                let (tenant, file) = (tenant.clone(), Some(file.to_owned()));
+                Ok(Self { file, bindings, webhook, notes, ..Self::for_tenant(tenant) })
             }
             _ => {
                 let summary = format!("{file} has {} problems", findings.len());
@@ -165,9 +158,14 @@ impl HostConfig {
         self.webhook.as_ref()
     }
 
-    /// Which secrets may be read: all that any binding names.
+    /// Which secrets may be read: all that any binding names, or all if nothing but `.gtbind` files speak of the tenant.
     pub fn secrets_policy(&self) -> SecretsPolicy {
-        SecretsPolicy::of(&self.bindings)
+        SecretsPolicy::of(&self.bindings, self.secrets_unlimited)
+    }
+
+    /// The pack that the tenant must serve, if a `.gtbind` file names one.
+    pub fn pack_binding(&self) -> Option<&PackBinding> {
+        self.pack_binding.as_ref()
     }
 
     /// How often what failed is tried again.
@@ -240,6 +238,25 @@ impl HostConfig {
     pub fn strict_packs(&self) -> bool {
         self.bindings.packs.strict
     }
+}
+
+/// The text of a bindings file.
+fn read_text(path: &Path) -> Result<String> {
+    let failed = |e: std::io::Error| {
+        Error::new(Code::Io, format!("the bindings file {} cannot be read: {e}", path.display()))
+            .hint("check the path, and that this user may read it")
+    };
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(path).map_err(failed)?;
+    opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let message = format!("the bindings file is larger than {MAX_BYTES} bytes");
+        return Err(Error::new(Code::TooLarge, message).in_file(path).hint("give bindings of one tenant to a file"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let message = format!("not valid UTF-8 after byte {}", error.utf8_error().valid_up_to());
+        Error::new(Code::BindingsInvalid, message).in_file(path)
+    })
 }
 
 fn view(binding: &FlowTypeBinding) -> FlowTypeView<'_> {

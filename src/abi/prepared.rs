@@ -56,6 +56,12 @@ impl Prepared {
         self.exports.provider().map(drop)
     }
 
+    /// Whether it exports nothing.
+    pub fn is_empty(&self) -> bool {
+        let component = &self._compiled.component;
+        component.component_type().exports(component.engine()).next().is_none()
+    }
+
     /// Whether it imports files, and so has use for its pack's assets.
     pub fn reads_files(&self) -> bool {
         let component = &self._compiled.component;

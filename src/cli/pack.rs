@@ -31,6 +31,18 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write a pack of any form that is read in the one current form; the same pack gives the same bytes
+    ///
+    /// What the current form has no place for is said on stderr. A pack of which a flow would be lost is refused.
+    Migrate {
+        /// The pack: a .gtpack or a directory with manifest.cbor
+        old: PathBuf,
+        /// The file to write
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        #[command(flatten)]
+        components: ComponentArgs,
+    },
     /// Write a small pack that builds and runs at once
     New {
         /// The directory to make
@@ -54,6 +66,12 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
             } else {
                 report::data(inspection.to_string().trim_end())?;
             }
+        }
+        Command::Migrate { old, output, components } => {
+            let migrated = pack::migrate(&old, &output, &components.options()?)?;
+            migrated.lost.iter().for_each(|what| report::say(&format!("not in the new pack: {what}")));
+            pack::findings(&migrated.pack).iter().for_each(report::warn);
+            report::data(&format!("{} {}", migrated.digest, output.display()))?;
         }
         Command::New { dir } => {
             for file in pack::scaffold::scaffold(&dir)? {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::cli::report;
 use crate::cli::sources::{ComponentArgs, DataArgs};
-use crate::config::{HostConfig, RunnerConfig};
+use crate::config::{GTBIND, HostConfig, RunnerConfig};
 use crate::error::{Code, Error, Result};
 use crate::flow::model::FlowState;
 use crate::host::{HostBuilder, RunnerHost};
@@ -31,11 +31,11 @@ Examples:
 Routes: POST /webchat/activities, ANY /webhook/{flow_id}, GET /healthz; all but the last also under /t/{tenant}.
 Stdout holds one line, the server's URL.")]
 pub(super) struct Args {
-    /// Bindings files, one per tenant [default: the tenant DEFAULT_TENANT with nothing opened]
+    /// Bindings files, one per tenant, and .gtbind files [default: the tenant DEFAULT_TENANT with nothing opened]
     #[arg(long, value_name = "FILE", num_args = 1..)]
     bindings: Vec<PathBuf>,
-    /// Packs, with several tenants as TENANT=PATH
-    #[arg(long, value_name = "[TENANT=]PATH", num_args = 1.., required = true)]
+    /// Packs, with several tenants as TENANT=PATH; a tenant with a .gtbind file gets the pack that it names
+    #[arg(long, value_name = "[TENANT=]PATH", num_args = 1..)]
     pack: Vec<String>,
     /// The port; 0 takes a free one [env: PORT] [default: 8080]
     #[arg(long, value_name = "N")]
@@ -52,7 +52,17 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let env = RunnerConfig::from_env()?;
     let configs = configs(&args.bindings, &env.default_tenant)?;
-    let packs = assign(&args.pack, &configs.iter().map(HostConfig::tenant).collect::<Vec<_>>())?;
+    let mut packs = assign(&args.pack, &configs.iter().map(HostConfig::tenant).collect::<Vec<_>>())?;
+    for config in &configs {
+        let bound = config.pack_binding().and_then(|bound| bound.locator.clone());
+        if let Some(path) = bound.filter(|_| packs.iter().all(|(tenant, _)| tenant != config.tenant())) {
+            packs.push((config.tenant().clone(), path));
+        }
+    }
+    if packs.is_empty() {
+        return Err(Error::new(Code::Usage, "no pack is given")
+            .hint("give --pack PATH, or a .gtbind file with a pack_locator to --bindings"));
+    }
     let feed = TraceFeed::new(TRACE);
     let mut builder = HostBuilder::new().with_data_dir(args.data.dir()).with_observer(Arc::new(feed.clone()));
     for config in configs {
@@ -85,7 +95,17 @@ fn configs(files: &[PathBuf], default: &Id) -> Result<Vec<HostConfig>> {
     if files.is_empty() {
         return Ok(vec![HostConfig::for_tenant(default.clone())]);
     }
-    files.iter().map(HostConfig::load_from_path).collect()
+    let (bound, files): (Vec<_>, Vec<_>) =
+        files.iter().partition(|file| file.extension().is_some_and(|extension| extension == GTBIND));
+    let mut configs = files.into_iter().map(HostConfig::load_from_path).collect::<Result<Vec<_>>>()?;
+    for config in HostConfig::from_gtbind(&bound)? {
+        // Bindings of the same tenant say how events come in, the file which pack serves them.
+        match (configs.iter_mut().find(|other| other.tenant() == config.tenant()), config.pack_binding()) {
+            (Some(known), Some(binding)) => *known = known.clone().with_pack_binding(binding.clone()),
+            _ => configs.push(config),
+        }
+    }
+    Ok(configs)
 }
 
 /// Which tenant gets which pack.

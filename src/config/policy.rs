@@ -180,21 +180,22 @@ impl OperatorPolicy {
 /// Which secrets may be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretsPolicy {
+    all: bool,
     names: BTreeSet<String>,
 }
 
 impl SecretsPolicy {
-    pub(super) fn of(bindings: &Bindings) -> Self {
+    pub(super) fn of(bindings: &Bindings, all: bool) -> Self {
         let names = bindings.flow_type_bindings.values().flat_map(|binding| &binding.secrets);
-        Self { names: names.map(|Text(name)| name.clone()).collect() }
+        Self { all, names: names.map(|Text(name)| name.clone()).collect() }
     }
 
     /// Whether the secret may be read.
     pub fn allows(&self, name: &str) -> bool {
-        self.names.contains(name)
+        self.all || self.names.contains(name)
     }
 
-    /// The names of all that may be read.
+    /// The names of those that bindings name.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }

@@ -100,6 +100,10 @@ codes! {
     SbomMismatch = 230, BadInput;
     /// A lock file is not used.
     LockInvalid = 231, BadInput;
+    /// A pack cannot be migrated.
+    Migrate = 232, BadInput;
+    /// A pack is not the one that the bindings name.
+    PackNotBound = 233, BadInput;
 
     // 03xx: conformance of components
     /// A file is not a WebAssembly component.

@@ -12,8 +12,7 @@ use crate::pack::authoring;
 use crate::pack::directory::Directory;
 use crate::pack::files::Files;
 use crate::pack::model::{Digest, Pack, PackForm};
-use crate::pack::sbom::{self, Sbom};
-use crate::pack::{LoadOptions, describe, load, load_bytes, manifest, resolve};
+use crate::pack::{LoadOptions, describe, load, load_bytes, manifest, resolve, sbom};
 
 /// What a build wrote.
 #[derive(Debug)]
@@ -93,13 +92,12 @@ fn entries(manifest: Vec<u8>, pack: &Pack, files: &mut Directory) -> Result<BTre
         let bytes = files.read(&name)?;
         entries.insert(name, bytes);
     }
-    let bill = Sbom::of(&entries).encode()?;
-    entries.insert(sbom::FILE.to_owned(), bill);
+    sbom::add(&mut entries)?;
     Ok(entries)
 }
 
 /// The same entries give the same bytes, whenever and wherever it runs.
-fn archive(entries: &BTreeMap<String, Vec<u8>>) -> std::io::Result<Vec<u8>> {
+pub(super) fn archive(entries: &BTreeMap<String, Vec<u8>>) -> std::io::Result<Vec<u8>> {
     let options = SimpleFileOptions::DEFAULT
         .compression_method(CompressionMethod::Deflated)
         .compression_level(Some(6))
@@ -114,7 +112,8 @@ fn archive(entries: &BTreeMap<String, Vec<u8>>) -> std::io::Result<Vec<u8>> {
     Ok(zip.finish()?.into_inner())
 }
 
-fn write(bytes: &[u8], out: &Path) -> Result<()> {
+/// Writes the file `out` as a whole or not at all.
+pub(super) fn write(bytes: &[u8], out: &Path) -> Result<()> {
     let put = || -> std::io::Result<()> {
         let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = tempfile::Builder::new();

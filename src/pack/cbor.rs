@@ -14,6 +14,18 @@ const DEPTH: usize = 64;
 
 /// Decodes one CBOR value with text keys and nothing after it.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Value> {
+    match split_first(bytes, limits)? {
+        (value, []) => Ok(value),
+        (_, rest) => Err(Error::new(Code::ManifestInvalid, format!("{} bytes follow its end", rest.len()))),
+    }
+}
+
+/// Decodes one CBOR value with text keys, whatever comes after it.
+pub(super) fn decode_first(bytes: &[u8], limits: &Limits) -> Result<Value> {
+    split_first(bytes, limits).map(|(value, _)| value)
+}
+
+fn split_first<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Value, &'a [u8])> {
     if bytes.len() as u64 > limits.manifest {
         return Err(too_large(format!("it is larger than the limit of {} bytes", limits.manifest)));
     }
@@ -26,10 +38,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Value> {
         let at = bytes.len() - rest.len();
         Error::new(Code::ManifestInvalid, format!("it is not valid CBOR near byte {at}: {}", describe(&error)))
     })?;
-    if rest.is_empty() {
-        return Ok(value);
-    }
-    Err(Error::new(Code::ManifestInvalid, format!("{} bytes follow its end", rest.len())))
+    Ok((value, rest))
 }
 
 fn too_large(message: String) -> Error {

@@ -58,12 +58,13 @@ enum Op {
 /// Keys of a description that a manifest keeps beside those that are read.
 const KEPT: [&str; 5] = ["profiles", "configurators", "config_schema", "resources", "dev_flows"];
 
-/// Reads the files that the extension names. What cannot be read is noted: a component does without a description.
+/// Reads the files that the extension names, and adds their names to those that were `read`. What cannot be read is noted: a component does without a description.
 pub(super) fn read(
     extension: Option<&ExtensionRef>,
     files: &mut dyn Files,
     place: &str,
     limits: &Limits,
+    read: &mut Vec<String>,
     notes: &mut Vec<Error>,
 ) -> Result<Vec<ComponentEntry>> {
     let Some(ExtensionRef { inline, .. }) = extension else { return Ok(Vec::new()) };
@@ -78,7 +79,10 @@ pub(super) fn read(
     let mut out = Vec::with_capacity(wire.entries.len());
     for (at, value) in wire.entries.iter().enumerate() {
         match Entry::deserialize(value) {
-            Ok(entry) => out.extend(described(&entry, files, limits, notes)?),
+            Ok(entry) => {
+                out.extend(described(&entry, files, limits, notes)?);
+                read.push(entry.manifest_file);
+            }
             Err(error) => notes.push(note(format!("entries[{at}]: {error}"))),
         }
     }

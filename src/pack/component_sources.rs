@@ -9,7 +9,7 @@ use crate::id::{self, Id, clip};
 use crate::pack::limits::Limits;
 use crate::pack::manifest::{ExtensionRef, Findings};
 use crate::pack::model::{Digest, PackComponent};
-use crate::pack::names;
+use crate::pack::{names, resolve};
 
 /// The key of the extension.
 pub(super) const KEY: &str = "greentic.pack.component_sources@v1";
@@ -116,18 +116,15 @@ fn entry(findings: &mut Findings, path: &str, value: &Value, place: &str, limits
     Some((id, Source { file, digests: digests.into_iter().collect(), published }))
 }
 
-/// The extension for components that lie in the pack at `file_name`, as far as it is known where they were published.
-pub(super) fn write<'a>(
-    components: impl IntoIterator<Item = (&'a PackComponent, &'a Source)>,
-    file_name: impl Fn(&str) -> String,
-) -> Option<ExtensionRef> {
+/// The extension for components that lie in the pack, as far as it is known where they were published.
+pub(super) fn write<'a>(components: impl IntoIterator<Item = (&'a PackComponent, &'a Source)>) -> Option<ExtensionRef> {
     let published = components.into_iter().filter(|(_, source)| !source.published.is_empty());
     let entries: Vec<_> = published
         .map(|(component, source)| {
             json!({
                 "name": *component.id, "component_id": *component.id, "source": source.published,
                 "resolved": { "digest": component.digest.to_string() },
-                "artifact": { "inline": { "wasm_path": file_name(&component.id) } },
+                "artifact": { "inline": { "wasm_path": resolve::file_name(&component.id) } },
             })
         })
         .collect();

@@ -23,6 +23,8 @@ pub(super) struct Described {
     pub(super) wanted: Vec<Wanted>,
     /// What the current form of packs has no place for, and what was put aside.
     pub(super) unplaced: Vec<String>,
+    /// The files that it was read from, beside the manifest.
+    pub(super) read: Vec<String>,
     pub(super) notes: Vec<Error>,
 }
 
@@ -34,6 +36,7 @@ pub(super) fn packed(files: &mut dyn Files, archive: Option<&Path>, options: &Lo
     }
     let place = files.place(manifest::FILE);
     let decoded = Decoded::read(&files.read(manifest::FILE)?, &place, &options.limits)?;
+    let mut read = Vec::new();
     let (mut manifest, mut sources, mut facts, mut notes, mut unplaced, generation) = match decoded {
         Decoded::Current(manifest) => {
             (manifest, IndexMap::new(), Vec::new(), Vec::new(), Vec::new(), Generation::PackV1)
@@ -44,6 +47,7 @@ pub(super) fn packed(files: &mut dyn Files, archive: Option<&Path>, options: &Lo
             let mut facts = Vec::new();
             for (id, name) in described_in {
                 facts.extend(component_manifests::file(&id, &name, None, files, &options.limits, &mut notes)?);
+                read.push(name);
             }
             (manifest, sources, facts, notes, unplaced, Generation::Legacy)
         }
@@ -62,16 +66,16 @@ pub(super) fn packed(files: &mut dyn Files, archive: Option<&Path>, options: &Lo
         sources.entry(id).or_default().merge(source);
     }
     let extension = manifest.extensions.get(component_manifests::KEY);
-    facts.extend(component_manifests::read(extension, files, &place, &options.limits, &mut notes)?);
+    facts.extend(component_manifests::read(extension, files, &place, &options.limits, &mut read, &mut notes)?);
     let wanted = wanted(&mut manifest, sources, facts, lock.components);
-    Ok(Described { manifest, generation: Some(generation), wanted, unplaced, notes })
+    Ok(Described { manifest, generation: Some(generation), wanted, unplaced, read, notes })
 }
 
 /// The description of a pack of sources, which its author wrote.
 pub(super) fn sources(mut manifest: Manifest, place: &str, options: &LoadOptions) -> Result<Described> {
     let sources = component_sources::read(manifest.extensions.get(component_sources::KEY), place, &options.limits)?;
     let wanted = wanted(&mut manifest, sources, Vec::new(), IndexMap::new());
-    Ok(Described { manifest, generation: None, wanted, unplaced: Vec::new(), notes: Vec::new() })
+    Ok(Described { manifest, generation: None, wanted, unplaced: Vec::new(), read: Vec::new(), notes: Vec::new() })
 }
 
 /// The components of the manifest; in packs whose manifest has none those of their sources, and those of the lock

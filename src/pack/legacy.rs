@@ -1,11 +1,13 @@
 //! Packs of the generation before pack-v1, brought into the current form: their flows are files of their own.
 
+use std::path::Path;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::error::{Code, Error, Result};
-use crate::flow::doc::FlowDoc;
-use crate::flow::ygtc;
+use crate::flow::doc::{FlowDoc, FlowKind};
+use crate::flow::{json, ygtc};
 use crate::id::Id;
 use crate::pack::component_sources::{Source, Stated};
 use crate::pack::files::Files;
@@ -89,28 +91,36 @@ fn flows(entries: Vec<LegacyFlow>, files: &mut dyn Files, place: &str, notes: &m
 
 fn flow(entry: &LegacyFlow, files: &mut dyn Files, notes: &mut Vec<Error>) -> Result<FlowDoc> {
     let there = |name: &&String| files.has(name);
-    let file = entry.file_json.as_ref().filter(there).or(entry.file_yaml.as_ref().filter(there));
-    let Some(name) = file.cloned() else {
+    let json = entry.file_json.as_ref().filter(there);
+    let Some(name) = json.or(entry.file_yaml.as_ref().filter(there)).cloned() else {
         let named: Vec<_> =
             [&entry.file_json, &entry.file_yaml].into_iter().flatten().map(|n| files.place(n)).collect();
         let message = format!("flow {:?} names {}, which does not exist", entry.id, named.join(" and "));
         return Err(Error::new(Code::FilesMissing, message).hint("the pack is incomplete; build or transfer it again"));
     };
-    let place = files.place(&name);
+    let (place, json) = (files.place(&name), json.is_some());
     let bytes = files.read(&name)?;
     check_hash(entry, &name, files)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Error::new(Code::FlowInvalid, "the file is not UTF-8 text").in_file(&place))?;
-    let mut doc = ygtc::parse(&text, &place).map_err(|error| error.in_file(&place))?;
+    let doc = if json { json::read(&bytes, Path::new(&place)) } else { yaml(bytes, &place) };
+    let mut doc = doc.map_err(|error| error.in_file(&place))?;
     if doc.id != entry.id {
         let message = format!("the manifest calls this flow {:?}, the file itself {:?}", entry.id, doc.id);
         notes.push(Error::new(Code::ManifestInvalid, message).in_file(&place));
         doc.id = entry.id.clone();
     }
+    // What a flow does not say of its kind becomes a job; the manifest may say it.
+    if let (FlowKind::Job, Some(kind)) = (doc.kind, entry.kind) {
+        doc.kind = kind;
+    }
     if let Some(start) = entry.entry.as_ref().filter(|start| doc.nodes.contains_key(*start)) {
         doc.entrypoints.entry("default".to_owned()).or_insert_with(|| start.clone());
     }
     Ok(doc)
+}
+
+fn yaml(bytes: Vec<u8>, place: &str) -> Result<FlowDoc> {
+    let text = String::from_utf8(bytes).map_err(|_| Error::new(Code::FlowInvalid, "the file is not UTF-8 text"))?;
+    ygtc::parse(&text, place)
 }
 
 /// Compares a flow's file with the hash that the manifest states. Some tools state that of the other file.

@@ -11,7 +11,9 @@ use crate::id::Id;
 use crate::pack::archive::{Archive, is_zip};
 use crate::pack::describe::{self, Described};
 use crate::pack::directory::{Directory, read_file};
+use crate::pack::embedded::{self, Embedded};
 use crate::pack::files::Files;
+use crate::pack::limits::Limits;
 use crate::pack::manifest::{self, ExtensionRef, Findings};
 use crate::pack::model::{Digest, Generation, Pack, PackComponent, PackForm, PackKind, ProviderDecl};
 use crate::pack::resolve::{self, Wanted};
@@ -53,7 +55,7 @@ pub(super) fn open(path: &Path, options: &LoadOptions) -> Result<Whole> {
     let bytes = Bytes::from(read_file(path, options.limits.archive)?);
     let gtpack = path.extension().is_some_and(|extension| extension == "gtpack");
     if bytes.starts_with(WASM) && !gtpack {
-        return Ok(Whole::Component(Box::new(single(bytes, path))));
+        return Ok(Whole::Component(Box::new(single(bytes, path, &options.limits))));
     }
     if is_zip(&bytes) || gtpack {
         return Opened::archive(bytes, &path.display().to_string(), Some(path), options).map(Whole::Opened);
@@ -75,7 +77,7 @@ pub(super) fn load_component(path: &Path, options: &LoadOptions) -> Result<Pack>
         return Err(no_component());
     }
     let bytes = Bytes::from(read_file(path, options.limits.archive)?);
-    if bytes.starts_with(WASM) { Ok(single(bytes, path)) } else { Err(no_component()) }
+    if bytes.starts_with(WASM) { Ok(single(bytes, path, &options.limits)) } else { Err(no_component()) }
 }
 
 pub(super) fn load_bytes(bytes: Bytes, name: &str, options: &LoadOptions) -> Result<Pack> {
@@ -155,22 +157,23 @@ impl Opened {
     }
 }
 
-/// A component file as a pack of its own, without flows.
-fn single(bytes: Bytes, path: &Path) -> Pack {
+/// A component file as a pack of its own, without flows. It may say what the pack is called.
+fn single(bytes: Bytes, path: &Path, limits: &Limits) -> Pack {
     let id = authoring::id_from_name(&path.file_stem().unwrap_or_default().to_string_lossy());
     let digest = Digest::of(&bytes);
+    let (embedded, note) = embedded::find(&bytes, limits);
     let component = PackComponent {
         id: id.clone(),
-        version: None,
+        version: embedded.as_ref().map(|embedded| embedded.version.clone()),
         world: None,
         operations: Vec::new(),
         capabilities: None,
-        wasm: bytes.clone(),
+        wasm: bytes,
         digest,
         published: None,
         found_in: path.display().to_string(),
     };
-    Pack {
+    let mut pack = Pack {
         id: id.clone(),
         name: None,
         version: semver::Version::new(0, 0, 0),
@@ -187,8 +190,13 @@ fn single(bytes: Bytes, path: &Path) -> Pack {
         secret_requirements: Vec::new(),
         assets: Assets::default(),
         signatures: Vec::new(),
-        notes: Vec::new(),
+        notes: note.map(|note| note.in_file(path)).into_iter().collect(),
+    };
+    if let Some(Embedded { id, version, secret_requirements, written }) = embedded {
+        (pack.id, pack.version, pack.secret_requirements) = (id, version, secret_requirements);
+        pack.extensions.insert(embedded::SECTION.to_owned(), written);
     }
+    pack
 }
 
 /// Puts a pack together from its manifest and its files.

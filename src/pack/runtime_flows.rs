@@ -2,10 +2,10 @@
 
 use indexmap::IndexMap;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::{Code, Error, Location, Result};
-use crate::flow::doc::{FlowDoc, FlowKind, NodeDoc, RoutingDoc};
+use crate::flow::doc::{FlowDoc, FlowKind, NodeDoc};
 use crate::flow::routing;
 use crate::id::{self, clip};
 use crate::pack::manifest::{ExtensionRef, Findings};
@@ -71,23 +71,6 @@ enum Component {
         #[serde(default)]
         operation: Option<String>,
     },
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Routing {
-    End,
-    Reply,
-    Next {
-        node_id: String,
-    },
-    Branch {
-        #[serde(default)]
-        on_status: IndexMap<String, String>,
-        #[serde(default)]
-        default: Option<String>,
-    },
-    Custom(Value),
 }
 
 /// The flows of the extension that holds some; none if none does. `place` is the manifest's.
@@ -170,7 +153,7 @@ fn node(findings: &mut Findings, path: &str, value: &Value) -> Option<NodeDoc> {
         Component::Full { id, pack_alias: Some(alias), operation } => (format!("{alias}/{id}"), operation),
         Component::Full { id, pack_alias: None, operation } => (id, operation),
     };
-    let routing = route(findings, &format!("{path}.routing"), node.routing)?;
+    let routing = findings.ok(format_args!("{path}.routing"), routing::read(node.routing))?;
     Some(NodeDoc {
         component,
         operation: node.operation.or(operation),
@@ -194,27 +177,4 @@ fn unwrap(value: Value) -> Value {
         }
         other => other,
     }
-}
-
-/// A flow ends where nothing is said; a list is routes, to be tried in order.
-fn route(findings: &mut Findings, path: &str, value: Value) -> Option<RoutingDoc> {
-    let value = match value {
-        Value::Null => return Some(RoutingDoc::End),
-        Value::Array(_) => return findings.ok(path, routing::read(value)),
-        Value::Object(map) => Value::Object(lower(map)),
-        Value::String(word) => Value::String(word.to_lowercase()),
-        other => other,
-    };
-    Some(match findings.ok(path, serde_json::from_value(value))? {
-        Routing::End => RoutingDoc::End,
-        Routing::Reply => RoutingDoc::Reply,
-        Routing::Next { node_id } => RoutingDoc::Next(node_id),
-        Routing::Branch { on_status, default } => RoutingDoc::Branch { on_status, default },
-        Routing::Custom(routes) => RoutingDoc::Custom(routes),
-    })
-}
-
-/// Some tools write the names as manifests do, with a capital.
-fn lower(map: Map<String, Value>) -> Map<String, Value> {
-    map.into_iter().map(|(key, value)| (key.to_lowercase(), value)).collect()
 }

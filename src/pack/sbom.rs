@@ -1,6 +1,6 @@
 //! The bill of materials: every file of a pack with its size and hash.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,14 +15,14 @@ use crate::pack::names;
 /// The name of its file.
 pub const FILE: &str = "sbom.cbor";
 
-/// The name that it has in older packs.
-const JSON_FILE: &str = "sbom.json";
+/// The names that it has in packs that are read, older ones last.
+pub(super) const FILES: [&str; 2] = [FILE, "sbom.json"];
 
 /// The format that is read and written.
 const FORMAT: &str = "greentic-sbom-v1";
 
 /// Files that it never lists: itself, and what signs it.
-const UNLISTED: [&str; 4] = [FILE, JSON_FILE, "signatures/pack.sig", "signatures/chain.pem"];
+const UNLISTED: [&str; 4] = [FILES[0], FILES[1], "signatures/pack.sig", "signatures/chain.pem"];
 
 /// A bill of materials.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +86,13 @@ impl Sbom {
     }
 }
 
+/// Adds a bill of `entries` to them.
+pub(super) fn add(entries: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    let bill = Sbom::of(&*entries).encode()?;
+    entries.insert(FILE.to_owned(), bill);
+    Ok(())
+}
+
 fn media_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("cbor") => "application/cbor",
@@ -98,7 +105,7 @@ fn media_type(path: &str) -> &'static str {
 /// a bill that nobody signed proves nothing, and packs with stale entries circulate. In a directory (which is not
 /// `whole`) files may be missing and further ones lie about.
 pub(super) fn compare(files: &mut dyn Files, limits: &Limits, whole: bool) -> Result<Vec<Error>> {
-    let Some(name) = [FILE, JSON_FILE].into_iter().find(|name| files.has(name)) else { return Ok(Vec::new()) };
+    let Some(name) = FILES.into_iter().find(|name| files.has(name)) else { return Ok(Vec::new()) };
     let place = files.place(name);
     let note = |code, message: String| Error::new(code, message).in_file(&place);
     let sbom = match Sbom::decode(&files.read(name)?, limits) {

@@ -43,6 +43,10 @@ async fn read_by(reader: fn(&Path, &LoadOptions) -> Result<Pack>, path: &Path, o
 
 /// Prepares a pack for a tenant. Refuses it if nothing of it could run, or, under `strict`, if anything is wrong.
 pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: Pack, strict: bool) -> Result<Loaded> {
+    if let Some(bound) = config.pack_binding() {
+        let flows: Vec<&Id> = pack.flows.iter().map(|flow| &flow.id).collect();
+        bound.check(&pack.id, &pack.version, &pack.digest.to_string(), flows)?;
+    }
     let components = prepare_components(registry, config, &pack).await;
     unless_unavailable(components.values())?;
     let providers = load_providers(config, &pack, &components).await;
@@ -162,6 +166,21 @@ fn advice(config: &HostConfig, pack: &Pack, providers: &Providers) -> Vec<Error>
     unknown.chain(own.flat_map(|provider| provider.advice.iter().cloned())).collect()
 }
 
+/// Whether nothing is broken about flows none of which can run: they have no nodes, or call components that export
+/// nothing. Packs in circulation hold such flows for tools to fill in, and are used without them.
+fn is_inert(flows: &FlowSet, components: &Components) -> bool {
+    let hollow = components.values().flatten().any(|component| component.prepared.is_empty());
+    let reasons = flows.flows.values().filter_map(|flow| match flow {
+        FlowState::Disabled { reason, .. } => Some(reason),
+        FlowState::Ready(_) => None,
+    });
+    let inert = |code| code == Code::FlowEmpty || hollow && code == Code::ExportMissing;
+    reasons.into_iter().all(|reason| match reason.details() {
+        [] => inert(reason.code()),
+        details => details.iter().all(|detail| inert(detail.code())),
+    })
+}
+
 fn refuse_useless(
     pack: &Pack,
     flows: &FlowSet,
@@ -170,12 +189,9 @@ fn refuse_useless(
     strict: bool,
     notes: &[Error],
 ) -> Result<()> {
-    let is_empty =
-        |flow: &FlowState| matches!(flow, FlowState::Disabled { reason, .. } if reason.code() == Code::FlowEmpty);
     let ready = flows.flows.values().any(|flow| matches!(flow, FlowState::Ready(_)));
     let broken = components.values().any(Result::is_err) || providers.values().any(Result::is_err);
-    // Tools leave flows without nodes in packs that are about other things.
-    let useless = if flows.flows.values().all(is_empty) { broken } else { !ready };
+    let useless = if flows.flows.is_empty() { broken } else { !ready && (broken || !is_inert(flows, components)) };
     if !useless && (!strict || notes.is_empty()) {
         return Ok(());
     }

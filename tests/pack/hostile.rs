@@ -234,8 +234,8 @@ fn a_manifest_cut_off_anywhere_is_a_coded_error() {
 
 #[test]
 fn other_generations_are_named() {
-    let legacy = json!({ "meta": { "packVersion": 1, "pack_id": "old", "version": "1.0.0" }, "flows": [] });
-    refused(with_manifest(cbor(&legacy)), ManifestGeneration, "before pack-v1");
+    let legacy = json!({ "meta": { "packVersion": 2, "pack_id": "old", "version": "1.0.0" }, "flows": [] });
+    refused(with_manifest(cbor(&legacy)), ManifestGeneration, "packVersion 2");
     let next = json!({ "schema_version": "pack-v2" });
     refused(with_manifest(cbor(&next)), ManifestGeneration, "\"pack-v2\"");
 }
@@ -300,9 +300,9 @@ fn a_bill_of_materials_that_does_not_fit_is_noted() {
     assert_eq!(
         notes,
         [
-            (Code::DigestMismatch, "\"manifest.cbor\" differs from its listed hash".to_owned()),
-            (FilesMissing, "\"assets/gone\" is listed and does not exist".to_owned()),
-            (Code::DigestMismatch, "\"assets/y\" is not listed".to_owned()),
+            (Code::SbomMismatch, "\"manifest.cbor\" differs from its listed hash".to_owned()),
+            (Code::SbomMismatch, "\"assets/gone\" is listed and does not exist".to_owned()),
+            (Code::SbomMismatch, "\"assets/y\" is not listed".to_owned()),
         ]
     );
     let pack = load(with([entry("sbom.cbor", "junk")])).unwrap();

@@ -7,5 +7,7 @@ mod components;
 mod forms;
 mod hostile;
 mod interop;
+mod legacy;
+mod locks;
 mod roundtrip;
 mod util;

@@ -1,5 +1,6 @@
 //! What the tests of packs share: archives written byte by byte, so that they can be wrong in every way.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -193,4 +194,96 @@ pub(crate) fn sources(root: &Path) {
     put(root, "assets/cards/hello.json", b"{}");
     put(root, "schemas/echo.json", b"{\"type\":\"object\"}");
     put(root, "notes.txt", b"not part of the pack");
+}
+
+/// A pack of the generation before pack-v1, file by file.
+pub(crate) struct LegacyPack {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+}
+
+impl LegacyPack {
+    /// A sound one.
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A sound one but for what `change` does to its manifest.
+    pub(crate) fn with(change: impl FnOnce(&mut serde_json::Value)) -> Self {
+        use serde_json::json;
+        let hash = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
+        let main = json!({
+            "id": "main", "type": "messaging", "start": "greet",
+            "nodes": {
+                "greet": { "echo": { "text": "{{in.text}}" }, "operation": "say", "routing": [{ "to": "answer" }] },
+                "answer": { "emit.response": { "text": "{{prev.text}}" }, "routing": [] },
+            },
+        });
+        let after = json!({ "id": "after", "type": "messaging", "nodes": { "only": { "emit.log": { "a": 1 } } } });
+        let flow = |doc: &serde_json::Value| {
+            let id = doc["id"].as_str().unwrap();
+            json!({
+                "id": id, "kind": "messaging", "entry": doc["nodes"].as_object().unwrap().keys().next(),
+                "file_yaml": format!("flows/{id}/flow.ygtc"), "file_json": format!("flows/{id}/flow.json"),
+                "hash_blake3": hash(doc.to_string().as_bytes()),
+            })
+        };
+        let mut manifest = json!({
+            "meta": {
+                "packVersion": 1, "pack_id": "acme.old", "version": "1.2.0", "name": "Old", "kind": "application",
+                "description": "A pack of old", "authors": ["Ada"], "license": "MIT", "homepage": null, "vendor": "Acme Inc.",
+                "imports": [{ "pack_id": "acme.base", "version_req": "^1" }], "entry_flows": ["main"],
+                "created_at_utc": "2025-01-01T00:00:00Z", "annotations": { "team": "one" },
+            },
+            "flows": [flow(&after), flow(&main)],
+            "components": [{
+                "name": "echo", "version": "0.3.0", "file_wasm": "components/echo@0.3.0/component.wasm",
+                "hash_blake3": hash(b"\0asm echo"), "schema_file": "schemas/echo@0.3.0/node.schema.json",
+                "manifest_file": "components/echo@0.3.0/manifest.json", "world": "acme:echo/echo@0.3.0",
+                "capabilities": { "host": { "state": { "read": true, "write": true } } },
+            }],
+        });
+        change(&mut manifest);
+        let described = json!({ "id": "echo", "operations": ["say", { "name": "shout", "input_schema": {} }] });
+        let mut files = BTreeMap::new();
+        for (name, bytes) in [
+            ("manifest.cbor", cbor(&manifest)),
+            ("manifest.json", manifest.to_string().into_bytes()),
+            ("provenance.json", b"{}".to_vec()),
+            ("flows/main/flow.json", main.to_string().into_bytes()),
+            ("flows/main/flow.ygtc", main.to_string().into_bytes()),
+            ("flows/after/flow.json", after.to_string().into_bytes()),
+            ("components/echo@0.3.0/component.wasm", b"\0asm echo".to_vec()),
+            ("components/echo@0.3.0/manifest.json", described.to_string().into_bytes()),
+            ("schemas/echo@0.3.0/node.schema.json", b"{}".to_vec()),
+            ("assets/cards/hello.json", b"{}".to_vec()),
+            ("signatures/pack.sig", b"{}".to_vec()),
+            ("signatures/chain.pem", b"".to_vec()),
+        ] {
+            files.insert(name.to_owned(), bytes);
+        }
+        let mut pack = Self { files };
+        pack.bill();
+        pack
+    }
+
+    /// Writes the bill of materials anew.
+    pub(crate) fn bill(&mut self) {
+        let listed = self.files.iter().filter(|(name, _)| !name.starts_with("signatures/") && *name != "sbom.json");
+        let listed: Vec<_> = listed
+            .map(|(name, bytes)| {
+                let hash = blake3::hash(bytes).to_hex().to_string();
+                serde_json::json!({ "path": name, "size": bytes.len(), "hash_blake3": hash, "media_type": "x/y" })
+            })
+            .collect();
+        let bill = serde_json::json!({ "format": "greentic-sbom-v1", "files": listed });
+        self.files.insert("sbom.json".to_owned(), bill.to_string().into_bytes());
+    }
+
+    pub(crate) fn files(&self) -> impl Iterator<Item = (String, Vec<u8>)> {
+        self.files.clone().into_iter()
+    }
+
+    pub(crate) fn archive(&self) -> Vec<u8> {
+        archive(&self.files().map(|(name, bytes)| entry(name, bytes)).collect::<Vec<_>>())
+    }
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{Dependency, ExtensionRef, Findings};
 use crate::error::{Code, Error, Result};
+use crate::flow::doc::FlowKind;
 use crate::id::{self, Id, clip};
 use crate::pack::limits::Limits;
 use crate::pack::model::PackKind;
@@ -51,6 +52,8 @@ pub struct Legacy {
 pub struct LegacyFlow {
     /// Its id.
     pub id: Id,
+    /// What events it serves, if the manifest says so.
+    pub kind: Option<FlowKind>,
     /// The node at which it starts, if the manifest says so.
     pub entry: Option<String>,
     /// The file that holds it in JSON.
@@ -107,6 +110,8 @@ struct Import {
 #[derive(Deserialize)]
 struct Flow {
     id: String,
+    #[serde(default)]
+    kind: Option<String>,
     #[serde(default)]
     entry: Option<String>,
     #[serde(default)]
@@ -228,7 +233,8 @@ impl Reader<'_> {
             self.findings.add(path, "it names no file");
         }
         let entry = wire.entry.filter(|entry| !entry.is_empty());
-        Some(LegacyFlow { id: id?, entry, file_json, file_yaml, hash: wire.hash_blake3 })
+        let kind = wire.kind.and_then(|kind| FlowKind::named(&kind));
+        Some(LegacyFlow { id: id?, kind, entry, file_json, file_yaml, hash: wire.hash_blake3 })
     }
 
     /// Flows name components without a version; of several versions the newest serves them.

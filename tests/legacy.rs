@@ -1,0 +1,209 @@
+//! Packs of the generation before pack-v1 through the whole host: loaded, run, migrated, and run again.
+
+// The lints' exception for tests does not reach the functions that tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use common::{event, guest, say, texts};
+use greentic_runner_host::error::Code;
+use greentic_runner_host::run::event::FlowChoice;
+use greentic_runner_host::{HostBuilder, HostConfig, RunnerHost};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The files of a pack by name.
+type Files = BTreeMap<String, Vec<u8>>;
+
+fn cbor(value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(value, &mut bytes).unwrap();
+    bytes
+}
+
+fn archive(dir: &Path, name: &str, files: &Files) -> PathBuf {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        zip.start_file(name.as_str(), zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    let path = dir.join(name);
+    std::fs::write(&path, zip.finish().unwrap().into_inner()).unwrap();
+    path
+}
+
+/// A flow as flow files have it.
+fn greeting() -> Value {
+    json!({
+        "id": "main", "type": "messaging", "title": "Greeting", "start": "ask", "parameters": {},
+        "nodes": {
+            "ask": { "component.exec": { "component": "echo", "operation": "echo",
+                     "input": { "text": "hello {{in.text}}" } }, "routing": [{ "to": "hold" }] },
+            "hold": { "session.wait": { "reason": "more" }, "routing": [{ "to": "read" }] },
+            "read": { "reader": { "path": "hello.txt" }, "operation": "read", "routing": [{ "to": "done" }] },
+            "done": { "emit.response": { "text": "{{in.text}}: {{node.read.text}}" }, "routing": [] },
+        },
+    })
+}
+
+/// The same kind of flow as tools compiled it.
+fn compiled() -> Value {
+    json!({
+        "id": "compiled", "flow_type": "event", "start": "in", "parameters": {},
+        "nodes": {
+            "in": { "component": "echo.echo", "payload_expr": { "n": 1 }, "routes": [{ "to": "out" }] },
+            "out": { "component": "emit.response", "payload_expr": { "text": "compiled" }, "routes": [{ "out": true }] },
+        },
+    })
+}
+
+fn legacy() -> Files {
+    let hash = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
+    let empty = json!({ "id": "setup", "type": "component-config", "nodes": [] });
+    let flows = [greeting(), compiled(), empty];
+    let (echo, reader) = (guest("echo-node"), guest("assets-reader"));
+    let component = |name: &str, bytes: &[u8]| {
+        json!({ "name": name, "version": "1.0.0", "file_wasm": format!("components/{name}@1.0.0/component.wasm"),
+                "hash_blake3": hash(bytes), "schema_file": null, "manifest_file": null, "world": null, "capabilities": null })
+    };
+    let flow = |doc: &Value| {
+        let id = doc["id"].as_str().unwrap();
+        json!({ "id": id, "kind": "messaging", "entry": "", "file_yaml": format!("flows/{id}/flow.ygtc"),
+                "file_json": format!("flows/{id}/flow.json"), "hash_blake3": hash(doc.to_string().as_bytes()) })
+    };
+    let manifest = json!({
+        "meta": { "packVersion": 1, "pack_id": "acme.old", "version": "1.2.0", "name": "Old", "authors": ["Ada"],
+                  "description": "of old", "entry_flows": ["main"], "created_at_utc": "2025-01-01T00:00:00Z",
+                  "imports": [], "annotations": {} },
+        "flows": flows.iter().map(flow).collect::<Vec<_>>(),
+        "components": [component("echo", &echo), component("reader", &reader)],
+    });
+    let mut files = Files::from([
+        ("manifest.cbor".to_owned(), cbor(&manifest)),
+        ("manifest.json".to_owned(), manifest.to_string().into()),
+        ("provenance.json".to_owned(), b"{}".to_vec()),
+        ("assets/hello.txt".to_owned(), b"from the assets".to_vec()),
+        ("components/echo@1.0.0/component.wasm".to_owned(), echo),
+        ("components/reader@1.0.0/component.wasm".to_owned(), reader),
+    ]);
+    for doc in &flows {
+        files.insert(format!("flows/{}/flow.json", doc["id"].as_str().unwrap()), doc.to_string().into());
+    }
+    let list = files.iter().map(|(path, bytes)| {
+        json!({ "path": path, "size": bytes.len(), "hash_blake3": hash(bytes), "media_type": "application/octet-stream" })
+    });
+    let bill = json!({ "format": "greentic-sbom-v1", "files": list.collect::<Vec<_>>() });
+    files.insert("sbom.json".to_owned(), bill.to_string().into());
+    files
+}
+
+async fn host(pack: &Path) -> RunnerHost {
+    let config = HostConfig::from_yaml("tenant: t", "bindings.yaml").unwrap();
+    let host = HostBuilder::new().with_config(config).with_memory_store().build().unwrap();
+    host.start().await.unwrap();
+    host.load_pack("t", pack).await.unwrap();
+    host
+}
+
+/// What a conversation with a pack gives: every reply, and what becomes of a flow without nodes.
+async fn transcript(pack: &Path) -> Vec<String> {
+    let host = host(pack).await;
+    let mut out = texts(&say(&host, "s", "one").await.unwrap());
+    out.extend(texts(&say(&host, "s", "two").await.unwrap()));
+    for flow in ["compiled", "setup"] {
+        let mut event = event("u", json!({}));
+        event.flow = FlowChoice::Id(flow.into());
+        out.push(match host.submit(event).await.unwrap().outcome().await {
+            Ok(outcome) => texts(&outcome).join(" "),
+            Err(error) => error.code().to_string(),
+        });
+    }
+    out
+}
+
+const SAID: [&str; 3] = ["two: from the assets", "compiled", "GRH-0604"];
+
+#[tokio::test]
+async fn a_legacy_pack_runs_and_so_does_what_it_is_migrated_to() {
+    let dir = TempDir::new().unwrap();
+    let old = archive(dir.path(), "old.gtpack", &legacy());
+    assert_eq!(transcript(&old).await, SAID);
+
+    let new = dir.path().join("new.gtpack");
+    let migrated = cli(&["pack", "migrate", old.to_str().unwrap(), "-o", new.to_str().unwrap()]);
+    assert_eq!(migrated.0, 0, "{}", migrated.2);
+    assert!(migrated.1.starts_with("sha256:"), "{}", migrated.1);
+    for lost in ["meta.description", "meta.created_at_utc", "provenance.json"] {
+        assert!(migrated.2.contains(lost), "{lost} in {}", migrated.2);
+    }
+    assert_eq!(transcript(&new).await, SAID);
+
+    let again = dir.path().join("again.gtpack");
+    assert_eq!(cli(&["pack", "migrate", old.to_str().unwrap(), "-o", again.to_str().unwrap()]).0, 0);
+    let bytes = std::fs::read(&new).unwrap();
+    assert_eq!(bytes, std::fs::read(&again).unwrap(), "the same pack gives the same bytes");
+    assert_eq!(cli(&["pack", "migrate", new.to_str().unwrap(), "-o", again.to_str().unwrap()]).0, 0);
+    assert_eq!(bytes, std::fs::read(&again).unwrap(), "a pack in the current form stays as it is");
+    let shown = cli(&["pack", "inspect", new.to_str().unwrap(), "--json"]).1;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["generation"], &shown["id"]), (&json!("pack-v1"), &json!("acme.old")));
+}
+
+/// Exit code, stdout and stderr of the binary.
+fn cli(args: &[&str]) -> (i32, String, String) {
+    let out = Command::cargo_bin("greentic-runner").unwrap().args(args).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (out.status.code().unwrap(), text(&out.stdout), text(&out.stderr))
+}
+
+#[test]
+fn what_cannot_be_migrated_is_explained() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("out.gtpack");
+    let migrate = |path: &Path| cli(&["pack", "migrate", path.to_str().unwrap(), "-o", out.to_str().unwrap()]);
+
+    let wasm = dir.path().join("one.wasm");
+    std::fs::write(&wasm, guest("echo-node")).unwrap();
+    std::fs::create_dir(dir.path().join("sources")).unwrap();
+    std::fs::write(dir.path().join("sources/index.ygtc"), greeting().to_string()).unwrap();
+    for path in [wasm, dir.path().join("sources")] {
+        let (code, _, said) = migrate(&path);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains("GRH-0232"), "{said}");
+    }
+
+    let mut files = legacy();
+    files.insert("components/echo@1.0.0/component.wasm".to_owned(), b"\0asm".to_vec());
+    let (code, _, said) = migrate(&archive(dir.path(), "changed.gtpack", &files));
+    assert_eq!(code, 2);
+    assert!(said.contains(&Code::DigestMismatch.to_string()), "{said}");
+    assert!(!out.exists());
+}
+
+#[tokio::test]
+async fn a_pack_of_nothing_but_empty_flows_and_components_loads() {
+    let dir = TempDir::new().unwrap();
+    let manifest = json!({
+        "schema_version": "pack-v1", "pack_id": "acme.empty", "version": "1.0.0", "kind": "provider", "publisher": "acme",
+        "symbols": { "component_ids": ["empty"], "node_ids": ["a"], "capability_names": [], "pack_ids": [] },
+        "components": [{ "id": 0, "version": "1.0.0" }],
+        "flows": [
+            { "id": "setup", "kind": "component_config", "flow": { "id": "setup", "kind": "component_config", "nodes": [] } },
+            { "id": "main", "kind": "messaging", "flow": { "id": "main", "kind": "messaging", "nodes": [
+                { "id": 0, "component": { "id": 0, "operation": "run" }, "routing": "End" } ] } },
+        ],
+    });
+    let files = Files::from([
+        ("manifest.cbor".to_owned(), cbor(&manifest)),
+        ("components/empty.wasm".to_owned(), guest("empty")),
+    ]);
+    let host = host(&archive(dir.path(), "empty.gtpack", &files)).await;
+    let error = say(&host, "s", "hi").await.unwrap_err();
+    assert_eq!(error.code(), Code::FlowDisabled);
+    assert!(error.to_string().contains("empty"), "the component is named in {error}");
+}
