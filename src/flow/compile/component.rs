@@ -85,7 +85,8 @@ pub(super) fn call(compiler: &mut Compiler<'_>, named: &str) -> Option<Action> {
     let wrapped = wrapped(&written.input);
     let in_mapping = op_in_mapping(written, wrapped.is_some());
     let named_op = node_op(written).or(in_mapping.map(|(_, op)| op)).or(callee.op.as_deref());
-    let named_op = named_op.or_else(|| by_dialect(written, callee.info.ops.as_deref()));
+    let ops = callee.info.ops.as_deref();
+    let named_op = named_op.or_else(|| by_id(&callee.id, ops)).or_else(|| by_dialect(written, ops));
     let op = compiler.operation(named_op, callee.info.ops.as_deref(), &callee.id);
     let payload = match wrapped {
         Some(inner) => {
@@ -107,6 +108,12 @@ pub(super) fn call(compiler: &mut Compiler<'_>, named: &str) -> Option<Action> {
     Some(Action::Component(ComponentCall { component: callee.id, op: op?, input, err_map }))
 }
 
+/// The operation with which a component's id ends, if it is one of several.
+fn by_id<'n>(id: &'n str, ops: Option<&[String]>) -> Option<&'n str> {
+    let (_, last) = id.rsplit_once('.')?;
+    ops.filter(|ops| ops.len() > 1 && ops.iter().any(|op| op == last)).map(|_| last)
+}
+
 /// The operation that the node's dialect means, unless the component has just one or does not have that one.
 fn by_dialect<'n>(written: &'n NodeDoc, ops: Option<&[String]>) -> Option<&'n str> {
     let fits = |op: &&str| ops.is_none_or(|ops| ops.len() != 1 && ops.iter().any(|known| known == op));
@@ -118,7 +125,8 @@ fn own_payload(mapping: &Value) -> Value {
     wrapped(mapping).cloned().unwrap_or_else(|| without(mapping, CONTROL))
 }
 
-/// Finds the component: the exact id, then what the mapping names, then the id before the last dot.
+/// Finds the component: the exact id, then what the mapping names, then the id before the last dot, or with the operation
+/// behind it.
 fn callee(compiler: &Compiler<'_>, named: &str) -> Option<Callee> {
     let known = |id: &str, op: Option<&str>| {
         let info = compiler.catalog.component(id)?;
@@ -141,6 +149,13 @@ fn callee(compiler: &Compiler<'_>, named: &str) -> Option<Callee> {
         if found.is_some() {
             return found;
         }
+    }
+    // Some manifests name a component with its operation.
+    let named_op = op.filter(|_| in_mapping.is_some()).or_else(|| node_op(written));
+    let named_op = named_op.or_else(|| op_in_mapping(written, true).map(|(_, op)| op));
+    let joined = named_op.map(|op| format!("{}.{op}", in_mapping.unwrap_or(named)));
+    if let Some(found) = joined.and_then(|id| known(&id, named_op)) {
+        return Some(found);
     }
     let (prefix, op) = named.rsplit_once('.')?;
     known(prefix, Some(op)).filter(|_| written.operation.is_none())

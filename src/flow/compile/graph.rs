@@ -42,7 +42,7 @@ pub(super) fn broken<'n>(nodes: &Nodes<'n, '_>) -> HashSet<&'n str> {
     found
 }
 
-/// Cycles that nothing ends: no wait, no branch, no condition. One finding per cycle.
+/// Cycles that nothing ends: no wait, no branch, no condition, no component. One finding per cycle.
 pub(super) fn endless(reachable: &HashSet<&str>, nodes: &Nodes<'_, '_>) -> Vec<Error> {
     let mut done: HashSet<&str> = HashSet::new();
     let mut findings = Vec::new();
@@ -75,10 +75,10 @@ fn endless_finding(cycle: &[&str], nodes: &Nodes<'_, '_>) -> Option<Error> {
     Some(error.at(nodes.get(first)?.location.clone()).hint("add a `session.wait`, a condition or a route by status"))
 }
 
-/// Where every run goes after `node`.
+/// Where every run goes after `node`. A wait ends the event, and a component may jump elsewhere or end the flow.
 fn certain_next<'n>(node: &'n NodeDraft<'_>) -> Option<&'n str> {
-    let waits = matches!(node.action, Some(Action::Wait { .. }));
-    node.route.certain().filter(|_| !waits)
+    let decides = matches!(node.action, Some(Action::Wait { .. } | Action::Component(_)));
+    node.route.certain().filter(|_| !decides)
 }
 
 /// The flows that every run calls before anything is decided.
@@ -87,7 +87,9 @@ pub(super) fn certain_calls(entry: &str, nodes: &Nodes<'_, '_>) -> Vec<Id> {
     let mut seen = HashSet::new();
     let mut at = Some(entry);
     while let Some(node) = at.filter(|id| seen.insert(*id)).and_then(|id| nodes.get(id)) {
-        if let Some(Action::Call { flow, .. }) = &node.action {
+        if let Some(Action::Call { flow, .. }) = &node.action
+            && node.when.is_none()
+        {
             calls.push(flow.clone());
         }
         at = certain_next(node);

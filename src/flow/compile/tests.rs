@@ -25,6 +25,7 @@ fn offer() -> Offer {
             ("weather", component(ops(&["now", "forecast"]))),
             ("single", component(ops(&["run"]))),
             ("ai.greentic.echo", component(None)),
+            ("vendor.tool.now", component(ops(&["now", "later"]))),
             ("component-card", component(ops(&["card", "run"]))),
             ("empty", ComponentInfo { callable: Err(empty), ops: ops(&["run"]) }),
         ],
@@ -139,6 +140,10 @@ fn component_nodes_find_component_operation_and_payload() {
         ),
         ("{component: 'oci://host.example/x/single:1', payload: {a: 1}}", "single", "run", json!({"a": 1})),
         // Where the dialect means an operation by convention, a component's only one is the one.
+        // Ids may have dots, and end in an operation.
+        ("{vendor.tool.now: {a: 1}}", "vendor.tool.now", "now", json!({"a": 1})),
+        ("{vendor.tool: {a: 1}, operation: now}", "vendor.tool.now", "now", json!({"a": 1})),
+        ("{component.exec: {component: vendor.tool, operation: now, a: 1}}", "vendor.tool.now", "now", json!({"a": 1})),
         ("{component: ai.greentic.echo, payload: {a: 1}}", "ai.greentic.echo", "invoke", json!({"a": 1})),
         ("{component: weather.now, payload: {a: 1}}", "weather", "now", json!({"a": 1})),
         ("{single: {a: 1}, operation: run}", "single", "run", json!({"a": 1})),
@@ -380,6 +385,7 @@ fn cycles_with_a_way_out_are_fine() {
         ("{emit.text: a, routing: [{to: y}]}", "{session.wait: {}, routing: [{to: x}]}"),
         ("{emit.text: a, routing: [{to: y}]}", "{emit.text: a, routing: [{condition: entry.n, to: x}]}"),
         ("{emit.text: a, routing: [{to: y}]}", "{emit.text: a, routing: [{status: ok, to: x}, {to: x}]}"),
+        ("{emit.text: a, routing: [{to: y}]}", "{single: {}, routing: [{to: x}]}"),
     ] {
         let text = format!("id: f\ntype: job\nnodes:\n  x: {x}\n  y: {y}");
         ready(&compile_all(&[&text]), "f");

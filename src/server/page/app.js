@@ -221,6 +221,8 @@ const draw = {
   started: (turn, trace) => { addStep(turn, "started", "started", `flow ${trace.flow}`); setRunState("", "running"); },
   resumed: (turn, trace) => { addStep(turn, "resumed", "resumed", `at ${trace.node}`); setRunState("", "running"); },
   node: addNode,
+  skipped: (turn, trace) => addStep(turn, "checkpoint", "left out", trace.node),
+  jumped: (turn, trace) => addStep(turn, "resumed", "jumped", `to ${trace.flow}, ${trace.node}`),
   checkpoint: (turn, trace) => addStep(turn, "checkpoint", "checkpoint", `${trace.steps} steps stored`),
   waiting(turn, trace) {
     addStep(turn, "waiting", "waits", trace.reason ?? `at ${trace.node}`);
