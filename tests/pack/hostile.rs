@@ -2,8 +2,7 @@
 
 use crate::util::{Entry, archive, cbor, end_record, entry, manifest, pack as sound};
 use greentic_runner_host::error::Code::{
-    self, ArchiveBounds, ArchiveEntry, ArchiveInvalid, FilesMissing, ManifestGeneration, ManifestInvalid,
-    ManifestMissing, TooLarge,
+    self, ArchiveBounds, ArchiveEntry, ArchiveInvalid, ManifestGeneration, ManifestInvalid, ManifestMissing, TooLarge,
 };
 use greentic_runner_host::pack::{self, Limits, LoadOptions, Pack};
 use greentic_runner_host::{Error, Result};
