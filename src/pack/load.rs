@@ -13,7 +13,6 @@ use crate::pack::describe::{self, Described};
 use crate::pack::directory::{Directory, read_file};
 use crate::pack::embedded::{self, Embedded};
 use crate::pack::files::Files;
-use crate::pack::limits::Limits;
 use crate::pack::manifest::{self, ExtensionRef, Findings};
 use crate::pack::model::{Digest, Generation, Pack, PackComponent, PackForm, PackKind, ProviderDecl};
 use crate::pack::resolve::{self, Wanted};
