@@ -143,7 +143,11 @@ fn link(linker: &mut Linker<HostCtx>, link: Link) -> wasmtime::Result<()> {
     }
 }
 
-fn converted(instance: &mut LinkerInstance<'_, HostCtx>, name: &str, conversion: Conversion) -> wasmtime::Result<()> {
+fn converted(
+    instance: &mut LinkerInstance<'_, HostCtx>,
+    served: &'static Served,
+    conversion: Conversion,
+) -> wasmtime::Result<()> {
     let conversion = Arc::new(conversion);
     instance.func_new_async(served.name, move |mut store, _, params, results| {
         let conversion = Arc::clone(&conversion);
