@@ -19,6 +19,7 @@ use common::{Sources, guest_path, host_with, say};
 use greentic_runner_host::Code;
 use greentic_runner_host::capabilities::grants::{Grant, Grants};
 use greentic_runner_host::conform::{Severity, Surface, compare, inspect};
+use greentic_runner_host::engine::Binary;
 use greentic_runner_host::engine::limits::Limits;
 use guests::{Rig, limits, scope};
 use serde_json::{Value, json};
@@ -231,4 +232,41 @@ async fn wasi_leads_nowhere() {
     assert_eq!(ask("connect").await, json!({"error": "access-denied"}));
     assert_eq!(ask("resolve").await, json!({"error": "access-denied"}));
     assert_eq!(ask("look").await, json!({"directories": 0, "variables": 0, "arguments": 0}));
+}
+
+#[cfg(test)]
+async fn prepare(rig: &Rig, wat: &str) -> greentic_runner_host::Result<()> {
+    let bytes = wat::parse_str(wat).unwrap().into();
+    let binary = Binary { name: "c", digest: *blake3::hash(&bytes).as_bytes(), bytes: &bytes };
+    rig.registry.prepare(&binary, Grants::none()).await.map(drop)
+}
+
+#[tokio::test]
+async fn imports_of_types_alone_ask_for_nothing() {
+    let types = r#"(instance
+        (type $ctx (record (field "tenant" string) (field "made-up" u8)))
+        (export "tenant-ctx" (type (eq $ctx))))"#;
+    let rig = Rig::new(limits());
+    for name in ["greentic:interfaces-types/types@0.1.0", "greentic:types-core/core@0.6.0", "acme:types/types@7.0.0"] {
+        prepare(&rig, &format!(r#"(component (import "{name}" {types}))"#)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn any_patch_version_of_wasi_is_linked_beside_any_other() {
+    let import = |patch: u8| {
+        format!(
+            r#"(import "wasi:random/random@0.2.{patch}" (instance (export "get-random-u64" (func (result u64)))))
+            (import "wasi:sockets/instance-network@0.2.{patch}" (instance
+                (export "network" (type (sub resource)))
+                (type $own (own 0))
+                (export "instance-network" (func (result $own)))))
+            (import "wasi:http/types@0.2.{patch}" (instance (export "fields" (type (sub resource)))))"#
+        )
+    };
+    let rig = Rig::new(limits());
+    for patch in 0..=12 {
+        prepare(&rig, &format!("(component {})", import(patch))).await.unwrap();
+    }
+    prepare(&rig, &format!("(component {} {})", import(3), import(9).replace("$own", "$other"))).await.unwrap();
 }

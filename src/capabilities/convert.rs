@@ -211,6 +211,73 @@ mod tests {
         drift.guest
     }
 
+    fn plain(name: &'static str) -> TypeRef {
+        Type::Primitive(name).into()
+    }
+
+    fn cases(names: &[&str]) -> TypeRef {
+        Type::Enum("e".to_owned(), names.iter().map(|name| (*name).to_owned()).collect()).into()
+    }
+
+    fn variant(names: &[&str]) -> TypeRef {
+        Type::Variant("v".to_owned(), names.iter().map(|name| ((*name).to_owned(), None)).collect()).into()
+    }
+
+    /// An error that the host answers with, as a component sees it that has another type for it; none if the types
+    /// cannot be bridged.
+    fn error_of(host: &TypeRef, guest: &TypeRef, value: Val) -> Option<Val> {
+        let result = |error: &TypeRef| Type::Result(Some(plain("u8")), Some(error.clone())).into();
+        let function = |error: &TypeRef| Function { is_async: false, params: Vec::new(), result: Some(result(error)) };
+        let plan = conversion(&function(guest), &function(host), &[]).ok()?.result.unwrap();
+        match convert(&plan, Val::Result(Err(Some(Box::new(value))))).unwrap() {
+            Val::Result(Err(Some(error))) => Some(*error),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_error_is_one_that_the_component_knows() {
+        let (text, name) = (|text: &str| Val::String(text.to_owned()), |name: &str| Val::Enum(name.to_owned()));
+        let of_variant = |name: &str| Val::Variant(name.to_owned(), None);
+        let host = cases(&["denied", "not-found", "internal"]);
+        let few = cases(&["internal", "not-found"]);
+        let rows: Vec<(&TypeRef, TypeRef, Val, Option<Val>)> = vec![
+            (&host, few.clone(), name("not-found"), Some(name("not-found"))),
+            (&host, few.clone(), name("denied"), Some(name("internal"))),
+            (&host, cases(&["not-found", "internal", "denied", "more"]), name("denied"), Some(name("denied"))),
+            (&host, cases(&["not-found", "unknown"]), name("internal"), Some(name("unknown"))),
+            (&host, cases(&["not-found"]), name("not-found"), None),
+            (&host, variant(&["not-found", "other"]), name("not-found"), Some(of_variant("not-found"))),
+            (&host, variant(&["not-found", "other"]), name("denied"), Some(of_variant("other"))),
+            (&host, plain("string"), name("not-found"), Some(text("not-found"))),
+            (&host, plain("u8"), name("not-found"), None),
+        ];
+        for (host, guest, value, expected) in rows {
+            assert_eq!(error_of(host, &guest, value.clone()), expected, "{value:?} for {guest:?}");
+        }
+        let host = plain("string");
+        assert_eq!(error_of(&host, &few, text("not_found")), Some(name("not-found")));
+        assert_eq!(error_of(&host, &few, text("whatever")), Some(name("internal")));
+        assert_eq!(error_of(&host, &variant(&["a", "internal"]), text("x")), Some(of_variant("internal")));
+        assert_eq!(error_of(&host, &cases(&["not-found"]), text("not_found")), None);
+    }
+
+    #[test]
+    fn what_was_not_planned_is_an_error_and_no_panic() {
+        let plans = [
+            Plan::Option(Box::new(Plan::Same)),
+            Plan::List(Box::new(Plan::Same)),
+            Plan::Record(vec![Field { name: "f".to_owned(), from: Some((3, Plan::Same)) }]),
+            Plan::Name,
+            Plan::Tuple(vec![Plan::Name]),
+        ];
+        for plan in plans {
+            for value in [Val::Bool(true), Val::Record(Vec::new()), Val::Tuple(vec![Val::U8(1)])] {
+                assert!(convert(&plan, value).is_err(), "{plan:?}");
+            }
+        }
+    }
+
     proptest! {
         /// Fields are added, left out, reordered, made optional or something else: either what both sides know arrives
         /// unchanged, or the difference is a finding.

@@ -90,8 +90,8 @@ fn imports(shape: &ComponentShape, surface: &Surface, findings: &[conform::Findi
             Some(finding) => finding.rule,
             None if surface.has_wasi(name) => Rule::AnyPatch,
             None => {
-                let notes = findings.iter().filter(|finding| finding.interface == shown).map(|finding| finding.rule);
-                notes.last().unwrap_or(Rule::ExactVersion)
+                let note = findings.iter().rfind(|finding| finding.interface == shown);
+                note.map_or(Rule::ExactVersion, |note| note.rule)
             }
         };
         let needs = surface.offer(name).map(|(_, offer)| offer.needs.as_slice()).unwrap_or_default();

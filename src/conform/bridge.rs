@@ -98,6 +98,7 @@ impl Bridge {
     fn value(&mut self, from: &TypeRef, to: &TypeRef) -> Option<Plan> {
         match (&**from, &**to) {
             (Type::Primitive(a), Type::Primitive(b)) if a == b => Some(Plan::Same),
+            (Type::Flags(_, a), Type::Flags(_, b)) if a == b => Some(Plan::Same),
             (Type::List(a), Type::List(b)) => {
                 let item = self.at("list item".to_owned(), |inner| inner.value(a, b))?;
                 Some(if item.is_same() { Plan::Same } else { Plan::List(Box::new(item)) })

@@ -408,6 +408,68 @@ fn types_that_no_interface_of_the_host_has_are_compared_too() {
     }
 }
 
+/// What the component asks for, what the host offers, and what stands in the way of a conversion.
+#[test]
+fn conversions_bridge_what_neither_side_misses() {
+    let shape = |body: &str| {
+        let package = format!("package a:b; interface i {{ {body} }} world root {{ import i; }}");
+        inspect("c", &component(&[&package])).unwrap()
+    };
+    let blocking = |asked: &str, offered: &str| {
+        let (asked, offered) = (shape(asked), shape(offered));
+        let (asked, offered) = (&asked.imports["a:b/i"].functions["f"], &offered.imports["a:b/i"].functions["f"]);
+        testing::conversion(asked, offered, &[]).err().unwrap_or_default()
+    };
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("record r { b: u8, a: u8 } f: func(p: r);", "record r { a: u8, b: u8 } f: func(p: r);", &[]),
+        ("record r { a: u8, b: char } f: func(p: r);", "record r { a: u8 } f: func(p: r);", &[]),
+        ("record r { a: u8 } f: func(p: r);", "record r { a: u8, b: option<u8> } f: func(p: r);", &[]),
+        (
+            "record r { a: u8 } f: func(p: r);",
+            "record r { a: u8, b: u8 } f: func(p: r);",
+            &["f > parameter 1 (p) > record r > field b: nothing / u8"],
+        ),
+        (
+            "record r { a: u8, b: option<u8> } f: func(p: r);",
+            "record r { a: u8, b: u8 } f: func(p: r);",
+            &["f > parameter 1 (p) > record r > field b: option<u8> / u8"],
+        ),
+        ("f: func() -> option<u8>;", "f: func() -> u8;", &[]),
+        ("f: func() -> u8;", "f: func() -> option<u8>;", &["f > result: u8 / option<u8>"]),
+        ("f: func(p: u8);", "f: func(p: option<u8>);", &[]),
+        ("f: func(p: u16);", "f: func(p: u32);", &["f > parameter 1 (p): u16 / u32"]),
+        ("f: func();", "f: func(p: option<u8>);", &["f: 0 parameters / 1 parameters"]),
+        ("f: func(p: u8, q: u8);", "f: func(p: u8);", &["f: 2 parameters / 1 parameters"]),
+        ("f: func();", "f: func() -> result<u8, string>;", &["f > result: nothing / result<u8, string>"]),
+        ("f: func() -> result<u8>;", "f: func() -> result<u8, string>;", &[]),
+        ("f: func() -> result<_, string>;", "f: func() -> result<u8, string>;", &["f > result > ok: nothing / u8"]),
+        ("f: func() -> result<_, string>;", "enum ack { ok } f: func() -> result<ack, string>;", &[]),
+        ("f: func() -> result<u8, string>;", "f: func() -> result<u8>;", &["f > result > error: string / nothing"]),
+        (
+            "variant v { a(u8), b, c } f: func(p: v);",
+            "variant v { b, a(u8) } f: func(p: v);",
+            &["f > parameter 1 (p) > variant v > case c: no payload / nothing"],
+        ),
+        ("variant v { a(u8), b, c } f: func() -> v;", "variant v { b, a(u8) } f: func() -> v;", &[]),
+        (
+            "variant v { a(u8) } f: func() -> v;",
+            "variant v { a(u16) } f: func() -> v;",
+            &["f > result > variant v > case a: u8 / u16"],
+        ),
+        ("f: func(p: list<tuple<u8, u8>>);", "f: func(p: list<tuple<u8, option<u8>>>);", &[]),
+        ("f: func(p: tuple<u8>);", "f: func(p: tuple<u8, u8>);", &["f > parameter 1 (p): tuple<u8> / tuple<u8, u8>"]),
+        ("flags x { a, b } f: func(p: x);", "flags y { a, b } f: func(p: y);", &[]),
+        (
+            "flags x { a } f: func(p: x);",
+            "flags x { a, b } f: func(p: x);",
+            &["f > parameter 1 (p): flags x / flags x"],
+        ),
+    ];
+    for (asked, offered, expected) in cases {
+        assert_eq!(&blocking(asked, offered), expected, "{asked} / {offered}");
+    }
+}
+
 fn code_of<T>(result: Result<T>) -> Option<Code> {
     result.err().map(|error| error.code())
 }
