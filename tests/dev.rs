@@ -76,9 +76,7 @@ impl Dev {
 
     /// Changes a file as editors do, at once and as a whole, and answers what became of it.
     fn write(&mut self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        let partial = self.path(".partial");
-        std::fs::write(&partial, bytes).unwrap();
-        std::fs::rename(partial, self.path(name)).unwrap();
+        replace(&self.path(name), bytes);
         self.next()
     }
 
@@ -174,8 +172,14 @@ async fn a_component_in_another_directory_is_watched_too() {
         relative(elsewhere.path(), dev.dir.path())
     );
     assert_eq!(dev.write("build.yaml", build), "loaded greeter 0.1.0");
-    std::fs::write(elsewhere.path().join("echo.source"), guest("echo-node")).unwrap();
+    replace(&elsewhere.path().join("echo.source"), guest("echo-node"));
     assert_eq!(dev.next(), "failed GRH-0307", "a node is no provider");
+}
+
+fn replace(file: &Path, bytes: impl AsRef<[u8]>) {
+    let partial = file.with_file_name(".partial");
+    std::fs::write(&partial, bytes).unwrap();
+    std::fs::rename(partial, file).unwrap();
 }
 
 /// `path` as seen from `base`, both being directories in the same one.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
+use bytes::Bytes;
 use common::{say, texts};
 use greentic_runner_host::abi::Prepared;
 use greentic_runner_host::abi::call::Call;
@@ -64,7 +65,7 @@ impl Made {
         let pack = dir.path().join("hello.gtpack");
         runner().args(["pack", "build"]).arg(&project).arg("--output").arg(&pack).assert().success().stderr("");
 
-        let bytes = std::fs::read(project.join("components/hello.wasm")).unwrap();
+        let bytes = Bytes::from(std::fs::read(project.join("components/hello.wasm")).unwrap());
         let grants: Grants = [Grant::State].into_iter().collect();
         let shape = inspect(NAME, &bytes).unwrap();
         assert_eq!(compare(&shape, Surface::host().unwrap(), grants, &[Want::Provider]), []);
@@ -93,6 +94,7 @@ impl Made {
             op,
             input,
             state: StateView::new(Arc::new(MemoryStore::default()), Arc::clone(state)),
+            assets: None,
             limits: &self.limits,
             deadline: Instant::now() + Duration::from_secs(60),
             trace: false,
@@ -145,7 +147,15 @@ async fn describes_itself(made: &Made) {
 async fn greets(made: &Made) {
     let mut state = Arc::default();
     let long = "ž".repeat(100_000);
-    for name in ["Ada", "Žofie 👋 日本語", "a \"quote\", a \\ and a /", "lines\n\ttabs\u{0}\u{1}\u{7f}", " ", "{{in.text}}", &long] {
+    for name in [
+        "Ada",
+        "Žofie 👋 日本語",
+        "a \"quote\", a \\ and a /",
+        "lines\n\ttabs\u{0}\u{1}\u{7f}",
+        " ",
+        "{{in.text}}",
+        &long,
+    ] {
         let answer = made.call("greet", &json!({ "text": name }), &mut state).await;
         assert_eq!(answer, Ok(json!({ "text": format!("Hello, {name}!") })));
     }
@@ -154,8 +164,17 @@ async fn greets(made: &Made) {
 
     let refused = Err(json!(["bad_input", "tell me your name"]));
     for input in [
-        json!(null), json!({}), json!([]), json!("text"), json!(7), json!({ "text": "" }), json!({ "text": null }),
-        json!({ "text": 5 }), json!({ "text": ["Ada"] }), json!({ "Text": "Ada" }), json!({ "a": { "text": "Ada" } }),
+        json!(null),
+        json!({}),
+        json!([]),
+        json!("text"),
+        json!(7),
+        json!({ "text": "" }),
+        json!({ "text": null }),
+        json!({ "text": 5 }),
+        json!({ "text": ["Ada"] }),
+        json!({ "Text": "Ada" }),
+        json!({ "a": { "text": "Ada" } }),
     ] {
         assert_eq!(made.call("greet", &input, &mut state).await, refused, "{input}");
     }
@@ -250,4 +269,32 @@ fn a_component_is_written_once_and_under_a_name_that_suits() {
     assert!(said(&again).contains("exists already"), "{}", said(&again));
     let named = new("My Bot").assert().code(2).get_output().clone();
     assert!(said(&named).contains("my-bot"), "{}", said(&named));
+}
+
+#[test]
+fn only_build_and_dev_run_what_a_directory_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let project = dir.path().join(NAME);
+    runner().args(["new", "component", "--lang", "c", NAME, "--dir"]).arg(&project).assert().success();
+    let ran = project.join("ran");
+    let build = "components:\n  hello: { command: [touch, ran], output: ran }\n";
+    std::fs::write(project.join("build.yaml"), build).unwrap();
+
+    let data = dir.path().join("data");
+    let run = ["run", "--input", "{}", "--data-dir", data.to_str().unwrap(), "--pack"];
+    let archive = dir.path().join("hello.gtpack");
+    let pack = ["pack", "build", "--output", archive.to_str().unwrap()];
+    for command in [&run[..], &pack[..], &["pack", "inspect"], &["check"]] {
+        let output = runner().args(command).arg(&project).output().unwrap();
+        assert!(!output.status.success(), "{command:?}");
+        assert!(!ran.exists(), "{command:?} ran the command");
+    }
+    // Whoever meets the missing component is told how to make it.
+    let output = runner().args(run).arg(&project).assert().code(2).get_output().clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("GRH-0207") && said.contains("greentic-runner build DIR"), "{said}");
+
+    let output = runner().arg("build").arg(&project).assert().code(2).get_output().clone();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(ran.exists() && said.contains("GRH-0973"), "an empty file is no component: {said}");
 }

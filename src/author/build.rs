@@ -47,7 +47,7 @@ pub fn build(project: &Project, recipe: &Recipe, only_if_stale: bool) -> Result<
 
 /// What the component is made of and how.
 fn stamp_of(recipe: &Recipe) -> Result<String> {
-    let sources = Sources::of([recipe.dir.as_path()])?;
+    let sources = Sources::of([recipe.dir.as_path()], recipe.made().as_slice())?;
     let how = format!("{} {:?} {:?}", env!("CARGO_PKG_VERSION"), recipe.compiler, recipe.world);
     Ok(format!("{}-{}", sources.code, blake3::hash(how.as_bytes())))
 }

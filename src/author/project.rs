@@ -11,7 +11,7 @@ use crate::id::{self, Id};
 use crate::pack::authoring;
 
 /// The name of the file.
-pub const FILE: &str = "build.yaml";
+pub const FILE: &str = authoring::BUILD;
 
 /// Bytes of it that are read at most.
 const MAX_BYTES: u64 = 1 << 20;
@@ -112,10 +112,7 @@ impl Project {
         let shown = file.display().to_string();
         let yaml: BuildYaml = authoring::yaml(&read(&file)?, &shown, Code::ProjectInvalid)?;
         let recipe = |(id, yaml)| recipe(root, id, yaml).map_err(|error: Error| error.in_file(&file));
-        Ok(Self {
-            root: root.to_owned(),
-            components: yaml.components.into_iter().map(recipe).collect::<Result<_>>()?,
-        })
+        Ok(Self { root: root.to_owned(), components: yaml.components.into_iter().map(recipe).collect::<Result<_>>()? })
     }
 
     /// The directories that hold what the project is made of: its own, and those of components that lie elsewhere.
@@ -124,12 +121,25 @@ impl Project {
         all.insert(&self.root);
         all
     }
+
+    /// The files that commands leave, which may lie among the sources and are none.
+    pub fn made(&self) -> Vec<PathBuf> {
+        self.components.iter().filter_map(Recipe::made).collect()
+    }
 }
 
 impl Recipe {
     /// Where the component is written.
     pub fn component(&self, project: &Project) -> PathBuf {
         project.root.join("components").join(format!("{}.wasm", self.id))
+    }
+
+    /// The file that its command leaves.
+    pub fn made(&self) -> Option<PathBuf> {
+        match &self.compiler {
+            Compiler::Own(_, output) => Some(join(&self.dir, Some(output))),
+            Compiler::Rust | Compiler::C | Compiler::Js(_) | Compiler::Python(_) => None,
+        }
     }
 }
 
@@ -160,13 +170,19 @@ fn recipe(root: &Path, id: String, yaml: RecipeYaml) -> Result<Recipe> {
         },
         (None, Some(command), Some(output)) if !command.is_empty() => Compiler::Own(command, output),
         (None, Some(_), _) => {
-            return refuse("has a `command` without words or `output`", "say which file the command leaves: `output: …`");
+            return refuse(
+                "has a `command` without words or `output`",
+                "say which file the command leaves: `output: …`",
+            );
         }
         (Some(_), ..) => {
             return refuse("has a toolchain and a command or output", "a toolchain knows both; leave one of them out");
         }
         (None, None, _) => {
-            return refuse("is not built by anything", "give `toolchain: rust` (c, js, python), or `command` and `output`");
+            return refuse(
+                "is not built by anything",
+                "give `toolchain: rust` (c, js, python), or `command` and `output`",
+            );
         }
     };
     let id = id::parse("component id", &id)?;

@@ -22,11 +22,62 @@ const LANGUAGE: &str = "<!-- the language -->\n";
 
 /// Names that Rust keeps for itself, or that what the templates use has taken.
 const TAKEN: [&str; 56] = [
-    "abstract", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core", "crate", "do",
-    "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro",
-    "main", "match", "mod", "move", "mut", "override", "priv", "proc-macro", "pub", "ref", "return", "self",
-    "serde-json", "static", "std", "struct", "super", "test", "trait", "true", "try", "type", "typeof", "unsafe",
-    "unsized", "use", "where", "wit-bindgen",
+    "abstract",
+    "alloc",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "loop",
+    "macro",
+    "main",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "override",
+    "priv",
+    "proc-macro",
+    "pub",
+    "ref",
+    "return",
+    "self",
+    "serde-json",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "where",
+    "wit-bindgen",
 ];
 
 /// The languages that components can be written in at once.
@@ -145,7 +196,8 @@ fn is_taken(name: &str) -> bool {
 
 /// A name like `name` that suits.
 fn suggest(name: &str) -> String {
-    let kept: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let kept: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let words: Vec<_> = kept.split('-').filter(|word| !word.is_empty()).collect();
     let mut out: String = words.join("-").chars().take(MAX_NAME / 2).collect();
     out.truncate(out.trim_end_matches('-').len());
@@ -169,7 +221,8 @@ mod tests {
         for name in ["a", "hello", "hello-world-2", &"x".repeat(64)] {
             check_name(name).unwrap();
         }
-        for name in ["", "Hello", "2nd", "-a", "a-", "a--b", "a_b", "a.b", "a/b", "..", "žluť", "fn", &"x".repeat(65)] {
+        for name in ["", "Hello", "2nd", "-a", "a-", "a--b", "a_b", "a.b", "a/b", "..", "žluť", "fn", &"x".repeat(65)]
+        {
             let error = check_name(name).unwrap_err();
             assert_eq!(error.code(), Code::InvalidId, "{name}");
             let proposed = error.hint_text().unwrap().rsplit(": ").next().unwrap().to_owned();

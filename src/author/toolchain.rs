@@ -45,7 +45,10 @@ fn own(dir: &Path, command: &[String], output: &Path) -> Result<Vec<u8>> {
         true => Command::new(absolute(dir)?.join(program)),
         false => Command::new(program),
     };
-    run(process.args(arguments).current_dir(dir), "see the `command` in build.yaml, and that the program is installed")?;
+    run(
+        process.args(arguments).current_dir(dir),
+        "see the `command` in build.yaml, and that the program is installed",
+    )?;
     read_output(&dir.join(output))
 }
 
@@ -63,9 +66,7 @@ fn judge(command: &Command, status: io::Result<std::process::ExitStatus>, instal
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(missing(&command.get_program().to_string_lossy(), install))
         }
-        Err(error) => {
-            Err(Error::new(Code::BuildFailed, format!("`{}` cannot be started: {error}", shown(command))))
-        }
+        Err(error) => Err(Error::new(Code::BuildFailed, format!("`{}` cannot be started: {error}", shown(command)))),
     }
 }
 
@@ -89,8 +90,7 @@ fn find(program: &str, before: &[PathBuf]) -> Option<PathBuf> {
 
 /// The directory under a name that holds wherever a program is started.
 fn absolute(dir: &Path) -> Result<PathBuf> {
-    std::fs::canonicalize(dir)
-        .map_err(|e| Error::new(Code::Io, format!("{} cannot be opened: {e}", dir.display())))
+    std::fs::canonicalize(dir).map_err(|e| Error::new(Code::Io, format!("{} cannot be opened: {e}", dir.display())))
 }
 
 fn read_output(file: &Path) -> Result<Vec<u8>> {

@@ -20,7 +20,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let project = Project::open(&args.dir)?;
     if project.components.is_empty() {
-        let message = format!("{} says of no component how to build it", args.dir.join(author::project::FILE).display());
+        let message =
+            format!("{} says of no component how to build it", args.dir.join(author::project::FILE).display());
         return Err(Error::new(Code::ProjectInvalid, message)
             .hint("`new component --lang rust NAME` writes a directory that has all it needs"));
     }

@@ -69,7 +69,7 @@ impl Session {
             // A build.yaml that cannot be read is a version that failed; it is waited for with the rest.
             let project = Project::open(&self.dir);
             watcher.cover(directories(&project, &self.dir))?;
-            let now = Sources::of(directories(&project, &self.dir));
+            let now = held(&project, &self.dir);
             if !matches!((&now, self.seen), (Ok(now), Some(seen)) if *now == seen) {
                 self.seen = now.as_ref().ok().copied();
                 let made = match now.and(project) {
@@ -90,11 +90,12 @@ impl Session {
             (project, built)
         })
         .await?;
-        let built = built?;
+        let project = Ok(project);
         if let Some(seen) = &mut self.seen {
             // The components that were just built are no change to wait for.
-            seen.pack = Sources::of(project.directories())?.pack;
+            seen.pack = held(&project, &self.dir)?.pack;
         }
+        let built = built?;
         let pack = load::read(&self.dir, LoadOptions::default()).await?;
         let loaded = self.host.load_if(&self.tenant, pack, all_flows_run).await?;
         loaded.notes.iter().for_each(report::warn);
@@ -106,6 +107,12 @@ impl Session {
 
 fn directories<'a>(project: &'a Result<Project>, dir: &'a Path) -> BTreeSet<&'a Path> {
     project.as_ref().map_or_else(|_| BTreeSet::from([dir]), Project::directories)
+}
+
+/// What the project's directories hold now.
+fn held(project: &Result<Project>, dir: &Path) -> Result<Sources> {
+    let made = project.as_ref().map(Project::made).unwrap_or_default();
+    Sources::of(directories(project, dir), &made)
 }
 
 /// Builds the components whose sources changed, and answers how many those are.

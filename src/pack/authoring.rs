@@ -30,6 +30,9 @@ pub const FILE: &str = "pack.yaml";
 /// The flow file that stands for the pack and whose flow comes first.
 pub const INDEX: &str = "index.ygtc";
 
+/// The file that says how the author builds the components; loading a pack only knows that it may be there.
+pub const BUILD: &str = "build.yaml";
+
 /// Bytes of `pack.yaml` that are read at most.
 const MAX_BYTES: usize = 1 << 20;
 

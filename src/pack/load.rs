@@ -218,7 +218,8 @@ pub(super) fn assemble(
     for name in unsure.iter().filter(|name| !files.has(name)) {
         notes.push(Error::new(Code::FilesMissing, format!("{} does not exist", files.place(name))));
     }
-    let components = resolve::components(wanted, &named, files, options, &mut notes)?;
+    let components = resolve::components(wanted, &named, files, options, &mut notes);
+    let components = components.map_err(|error| to_be_built(error, form, files))?;
     let names = files.list(assets::FOLDER)?.into_iter();
     let assets = names.map(|name| Ok((name.clone(), files.read(&name)?.into()))).collect::<Result<_>>()?;
     Ok(Pack {
@@ -240,6 +241,15 @@ pub(super) fn assemble(
         signatures: files.list("signatures")?,
         notes,
     })
+}
+
+/// An author's components may only have to be built, which loading never does.
+fn to_be_built(error: Error, form: PackForm, files: &dyn Files) -> Error {
+    let missing = error.code() == Code::ComponentsMissing && form == PackForm::Sources;
+    if !missing || !files.has(authoring::BUILD) {
+        return error;
+    }
+    error.hint(format!("`greentic-runner build DIR` builds what {} describes", files.place(authoring::BUILD)))
 }
 
 fn check_provider_components(providers: &IndexMap<Id, ProviderDecl>, wanted: &[Wanted], place: &str) -> Result<()> {

@@ -50,7 +50,11 @@ fn python(templates: &Path, tools: &Path) -> Result<()> {
     fs::write(&requirements, wanted)?;
     done(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
     let pip: PathBuf = venv.join("bin/pip");
-    done(Command::new(pip).args(["install", "--disable-pip-version-check", "--quiet", "--requirement"]).arg(requirements))
+    done(
+        Command::new(pip)
+            .args(["install", "--disable-pip-version-check", "--quiet", "--requirement"])
+            .arg(requirements),
+    )
 }
 
 fn done(command: &mut Command) -> Result<()> {

@@ -26,7 +26,7 @@ pub(super) fn compile(recipe: &Recipe, scratch: &Path) -> Result<Vec<u8>> {
     inputs.extend(generate(&dir.join("wit"), recipe.world.as_deref(), &bindings)?);
     let output = scratch.join(format!("{}.core.wasm", recipe.id));
     let mut compiler = compiler().ok_or_else(|| missing("a C compiler for WebAssembly", INSTALL))?;
-    compiler.current_dir(&dir).args(["-mexec-model=reactor", "-Os", "-Wall", "-Wl,--strip-debug"]);
+    compiler.current_dir(&dir).args(["-mexec-model=reactor", "-Os", "-Wall", "-Wl,--strip-all"]);
     compiler.arg("-I").arg(&bindings).args(inputs).arg("-o").arg(&output);
     run(&mut compiler, INSTALL)?;
     read_output(&output)
@@ -58,9 +58,8 @@ fn generate(wit: &Path, world: Option<&str>, out: &Path) -> Result<Vec<PathBuf>>
         let world = resolve.select_world(&[package], world)?;
         wit_bindgen_c::Opts::default().build().generate(&mut resolve, world, &mut files)
     });
-    generated.map_err(|cause| {
-        Error::new(Code::BuildFailed, format!("the WIT cannot be used: {cause:#}")).in_file(wit)
-    })?;
+    generated
+        .map_err(|cause| Error::new(Code::BuildFailed, format!("the WIT cannot be used: {cause:#}")).in_file(wit))?;
     let unwritable = |e: std::io::Error| Error::new(Code::Io, format!("{} cannot be written: {e}", out.display()));
     std::fs::create_dir_all(out).map_err(unwritable)?;
     let mut linked = Vec::new();

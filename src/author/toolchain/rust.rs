@@ -78,9 +78,7 @@ fn has_target(dir: &Path) -> Result<bool> {
     let mut rustc = Command::new("rustc");
     rustc.current_dir(dir).args(["--print", "target-libdir", "--target", TARGET]).stderr(Stdio::null());
     match rustc.output() {
-        Ok(output) => {
-            Ok(output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
-        }
+        Ok(output) => Ok(output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()),
         Err(error) => judge(&rustc, Err(error), INSTALL).map(|()| false),
     }
 }

@@ -24,18 +24,18 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The digests over the files below these directories.
+    /// The digests over the files below these directories, without what builds make there.
     ///
     /// # Errors
     ///
     /// `Io` for what cannot be read, `TooLarge` for more files than sources can be.
-    pub fn of<'a>(directories: impl IntoIterator<Item = &'a Path>) -> Result<Self> {
+    pub fn of<'a>(directories: impl IntoIterator<Item = &'a Path>, made: &[PathBuf]) -> Result<Self> {
         let (mut code, mut pack) = (blake3::Hasher::new(), blake3::Hasher::new());
         for root in directories {
             let mut tree = Tree::default();
             tree.walk(root)?;
             tree.files.sort();
-            for file in tree.files {
+            for file in tree.files.into_iter().filter(|file| !made.contains(file)) {
                 // What is deleted while it is read is a change that comes with an event of its own.
                 let Ok(bytes) = fs::read(&file) else { continue };
                 let name = file.strip_prefix(root).unwrap_or(&file);
@@ -125,20 +125,24 @@ mod tests {
             let path = dir.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
-            Sources::of([dir.path()]).unwrap()
+            Sources::of([dir.path()], &[]).unwrap()
         };
         let first = write("src/lib.rs", "one");
+        let made = dir.path().join("made.wasm");
+        fs::write(&made, "made by a build").unwrap();
+        assert_eq!(Sources::of([dir.path()], std::slice::from_ref(&made)).unwrap(), first);
+        fs::remove_file(made).unwrap();
         assert_eq!(write("src/lib.rs", "one"), first, "saved without a change");
         for name in ["target/debug/x", "node_modules/y/z.js", ".git/HEAD", "build/a.stamp", "src/.lib.rs.swp"] {
             assert_eq!(write(name, "made by a tool"), first, "{name}");
         }
         for name in ["index.ygtc", "pack.yaml", "build.yaml", "components/a.wasm", "assets/a/b.txt"] {
-            let before = Sources::of([dir.path()]).unwrap();
+            let before = Sources::of([dir.path()], &[]).unwrap();
             let after = write(name, "of the pack");
             assert!(after.pack != before.pack && after.code == before.code, "{name}");
         }
         for name in ["src/lib.rs", "Cargo.toml", "wit/world.wit", "src/flows/a.ygtc"] {
-            let before = Sources::of([dir.path()]).unwrap();
+            let before = Sources::of([dir.path()], &[]).unwrap();
             let after = write(name, "of the code");
             assert!(after.code != before.code && after.pack == before.pack, "{name}");
         }

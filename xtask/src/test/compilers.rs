@@ -23,7 +23,11 @@ const COMPILERS: [Compiler; 3] = [
         install: "apt-get install --no-install-recommends clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32",
     },
     Compiler { program: "componentize-qjs", marker: "needs_componentize_qjs", install: "cargo xtask tools, with npm" },
-    Compiler { program: "componentize-py", marker: "needs_componentize_py", install: "cargo xtask tools, with python3" },
+    Compiler {
+        program: "componentize-py",
+        marker: "needs_componentize_py",
+        install: "cargo xtask tools, with python3",
+    },
 ];
 
 /// What is neither in `PATH` nor installed by `cargo xtask tools`.

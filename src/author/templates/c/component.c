@@ -11,30 +11,28 @@
 #include "component.h"
 #include "json.h"
 
-static void answer(component_list_u8_t *ret, const char *json, size_t length) {
-    ret->ptr = malloc(length);
-    if (ret->ptr == NULL) abort();
-    memcpy(ret->ptr, json, length);
-    ret->len = length;
+// Bytes that the caller of the component is to have.
+static component_list_u8_t bytes(const char *json, size_t length) {
+    component_list_u8_t out = {malloc(length), length};
+    if (out.ptr == NULL) abort();
+    memcpy(out.ptr, json, length);
+    return out;
 }
 
-static void answer_text(component_list_u8_t *ret, const char *json) {
-    answer(ret, json, strlen(json));
+static component_list_u8_t text(const char *json) {
+    return bytes(json, strlen(json));
 }
 
 // Why an operation failed. A flow sees it as `error`. Code and message must need no escapes in JSON.
-static void fail(component_list_u8_t *ret, const char *code, const char *message) {
+static component_list_u8_t failure(const char *code, const char *message) {
     char json[256];
     snprintf(json, sizeof json, "{\"ok\":false,\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}", code, message);
-    answer_text(ret, json);
+    return text(json);
 }
 
-static void greet(component_list_u8_t *ret, struct json_text input) {
+static component_list_u8_t greet(struct json_text input) {
     struct json_text name;
-    if (!json_member(input, "text", &name) || name.length == 0) {
-        fail(ret, "bad_input", "tell me your name");
-        return;
-    }
+    if (!json_member(input, "text", &name) || name.length == 0) return failure("bad_input", "tell me your name");
     // The name goes from JSON to JSON as it is written there, escapes and all.
     static const char before[] = "{\"text\":\"Hello, ", after[] = "!\"}";
     size_t length = sizeof before - 1 + name.length + sizeof after - 1;
@@ -43,12 +41,13 @@ static void greet(component_list_u8_t *ret, struct json_text input) {
     memcpy(json, before, sizeof before - 1);
     memcpy(json + sizeof before - 1, name.start, name.length);
     memcpy(json + sizeof before - 1 + name.length, after, sizeof after - 1);
-    answer(ret, json, length);
+    component_list_u8_t answer = bytes(json, length);
     free(json);
+    return answer;
 }
 
 // How often it was called in this conversation. What is written is kept only if the call ends well.
-static void count(component_list_u8_t *ret) {
+static component_list_u8_t count(void) {
     component_string_t key;
     component_string_set(&key, "count");
     greentic_state_state_store_host_error_t error;
@@ -62,40 +61,44 @@ static void count(component_list_u8_t *ret) {
     } else {
         bool is_new = error.code.len == strlen("not_found") && memcmp(error.code.ptr, "not_found", error.code.len) == 0;
         greentic_state_state_store_host_error_free(&error);
-        if (!is_new) {
-            fail(ret, "state", "the count cannot be read");
-            return;
-        }
+        if (!is_new) return failure("state", "the count cannot be read");
     }
     char json[64];
     int length = snprintf(json, sizeof json, "%llu", now);
-    component_list_u8_t bytes = {(uint8_t *)json, (size_t)length};
+    component_list_u8_t written = {(uint8_t *)json, (size_t)length};
     greentic_state_state_store_op_ack_t ack;
-    if (!greentic_state_state_store_write(&key, &bytes, NULL, &ack, &error)) {
+    if (!greentic_state_state_store_write(&key, &written, NULL, &ack, &error)) {
         greentic_state_state_store_host_error_free(&error);
-        fail(ret, "state", "the count cannot be written");
-        return;
+        return failure("state", "the count cannot be written");
     }
     snprintf(json, sizeof json, "{\"count\":%llu}", now);
-    answer_text(ret, json);
+    return text(json);
 }
 
 // What the component is. Flows may call the operations in `ops`.
 void exports_greentic_provider_schema_core_schema_core_api_describe(component_list_u8_t *ret) {
-    answer_text(ret, "{\"provider_type\":\"my-component\",\"capabilities\":[],\"ops\":[\"greet\",\"count\"]}");
+    *ret = text("{\"provider_type\":\"my-component\",\"capabilities\":[],\"ops\":[\"greet\",\"count\"]}");
 }
 
 // Whether a configuration will do. This component needs none.
 void exports_greentic_provider_schema_core_schema_core_api_validate_config(
     component_list_u8_t *config, exports_greentic_provider_schema_core_schema_core_api_validation_result_t *ret) {
     component_list_u8_free(config);
-    answer_text(ret, "{\"ok\":true}");
+    component_list_u8_t answer = text("{\"ok\":true}");
+    ret->ptr = answer.ptr;
+    ret->len = answer.len;
 }
 
 // Whether the component could work now.
 void exports_greentic_provider_schema_core_schema_core_api_healthcheck(
     exports_greentic_provider_schema_core_schema_core_api_health_status_t *ret) {
-    answer_text(ret, "{\"status\":\"ok\"}");
+    component_list_u8_t answer = text("{\"status\":\"ok\"}");
+    ret->ptr = answer.ptr;
+    ret->len = answer.len;
+}
+
+static bool is(const component_string_t *op, const char *name) {
+    return op->len == strlen(name) && memcmp(op->ptr, name, op->len) == 0;
 }
 
 // Carries out one operation.
@@ -103,13 +106,16 @@ void exports_greentic_provider_schema_core_schema_core_api_invoke(
     component_string_t *op, component_list_u8_t *input,
     exports_greentic_provider_schema_core_schema_core_api_invoke_result_t *ret) {
     struct json_text json = {(const char *)input->ptr, input->len};
-    if (op->len == strlen("greet") && memcmp(op->ptr, "greet", op->len) == 0) {
-        greet(ret, json);
-    } else if (op->len == strlen("count") && memcmp(op->ptr, "count", op->len) == 0) {
-        count(ret);
+    component_list_u8_t answer;
+    if (is(op, "greet")) {
+        answer = greet(json);
+    } else if (is(op, "count")) {
+        answer = count();
     } else {
-        fail(ret, "unknown_op", "the operations are greet and count");
+        answer = failure("unknown_op", "the operations are greet and count");
     }
     component_string_free(op);
     component_list_u8_free(input);
+    ret->ptr = answer.ptr;
+    ret->len = answer.len;
 }
