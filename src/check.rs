@@ -37,7 +37,7 @@ use crate::conform::{Record, Severity, Surface};
 use crate::engine::EngineOptions;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Result};
-use crate::pack::LoadOptions;
+use crate::pack::{LoadOptions, Pack};
 use targets::{Expanded, Target};
 
 /// What targets are checked against.
@@ -120,9 +120,13 @@ pub fn check_bytes(name: &str, bytes: impl Into<Bytes>, options: &Options) -> Re
     let (path, bytes) = (Path::new(name), bytes.into());
     let report = match targets::is_component(path) {
         true => component::bytes(&checker, path, bytes),
-        false => pack::checked(&checker, path, crate::pack::load_bytes(bytes, name, &options.load)),
+        false => pack::checked(&checker, path, load_bytes(bytes, name, &options.load)),
     };
     Ok(Report::new(vec![report], None))
+}
+
+fn load_bytes(bytes: Bytes, name: &str, options: &LoadOptions) -> Result<Pack> {
+    crate::pack::load_bytes(bytes, name, &LoadOptions { keep_going: true, ..options.clone() })
 }
 
 /// What every target is checked with.
@@ -150,8 +154,9 @@ fn same_ids(reports: &mut [TargetReport]) {
             seen.insert(facts.id.clone(), (report.path.clone(), facts));
             continue;
         };
-        let differs =
-            other.publisher != facts.publisher || other.version == facts.version && other.digest != facts.digest;
+        // A pack that is built, and what it is built from, are not two packs.
+        let rebuilt = other.form == facts.form && other.version == facts.version && other.digest != facts.digest;
+        let differs = other.publisher != facts.publisher || rebuilt;
         if differs {
             let message = format!(
                 "pack {} {} by {} has the id of pack {} by {} in {path}, and is another one",

@@ -60,6 +60,10 @@ pub struct LoadOptions {
     pub components_dir: Option<PathBuf>,
     /// The bounds.
     pub limits: Limits,
+    /// Go on after an error where something of the pack is left to look at: such errors stand in
+    /// [`Pack::faults`], and what they are about is missing in the pack. For looking only; a pack with faults is not
+    /// to be run.
+    pub keep_going: bool,
 }
 
 /// Loads the pack at `path`, whatever its form. It blocks: call it where blocking is allowed.

@@ -37,6 +37,7 @@ pub(super) fn checked(checker: &Checker<'_>, path: &Path, loaded: Result<Pack>) 
         return component::file(checker, path);
     }
     let mut report = TargetReport::new(path, TargetKind::Pack);
+    pack.faults.iter().for_each(|fault| report.add(fault.clone(), Severity::Error));
     pack.notes.iter().for_each(|note| report.add(note.clone(), Severity::Warning));
     let examined: IndexMap<Id, Examined> = pack
         .components
@@ -88,6 +89,7 @@ fn facts(pack: &Pack, flows: &FlowSet) -> PackFacts {
         id: pack.id.to_string(),
         version: pack.version.to_string(),
         publisher: pack.publisher.clone(),
+        form: pack.form,
         digest: pack.digest.to_string(),
         flows: flows.flows.iter().filter_map(ready).collect(),
     }

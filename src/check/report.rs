@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::capabilities::grants::Grant;
 use crate::conform::{self, Rule, Severity};
 use crate::error::{Code, Error};
+use crate::pack::model::PackForm;
 
 /// The result of a check.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -94,6 +95,8 @@ pub struct PackFacts {
     pub version: String,
     /// Its publisher.
     pub publisher: String,
+    /// The form in which it was found.
+    pub form: PackForm,
     /// SHA-256 of the archive, or of what stands for it.
     pub digest: String,
     /// Its flows that can run.

@@ -38,7 +38,7 @@ pub(super) fn expand(path: &Path, options: &LoadOptions) -> Result<Vec<Target>> 
     if !metadata.is_dir() {
         return Ok(vec![file(path, options)]);
     }
-    let loaded = pack::load(path, options);
+    let loaded = load(path, options);
     if loaded.as_ref().err().is_none_or(|error| error.code() != Code::PackKind) {
         return Ok(vec![Target { path: path.to_owned(), content: Expanded::Pack(Box::new(loaded)) }]);
     }
@@ -55,9 +55,14 @@ pub(super) fn expand(path: &Path, options: &LoadOptions) -> Result<Vec<Target>> 
 fn file(path: &Path, options: &LoadOptions) -> Target {
     let content = match is_component(path) {
         true => Expanded::Component,
-        false => Expanded::Pack(Box::new(pack::load(path, options))),
+        false => Expanded::Pack(Box::new(load(path, options))),
     };
     Target { path: path.to_owned(), content }
+}
+
+/// A pack that is to be looked at and not run.
+fn load(path: &Path, options: &LoadOptions) -> Result<Pack> {
+    pack::load(path, &LoadOptions { keep_going: true, ..options.clone() })
 }
 
 /// Whether a file of this name is taken for a component.

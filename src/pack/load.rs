@@ -143,14 +143,13 @@ impl Opened {
         if let Some(generation) = pack.generation {
             let differs = sbom::compare(files, &options.limits, self.form == PackForm::Archive)?;
             if generation == Generation::Legacy && !differs.is_empty() {
-                return Err(Error::from_many(
-                    Code::SbomMismatch,
-                    "the pack is not what its bill of materials says",
-                    differs,
-                )
-                .hint("the pack was changed after it was built; build or transfer it again"));
+                let summary = "the pack is not what its bill of materials says";
+                let error = Error::from_many(Code::SbomMismatch, summary, differs)
+                    .hint("the pack was changed after it was built; build or transfer it again");
+                Faults { keep_going: options.keep_going, found: &mut pack.faults }.take(Err(error))?;
+            } else {
+                pack.notes.extend(differs);
             }
-            pack.notes.extend(differs);
         }
         Ok(pack)
     }
@@ -190,12 +189,32 @@ fn single(bytes: Bytes, path: &Path, limits: &Limits) -> Pack {
         assets: Assets::default(),
         signatures: Vec::new(),
         notes: note.map(|note| note.in_file(path)).into_iter().collect(),
+        faults: Vec::new(),
     };
     if let Some(Embedded { id, version, secret_requirements, written }) = embedded {
         (pack.id, pack.version, pack.secret_requirements) = (id, version, secret_requirements);
         pack.extensions.insert(embedded::SECTION.to_owned(), written);
     }
     pack
+}
+
+/// Errors after which loading goes on, if it is to.
+pub(super) struct Faults<'a> {
+    pub(super) keep_going: bool,
+    pub(super) found: &'a mut Vec<Error>,
+}
+
+impl Faults<'_> {
+    /// What `result` holds; none if it is an error after which loading goes on.
+    pub(super) fn take<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Err(error) if self.keep_going => {
+                self.found.push(error);
+                Ok(None)
+            }
+            result => result.map(Some),
+        }
+    }
 }
 
 /// Puts a pack together from its manifest and its files.
@@ -208,8 +227,10 @@ pub(super) fn assemble(
 ) -> Result<Pack> {
     let Described { manifest, generation, wanted, notes, .. } = described;
     let place = files.place(if form == PackForm::Sources { authoring::FILE } else { manifest::FILE });
-    let providers = provider::declared(&manifest.extensions, &place)?;
-    check_provider_components(&providers, wanted, &place)?;
+    let mut found = Vec::new();
+    let mut faults = Faults { keep_going: options.keep_going, found: &mut found };
+    let providers = faults.take(provider::declared(&manifest.extensions, &place))?.unwrap_or_default();
+    faults.take(check_provider_components(&providers, wanted, &place))?;
     let mut notes = notes.clone();
     notes.extend(unused_overrides(wanted, options));
     let schemas = schemas(&providers, options);
@@ -218,7 +239,7 @@ pub(super) fn assemble(
     for name in unsure.iter().filter(|name| !files.has(name)) {
         notes.push(Error::new(Code::FilesMissing, format!("{} does not exist", files.place(name))));
     }
-    let components = resolve::components(wanted, &named, files, options, &mut notes);
+    let components = resolve::components(wanted, &named, files, options, &mut notes, &mut faults);
     let components = components.map_err(|error| to_be_built(error, form, files))?;
     let names = files.list(assets::FOLDER)?.into_iter();
     let assets = names.map(|name| Ok((name.clone(), files.read(&name)?.into()))).collect::<Result<_>>()?;
@@ -240,6 +261,7 @@ pub(super) fn assemble(
         assets,
         signatures: files.list("signatures")?,
         notes,
+        faults: found,
     })
 }
 

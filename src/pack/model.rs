@@ -53,6 +53,8 @@ pub struct Pack {
     pub signatures: Vec<String>,
     /// What is odd about the pack but does not refuse it.
     pub notes: Vec<Error>,
+    /// What refuses the pack. There are none but after a load that keeps going.
+    pub faults: Vec<Error>,
 }
 
 /// What a pack is for.
@@ -70,7 +72,7 @@ pub enum PackKind {
 }
 
 /// The form that a pack came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PackForm {
     /// A `.gtpack` archive.

@@ -10,6 +10,7 @@ use crate::pack::LoadOptions;
 use crate::pack::component_sources::Source;
 use crate::pack::directory::read_file;
 use crate::pack::files::Files;
+use crate::pack::load::Faults;
 use crate::pack::manifest::ComponentEntry;
 use crate::pack::model::{Digest, PackComponent};
 
@@ -68,6 +69,7 @@ pub(super) fn components(
     files: &mut dyn Files,
     options: &LoadOptions,
     notes: &mut Vec<Error>,
+    faults: &mut Faults<'_>,
 ) -> Result<IndexMap<Id, PackComponent>> {
     let plan = wanted.iter().map(|wanted| (find(wanted, files, options), wanted));
     let (plan, dispensable): (Vec<_>, Vec<_>) = plan.partition(|(found, wanted)| found.is_ok() || wanted.required);
@@ -76,13 +78,23 @@ pub(super) fn components(
         Error::new(Code::ComponentsMissing, message)
     }));
     if cfg!(feature = "verify") {
-        check_all(&plan, named, files)?;
+        faults.take(check_all(&plan, named, files))?;
     }
     let mut out = IndexMap::with_capacity(plan.len());
     for (found, wanted) in &plan {
-        let Ok(found) = found else { return Err(missing(&plan)) };
-        let component = open(wanted, found, files, options)?;
-        out.insert(wanted.id.clone(), component);
+        let Ok(found) = found else {
+            // With `verify` all of them are named above.
+            if faults.found.is_empty() {
+                faults.take::<()>(Err(missing(&plan)))?;
+            }
+            continue;
+        };
+        if matches!(found, Found::Outside(path) if !path.is_file()) && !faults.found.is_empty() {
+            continue;
+        }
+        if let Some(component) = faults.take(open(wanted, found, files, options))? {
+            out.insert(wanted.id.clone(), component);
+        }
     }
     Ok(out)
 }

@@ -140,3 +140,21 @@ fn an_upgrade_is_told_from_what_was_wrong_before() {
     command(&dir, &["check", "--against", "not.json"]).assert().code(2).stderr(contains("error[GRH-0364]"));
     command(&dir, &["check"]).assert().code(2).stderr(contains("TARGET"));
 }
+
+/// What `docs/check.md` shows is what the command prints.
+#[test]
+fn the_sample_in_the_documents_is_true() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/check.md")).unwrap();
+    let sample = page.split("$ greentic-runner check greet.wasm\n").nth(1).unwrap().split("```").next().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let asked = "package greentic:state@1.0.0; interface state-stor { read: func(key: string) -> list<u8>; }";
+    let types = greentic_runner_bindings::WIT_PACKAGES.iter().map(|(_, text)| *text);
+    let mut sources: Vec<&str> = types.filter(|text| !text.contains("package greentic:state@")).collect();
+    sources.push(asked);
+    sources.push(
+        "package test:c; world root {
+           import greentic:state/state-stor@1.0.0; export greentic:component/node@0.6.0; }",
+    );
+    put(dir.path(), "greet.wasm", component(&sources));
+    command(&dir, &["check", "greet.wasm"]).assert().code(1).stdout(predicates::str::diff(sample.to_owned()));
+}

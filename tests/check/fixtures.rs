@@ -221,6 +221,14 @@ fn packs() -> Vec<Fixture> {
         .set(|options, root| drop(options.load.overrides.insert(Id::from("crm"), root.join("gone.wasm")))),
         Fixture::new(Code::DigestMismatch, "stale.gtpack", stale),
         Fixture::new(
+            Code::SbomMismatch,
+            "billed.gtpack",
+            with(entry("sbom.cbor", cbor(&json!({ "format": "greentic-sbom-v1", "files": [
+                { "path": "assets/gone.txt", "size": 1, "hash_blake3": "00" },
+            ] })))),
+        ),
+        Fixture::new(Code::LockInvalid, "locked.gtpack", with(entry("pack.lock.cbor", "no lock"))),
+        Fixture::new(
             Code::ProviderInvalid,
             "twins.gtpack",
             with_providers(json!([
