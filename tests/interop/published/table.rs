@@ -1,6 +1,5 @@
-//! The table of `docs/compatibility.md`: what was tried and what happened, as the trials tell it.
+//! The tables of `docs/compatibility.md`: what was tried and what happened, as the trials tell it.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use greentic_runner_host::error::Error;
@@ -8,47 +7,46 @@ use greentic_runner_host::error::Error;
 use super::artefacts::{Artefact, Calls, Origin};
 use super::trial::{Call, Ran, Trial};
 
-const BEGIN: &str = "<!-- the table begins; a test writes it -->\n";
-const END: &str = "<!-- the table ends -->\n";
+/// What stands around each table in the page.
+const BEGIN: &str = "<!-- a test writes this table -->\n\n";
+const END: &str = "\n<!-- until here -->\n";
 
-/// `page` with the table of `trials` in place of the one that it has.
+/// `page` with its two tables written anew: what crates ship, and what is built on the SDK.
 pub(crate) fn into_page(page: &str, trials: &[(&Artefact, Trial)]) -> String {
-    let (before, rest) = page.split_once(BEGIN).unwrap();
-    let (_, after) = rest.split_once(END).unwrap();
-    format!("{before}{BEGIN}\n{}\n{END}{after}", of(trials))
+    let mut written = String::new();
+    let mut rest = page;
+    for shipped in [true, false] {
+        let (before, after) = rest.split_once(BEGIN).unwrap();
+        let rows = trials.iter().filter(|(artefact, _)| matches!(artefact.origin, Origin::Crate { .. }) == shipped);
+        let _ = write!(written, "{before}{BEGIN}{}{END}", of(rows));
+        rest = after.split_once(END).unwrap().1;
+    }
+    written + rest
 }
 
-/// The table of `trials`.
-fn of(trials: &[(&Artefact, Trial)]) -> String {
-    let mut text = String::from("| What | From | Exports | Imports | Loads | Called through a flow |\n");
-    text.push_str("| --- | --- | --- | --- | --- | --- |\n");
-    for (artefact, trial) in trials {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} |",
-            artefact.name,
-            origin(&artefact.origin),
-            list(&trial.exports),
-            list(&trial.imports),
-            loads(trial),
-            calls(artefact, trial),
-        );
+fn of<'a>(rows: impl Iterator<Item = &'a (&'a Artefact, Trial)>) -> String {
+    let mut text = String::from("| What | Exports | Imports | Loads | Called through a flow |\n");
+    text.push_str("| --- | --- | --- | --- | --- |\n");
+    for (artefact, trial) in rows {
+        let columns =
+            [what(artefact), list(&trial.exports), list(&trial.imports), loads(trial), calls(artefact, trial)];
+        let _ = writeln!(text, "| {} |", columns.join(" | "));
     }
     text
 }
 
-fn origin(origin: &Origin) -> String {
-    match origin {
-        Origin::Crate { name, version, path, .. } => format!("`{name}` {version}, `{path}`"),
-        Origin::Sdk { version, guest } => format!("`greentic-interfaces-guest` {version}, `{guest}`"),
+fn what(artefact: &Artefact) -> String {
+    match artefact.origin {
+        Origin::Crate { name, version, path, .. } => {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            format!("{}: `{file}` of `{name}` {version}", artefact.name)
+        }
+        Origin::Sdk { version, .. } => format!("{}, SDK {version}", artefact.name),
     }
 }
 
 fn list(items: &[String]) -> String {
-    match items.is_empty() {
-        true => "none".to_owned(),
-        false => items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", "),
-    }
+    if items.is_empty() { "–".to_owned() } else { items.join(", ") }
 }
 
 fn loads(trial: &Trial) -> String {
@@ -57,23 +55,29 @@ fn loads(trial: &Trial) -> String {
         (Some(Err(error)), _) => refused(error),
         (None, Ok(())) => "yes".to_owned(),
         (None, Err(findings)) => {
-            let mut seen = BTreeSet::new();
-            let lines = findings.iter().map(|finding| format!("{} `{}`", link(&finding.code.to_string()), finding.interface));
-            let lines: Vec<_> = lines.filter(|line| seen.insert(line.clone())).collect();
+            let mut lines = Vec::new();
+            for finding in findings {
+                let line = format!("{} `{}`", link(&finding.code.to_string()), finding.interface);
+                if !lines.contains(&line) {
+                    lines.push(line);
+                }
+            }
             format!("refused: {}", lines.join(", "))
         }
     }
 }
 
 fn calls(artefact: &Artefact, trial: &Trial) -> String {
-    let answered: Vec<_> = trial.calls.iter().filter_map(|call| told(call)).collect();
-    if !answered.is_empty() {
-        let role = if matches!(artefact.calls, Calls::Provider(_)) { "as a provider" } else { "as a node" };
-        return format!("{role}: {}", answered.join(", "));
-    }
-    match trial.calls.first() {
-        Some(Call { ran: Ran::Refused(error), .. }) => refused(error),
-        _ => "has no flows".to_owned(),
+    let told: Vec<_> = trial.calls.iter().filter_map(told).collect();
+    match (told.as_slice(), &artefact.calls) {
+        ([], Calls::Pack) => "it has no flows".to_owned(),
+        ([], _) if trial.loaded.is_err() => "–".to_owned(),
+        ([], _) => trial.calls.first().map_or_else(String::new, |call| match &call.ran {
+            Ran::Refused(error) => refused(error),
+            Ran::Answered(_) | Ran::Failed(_) => String::new(),
+        }),
+        (told, Calls::Provider(_)) => format!("as a provider: {}", told.join(", ")),
+        (told, _) => format!("as a node: {}", told.join(", ")),
     }
 }
 
@@ -87,19 +91,17 @@ fn told(call: &Call) -> Option<String> {
 
 fn refused(error: &Error) -> String {
     let mut codes = Vec::new();
-    leaves(error, &mut codes);
+    roots(error, &mut codes);
     format!("refused: {}", codes.iter().map(|code| link(code)).collect::<Vec<_>>().join(", "))
 }
 
-/// The codes of the findings at the root of `error`, each once.
-fn leaves(error: &Error, codes: &mut Vec<String>) {
-    if error.details().is_empty() {
-        let code = error.code().to_string();
-        if !codes.contains(&code) {
-            codes.push(code);
-        }
+/// The codes of what `error` sums up, each once.
+fn roots(error: &Error, codes: &mut Vec<String>) {
+    let code = error.code().to_string();
+    if error.details().is_empty() && !codes.contains(&code) {
+        codes.push(code);
     }
-    error.details().iter().for_each(|detail| leaves(detail, codes));
+    error.details().iter().for_each(|detail| roots(detail, codes));
 }
 
 fn link(code: &str) -> String {

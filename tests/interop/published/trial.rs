@@ -1,5 +1,6 @@
 //! Trying one artefact: what it is by its own types, whether it loads, and what its calls come to.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -115,14 +116,33 @@ async fn outcome(host: &RunnerHost) -> Result<Value> {
     Ok(outcome.replies.first().cloned().unwrap_or_default())
 }
 
+/// What it exports, by package.
 fn exports(shape: &ComponentShape) -> Vec<String> {
-    shape.exports.iter().map(|(name, interface)| {
+    let named = shape.exports.iter().map(|(name, interface)| {
         let context = interface.functions.get("invoke").and_then(|f| f.params.first()).map(|(_, ty)| &**ty);
-        match context.and_then(shape_of) {
-            Some(letter) => format!("{name} (shape {letter})"),
-            None => name.clone(),
+        let beside = context.and_then(shape_of).map(|letter| format!("in shape {letter}"));
+        (name.as_str(), beside)
+    });
+    by_package(named)
+}
+
+/// Interfaces by package, with what is said beside each.
+fn by_package<'a>(named: impl Iterator<Item = (&'a str, Option<String>)>) -> Vec<String> {
+    let mut packages: Vec<(String, Vec<String>)> = Vec::new();
+    for (name, beside) in named {
+        let (path, version) = name.split_once('@').unwrap();
+        let (package, interface) = path.split_once('/').unwrap();
+        let package = format!("{package}@{version}");
+        let interface = match beside {
+            Some(beside) => format!("{interface} {beside}"),
+            None => interface.to_owned(),
+        };
+        match packages.iter_mut().find(|(known, _)| *known == package) {
+            Some((_, interfaces)) => interfaces.push(interface),
+            None => packages.push((package, vec![interface])),
         }
-    }).collect()
+    }
+    packages.iter().map(|(package, interfaces)| format!("`{package}` ({})", interfaces.join(", "))).collect()
 }
 
 /// Which of the three records that `exec-ctx` has been under one version.
@@ -137,17 +157,14 @@ fn shape_of(context: &Type) -> Option<char> {
     }
 }
 
+/// What it imports beside WASI, by package, and which WASI.
 fn imports(shape: &ComponentShape) -> Vec<String> {
-    let mut imports = Vec::new();
-    for (name, interface) in &shape.imports {
-        let import = match name.split_once('@') {
-            Some((wasi, version)) if wasi.starts_with("wasi:") => format!("WASI {version}"),
-            _ if interface.functions.is_empty() => format!("{name} (types only)"),
-            _ => name.clone(),
-        };
-        if !imports.contains(&import) {
-            imports.push(import);
-        }
-    }
+    let (wasi, other): (Vec<_>, Vec<_>) = shape.imports.iter().partition(|(name, _)| name.starts_with("wasi:"));
+    let named = other.into_iter().map(|(name, interface)| {
+        (name.as_str(), interface.functions.is_empty().then(|| "for its types".to_owned()))
+    });
+    let mut imports = by_package(named);
+    let versions: BTreeSet<_> = wasi.iter().filter_map(|(name, _)| Some(name.split_once('@')?.1)).collect();
+    imports.extend(versions.iter().map(|version| format!("WASI {version}")));
     imports
 }
