@@ -4,6 +4,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use greentic_runner_host::capabilities::grants::Grants;
 use greentic_runner_host::capabilities::{HostCtx, surface};
+use greentic_runner_host::conform;
 use greentic_runner_host::engine::until;
 
 mod support;
@@ -27,8 +28,9 @@ fn instantiate(criterion: &mut Criterion) -> anyhow::Result<()> {
             });
         });
 
-        let ours =
-            surface::linker(guest.name, &compiled.component, Grants::all())?.instantiate_pre(&compiled.component)?;
+        let shape = conform::inspect(guest.name, guest.binary().bytes)?;
+        let linker = surface::linker(guest.name, &compiled.component, &shape, Grants::all())?;
+        let ours = linker.instantiate_pre(&compiled.component)?;
         let scope = scope();
         group.bench_function(format!("{}/host", guest.name), |bencher| {
             bencher.to_async(&runtime).iter(async || {

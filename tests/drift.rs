@@ -236,7 +236,7 @@ async fn wasi_leads_nowhere() {
 
 #[cfg(test)]
 async fn prepare(rig: &Rig, wat: &str) -> greentic_runner_host::Result<()> {
-    let bytes = wat::parse_str(wat).unwrap().into();
+    let bytes: bytes::Bytes = wat::parse_str(wat).unwrap().into();
     let binary = Binary { name: "c", digest: *blake3::hash(&bytes).as_bytes(), bytes: &bytes };
     rig.registry.prepare(&binary, Grants::none()).await.map(drop)
 }

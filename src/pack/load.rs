@@ -146,7 +146,7 @@ impl Opened {
                 let summary = "the pack is not what its bill of materials says";
                 let error = Error::from_many(Code::SbomMismatch, summary, differs)
                     .hint("the pack was changed after it was built; build or transfer it again");
-                Faults { keep_going: options.keep_going, found: &mut pack.faults }.take(Err(error))?;
+                Faults { keep_going: options.keep_going, found: &mut pack.faults }.take::<()>(Err(error))?;
             } else {
                 pack.notes.extend(differs);
             }

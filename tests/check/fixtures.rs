@@ -223,9 +223,12 @@ fn packs() -> Vec<Fixture> {
         Fixture::new(
             Code::SbomMismatch,
             "billed.gtpack",
-            with(entry("sbom.cbor", cbor(&json!({ "format": "greentic-sbom-v1", "files": [
+            with(entry(
+                "sbom.cbor",
+                cbor(&json!({ "format": "greentic-sbom-v1", "files": [
                 { "path": "assets/gone.txt", "size": 1, "hash_blake3": "00" },
-            ] })))),
+            ] })),
+            )),
         ),
         Fixture::new(Code::LockInvalid, "locked.gtpack", with(entry("pack.lock.cbor", "no lock"))),
         Fixture::new(

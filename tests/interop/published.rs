@@ -61,7 +61,8 @@ fn every_guest_on_the_sdk_is_tried() {
     }
     assert!(guests.len() >= 6, "{guests:?}");
     for guest in guests {
-        let tried = |artefact: &Artefact| matches!(artefact.origin, Origin::Sdk { guest: name, .. } if guest.ends_with(name));
+        let tried =
+            |artefact: &Artefact| matches!(artefact.origin, Origin::Sdk { guest: name, .. } if guest.ends_with(name));
         assert!(ARTEFACTS.iter().any(tried), "{}", guest.display());
     }
 }

@@ -111,26 +111,10 @@ pub(crate) const ARTEFACTS: &[Artefact] = &[
     },
     Artefact { name: "state-memory", origin: state("packs/state-memory"), calls: Calls::Pack },
     Artefact { name: "state-redis", origin: state("packs/state-redis"), calls: Calls::Pack },
-    Artefact {
-        name: "node, first shape",
-        origin: sdk("0.4.78", "sdk-0-4-78-node"),
-        calls: Calls::Node(node_calls),
-    },
-    Artefact {
-        name: "node, second shape",
-        origin: sdk("0.4.90", "sdk-0-4-90-node"),
-        calls: Calls::Node(node_calls),
-    },
-    Artefact {
-        name: "node, third shape",
-        origin: sdk("0.4.113", "sdk-0-4-113-node"),
-        calls: Calls::Node(node_calls),
-    },
-    Artefact {
-        name: "node 0.6.0",
-        origin: sdk("0.4.113", "sdk-0-4-113-node-0-6"),
-        calls: Calls::Node(node_calls),
-    },
+    Artefact { name: "node, first shape", origin: sdk("0.4.78", "sdk-0-4-78-node"), calls: Calls::Node(node_calls) },
+    Artefact { name: "node, second shape", origin: sdk("0.4.90", "sdk-0-4-90-node"), calls: Calls::Node(node_calls) },
+    Artefact { name: "node, third shape", origin: sdk("0.4.113", "sdk-0-4-113-node"), calls: Calls::Node(node_calls) },
+    Artefact { name: "node 0.6.0", origin: sdk("0.4.113", "sdk-0-4-113-node-0-6"), calls: Calls::Node(node_calls) },
     Artefact {
         name: "provider",
         origin: sdk("0.4.78", "sdk-0-4-78-provider"),

@@ -160,9 +160,9 @@ fn shape_of(context: &Type) -> Option<char> {
 /// What it imports beside WASI, by package, and which WASI.
 fn imports(shape: &ComponentShape) -> Vec<String> {
     let (wasi, other): (Vec<_>, Vec<_>) = shape.imports.iter().partition(|(name, _)| name.starts_with("wasi:"));
-    let named = other.into_iter().map(|(name, interface)| {
-        (name.as_str(), interface.functions.is_empty().then(|| "for its types".to_owned()))
-    });
+    let named = other
+        .into_iter()
+        .map(|(name, interface)| (name.as_str(), interface.functions.is_empty().then(|| "for its types".to_owned())));
     let mut imports = by_package(named);
     let versions: BTreeSet<_> = wasi.iter().filter_map(|(name, _)| Some(name.split_once('@')?.1)).collect();
     imports.extend(versions.iter().map(|version| format!("WASI {version}")));
