@@ -29,7 +29,7 @@ pub mod inspect;
 mod legacy;
 mod limits;
 mod load;
-mod lock;
+pub mod lock;
 pub mod manifest;
 pub mod migrate;
 pub mod model;

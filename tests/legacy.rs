@@ -56,8 +56,8 @@ fn compiled() -> Value {
     json!({
         "id": "compiled", "flow_type": "event", "start": "in", "parameters": {},
         "nodes": {
-            "in": { "component": "echo.echo", "payload_expr": { "n": 1 }, "routes": [{ "to": "out" }] },
-            "out": { "component": "emit.response", "payload_expr": { "text": "compiled" }, "routes": [{ "out": true }] },
+            "in": { "component": "echo.echo", "payload_expr": { "n": 1 }, "routes": [{ "to": "tell" }] },
+            "tell": { "component": "emit.response", "payload_expr": { "text": "compiled" }, "routes": [{ "out": true }] },
         },
     })
 }

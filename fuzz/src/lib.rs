@@ -7,7 +7,7 @@ use std::path::Path;
 
 use arbitrary::{Arbitrary as _, Unstructured};
 use greentic_runner_host::check::{self, Report, Style};
-use greentic_runner_host::config::WebhookPolicy;
+use greentic_runner_host::config::{PackBinding, WebhookPolicy};
 use greentic_runner_host::error::{Code, Location};
 use greentic_runner_host::flow::compile::{Catalog, ComponentInfo, ProviderInfo, compile};
 use greentic_runner_host::flow::condition::Condition;
@@ -18,7 +18,7 @@ use greentic_runner_host::flow::ygtc;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::ingress::channels::{Verification, WebchatChannel, WebhookChannel};
 use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook as hook};
-use greentic_runner_host::pack::manifest::Manifest;
+use greentic_runner_host::pack::manifest::{Decoded, Manifest};
 use greentic_runner_host::pack::{self, Limits, LoadOptions};
 use greentic_runner_host::run::event::FlowChoice;
 use greentic_runner_host::{Error, HostConfig, conform};
@@ -37,6 +37,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("condition", condition),
     ("flow_json", flow_json),
     ("generated", generated),
+    ("gtbind", gtbind),
+    ("lock", lock),
     ("manifest", manifest),
     ("template", template),
     ("webchat", webchat),
@@ -79,11 +81,27 @@ fn checked(name: &str, bytes: &[u8], load: LoadOptions) -> Report {
 /// Manifests: what can be read and written again is the same afterwards.
 pub fn manifest(bytes: &[u8]) {
     let limits = Limits { manifest_values: 10_000, ..Limits::default() };
-    let Some(manifest) = blames_input(Manifest::decode(bytes, "manifest.cbor", &limits)) else { return };
+    let decoded = blames_input(Decoded::read(bytes, "manifest.cbor", &limits));
+    let Some(Decoded::Current(manifest)) = decoded else { return };
     // A node of another pack's component has no form in a manifest of ours.
     let Ok(written) = manifest.encode() else { return };
     let again = Manifest::decode(&written, "manifest.cbor", &Limits::default()).expect("what was written reads back");
     assert_eq!(again.encode().expect("and can be written again"), written);
+}
+
+/// Files that say which pack a tenant serves.
+pub fn gtbind(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Some((tenant, binding)) = blames_input(PackBinding::parse(text, "fuzz.gtbind")) else { return };
+    assert!(greentic_runner_host::id::is_valid(&tenant) && greentic_runner_host::id::is_valid(&binding.pack_id));
+}
+
+/// Lock files: what is odd about their entries is said within bounds.
+pub fn lock(bytes: &[u8]) {
+    let limits = Limits { manifest_values: 10_000, ..Limits::default() };
+    if let Some(lock) = blames_input(pack::lock::read(bytes, "pack.lock", &limits)) {
+        assert!(lock.notes.len() <= 50, "{} notes", lock.notes.len());
+    }
 }
 
 /// Bindings of a tenant.

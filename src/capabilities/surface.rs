@@ -77,7 +77,7 @@ const STATE_STORE_SHAPES: &[KnownShape] = &[
     },
 ];
 
-/// WASI 0.2, in any of its patch versions: linked always, over an empty context.
+/// WASI 0.2, in any of its patch versions: linked always, over a context with nothing but the pack's assets.
 pub const WASI: &[&str] = &[
     "wasi:cli/environment",
     "wasi:cli/exit",

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::units::{Name, Text};
 use super::yaml::{Cursor, Finding, Findings};
@@ -45,6 +46,9 @@ pub struct PackBinding {
 #[derive(Deserialize)]
 struct Flow {
     id: Name,
+    /// Read as a map, in which further keys are no findings.
+    #[serde(flatten)]
+    _more: BTreeMap<String, IgnoredAny>,
 }
 
 impl PackBinding {

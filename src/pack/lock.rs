@@ -27,11 +27,11 @@ pub(super) const NAMES: [&str; 3] = ["pack.lock", "pack.lock.json", "pack.lock.c
 
 /// What a lock file says, and what is odd about it.
 #[derive(Debug, Default)]
-pub(super) struct Lock {
+pub struct Lock {
     /// The components that it names.
     pub(super) components: IndexMap<Id, Locked>,
     /// What is odd about it. Nothing of it refuses the pack.
-    pub(super) notes: Vec<Error>,
+    pub notes: Vec<Error>,
 }
 
 /// What a lock file says about a component.
@@ -107,8 +107,12 @@ fn of(bytes: Result<Vec<u8>>, place: &str, limits: &Limits) -> Lock {
     }
 }
 
-/// Reads a lock file of either shape.
-pub(super) fn read(bytes: &[u8], place: &str, limits: &Limits) -> Result<Lock> {
+/// Reads a lock file of either shape; `place` names it.
+///
+/// # Errors
+///
+/// `LockInvalid` if nothing of it can be used.
+pub fn read(bytes: &[u8], place: &str, limits: &Limits) -> Result<Lock> {
     let invalid =
         |why: String| Error::new(Code::LockInvalid, format!("the lock file is not used: {why}")).in_file(place);
     let value = match bytes.trim_ascii_start().first() {
