@@ -39,14 +39,14 @@ entry: shout
 schema_version: 1
 parameters: { greeting: Hello, marks: ['!', '?'] }
 nodes:
-  reply:
+  tell:
     component: emit.response
     payload: { text: '{{parameters.greeting}} {{prev.name}}{{parameters.marks.[0]}}' }
   shout:
     component: vendor.echo.echo
     payload: { name: '{{in.input.text}}' }
     routes:
-      - next: reply
+      - next: tell
 ";
     let said = run(&Sources::of_flow(flow).component("vendor.echo", "echo-node"), "Ada");
     assert!(said.contains("Hello Ada!"), "{said}");
@@ -188,6 +188,7 @@ async fn a_jump_without_payload_keeps_the_input_and_a_run_goes_on_there_after_a_
     assert!(waits(&first));
     assert_eq!(&*first.flow, "asking");
     host.stop().await.unwrap();
+    drop(host);
 
     let host = on_disk().await.unwrap();
     let second = say(&host, "s", "yes").await.unwrap();

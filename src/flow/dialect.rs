@@ -114,14 +114,12 @@ impl Reader<'_> {
 
     fn kind(&mut self, top: &Top, origin: &Location) -> Option<FlowKind> {
         let hint = format!("`type` is one of: {}", FlowKind::spellings().collect::<Vec<_>>().join(", "));
-        let mut named = ["type", "flow_type", "kind"].into_iter().filter_map(|key| top.get(key));
-        let mut named = named.by_ref().filter(|placed| !placed.value.is_null()).peekable();
-        let Some(first) = named.peek() else {
+        let named = ["type", "flow_type", "kind"].into_iter().filter_map(|key| top.get(key));
+        let mut named = named.filter(|placed| !placed.value.is_null()).peekable();
+        if named.peek().is_none() {
             self.finding(origin.clone(), "the flow has no `type`".to_owned(), &hint);
             return None;
-        };
-        let first_at = first.at(self.file);
-        let shown = first.value.to_string();
+        }
         for placed in named {
             match placed.value.as_str() {
                 Some(FIRST_DRAFT) => {}
@@ -133,7 +131,6 @@ impl Reader<'_> {
                 }
             }
         }
-        tracing::debug!(at = %first_at, kind = %shown, "a flow names no kind of events");
         // No event means such a flow; who names it starts it.
         Some(FlowKind::Job)
     }

@@ -47,11 +47,11 @@ impl<'a> Execution<'a> {
         self.tell(What::Skipped { flow: flow.id.clone(), node: node.id.clone() });
         let (before, source) = self.run()?.top()?.before();
         let was_said = source.is_none_or(is_reply);
-        let led = self.lead(node, &before)?;
+        let led = self.lead(node, &before, was_said)?;
         self.conclude(match led {
-            Led::Ended { payload, word: Word::Reply } if !was_said => Led::Ended { payload, word: Word::Reply },
-            Led::Ended { payload, .. } => Led::Ended { payload, word: Word::Said },
-            Led::On => Led::On,
+            // What is left out makes no reply of its own.
+            Led::Ended { payload, word: Word::IfSilent } => Led::Ended { payload, word: Word::Said },
+            led => led,
         })
     }
 
@@ -273,12 +273,12 @@ impl<'a> Execution<'a> {
             output.payload = map.render(&self.run()?.vars()?.with_result(&output.payload))?;
         }
         let recorded = self.run_mut()?.record(output)?;
-        self.lead(node, &recorded)
+        self.lead(node, &recorded, is_reply(node))
     }
 
-    /// Follows the route of the node that the run stands at.
-    fn lead(&mut self, node: &Node, output: &NodeOutput) -> Result<Led> {
-        let word = if is_reply(node) { Word::Said } else { Word::IfSilent };
+    /// Follows the route of the node that the run stands at. `was_said` tells whether the output was replied already.
+    fn lead(&mut self, node: &Node, output: &NodeOutput, was_said: bool) -> Result<Led> {
+        let word = if was_said { Word::Said } else { Word::IfSilent };
         let word = match choose(&node.route, &self.run()?.vars()?, output)? {
             Decision::Node(to) => {
                 self.run_mut()?.go(to);
