@@ -10,6 +10,8 @@ use crate::fixtures;
 /// Codes of packs, components and flows that only running something tells, or that are about other commands.
 const NOT_OF_CHECK: &[(Code, &str)] = &[
     (Code::PackBuild, "building a pack"),
+    (Code::Migrate, "migrating a pack"),
+    (Code::PackNotBound, "loading a pack for a tenant whose bindings name another"),
     (Code::ProviderConfig, "the provider says it when it is asked"),
     (Code::SmokeTest, "an instance of it is made"),
     (Code::ProviderUnhealthy, "the provider says it when it is asked"),

@@ -110,23 +110,38 @@ pub(crate) fn node() -> Vec<u8> {
     over_host("export greentic:component/node@0.6.0;")
 }
 
+/// A node component over the host's packages, with one of them changed.
+fn changed(package: &str, change: impl Fn(&str) -> String, import: &str) -> Vec<u8> {
+    let of_host = WIT_PACKAGES.iter().map(|(_, text)| match text.contains(&format!("package {package}")) {
+        true => change(text),
+        false => (*text).to_owned(),
+    });
+    let root =
+        format!("package test:component; world root {{ import {import}; export greentic:component/node@0.6.0; }}");
+    let sources: Vec<String> = of_host.chain([root]).collect();
+    component(&sources.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Its `tenant-ctx` lacks a field.
+fn drifted() -> Vec<u8> {
+    let without = |text: &str| text.replacen("i18n-id: option<string>,", "", 1);
+    changed("greentic:interfaces-types@0.1.0", without, "greentic:state/state-store@1.0.0")
+}
+
+/// It was built against a later patch version.
+fn newer() -> Vec<u8> {
+    let later = |text: &str| text.replacen("greentic:host@1.0.0", "greentic:host@1.0.3", 1);
+    changed("greentic:host@1.0.0", later, "greentic:host/kv-v1@1.0.3")
+}
+
 fn provider() -> Vec<u8> {
     over_host("export greentic:provider/schema-core-api@1.0.0;")
 }
 
 /// A node component that also imports `body` as `greentic:host/kv-v1@1.0.0`.
 fn importing_kv(body: &str) -> Vec<u8> {
-    let mut sources: Vec<String> = WIT_PACKAGES
-        .iter()
-        .map(|(_, text)| (*text).to_owned())
-        .filter(|text| !text.contains("package greentic:host@"))
-        .collect();
-    sources.push(format!("package greentic:host@1.0.0; interface kv-v1 {{ {body} }}"));
-    sources.push(
-        "package test:component; world root { import greentic:host/kv-v1@1.0.0; export greentic:component/node@0.6.0; }"
-            .to_owned(),
-    );
-    component(&sources.iter().map(String::as_str).collect::<Vec<_>>())
+    let other = |_: &str| format!("package greentic:host@1.0.0; interface kv-v1 {{ {body} }}");
+    changed("greentic:host@1.0.0", other, "greentic:host/kv-v1@1.0.0")
 }
 
 /// A component whose one export is called as the host's, and is something else.
@@ -259,7 +274,7 @@ fn components() -> Vec<Fixture> {
         Fixture::new(Code::NotAComponent, "module.wasm", wat("(module)")),
         Fixture::new(Code::Nonconforming, "odd.wasm", wat(r#"(component (import "a" (component)))"#)),
         Fixture::new(Code::ImportUnknown, "unknown.wasm", importing("greentic:state/state-stor@1.0.0")),
-        Fixture::new(Code::ImportVersion, "version.wasm", importing("greentic:component/control@0.6.3")),
+        Fixture::new(Code::ImportVersion, "version.wasm", importing("greentic:component/control@0.7.0")),
         Fixture::new(Code::ImportFunction, "function.wasm", importing_kv(&format!("{kv} gets: func(ns: string);"))),
         Fixture::new(
             Code::ImportType,
@@ -271,6 +286,8 @@ fn components() -> Vec<Fixture> {
         ),
         Fixture::new(Code::ImportNotGranted, "granted.wasm", importing_kv(kv))
             .set(|options, _| options.grants = Grants::none()),
+        Fixture::new(Code::ImportConverted, "drifted.wasm", drifted()),
+        Fixture::new(Code::ImportCompatible, "newer.wasm", newer()),
         Fixture::new(Code::ExportMissing, "mute.wasm", wat("(component)")),
         Fixture::new(
             Code::ExportType,
@@ -315,6 +332,13 @@ fn extras() -> Vec<Fixture> {
             ..Fixture::new(Code::PackIdTaken, "acme.gtpack", with_id("acme")).and("other.gtpack", with_id("mallory"))
         },
     ]
+}
+
+/// A flow of one node, whose card lies in the pack.
+fn card(path: &str) -> String {
+    format!(
+        "  a:\n    crm: {{ card_source: asset, card_spec: {{ asset_path: '{path}' }} }}\n    operation: find\n    routing: out\n"
+    )
 }
 
 fn flows() -> Vec<Fixture> {
@@ -364,6 +388,8 @@ fn flows() -> Vec<Fixture> {
                 "id: main\nversion: '1'\nnodes:\n  - id: x\n    op: y\nedges: []\n",
             )
         },
+        Fixture { code: Code::AssetPath, ..crm(&card("../../etc/passwd")) },
+        Fixture { code: Code::AssetMissing, ..crm(&card("cards/helo.json")) },
         Fixture::pack(Code::NodeInvalid, &text("timeout: soon")),
         Fixture::pack(Code::FlowDisabled, "  a:\n    flow.call: { flow_id: broken }\n    routing: out\n")
             .and("pack/broken.ygtc", "id: broken\ntype: messaging\nnodes: {}\n"),

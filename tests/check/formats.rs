@@ -53,7 +53,9 @@ fn sarif_schema() -> Value {
     let packages = metadata["packages"].as_array().unwrap();
     let package = packages.iter().find(|package| package["name"] == "serde-sarif").unwrap();
     let dir = Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap();
-    serde_json::from_slice(&std::fs::read(dir.join("src/schema.json")).unwrap()).unwrap()
+    let text = std::fs::read_to_string(dir.join("src/schema.json")).unwrap();
+    // A bracket too many, which strict readers of regular expressions refuse.
+    serde_json::from_str(&text.replace("-[a-zA-Z]{2}]?$", "-[a-zA-Z]{2}$")).unwrap()
 }
 
 #[test]
