@@ -132,7 +132,7 @@ async fn changes_are_used_at_once_and_conversations_go_on() {
     assert_eq!(dev.say("c-1", "Ada", 1).await, ["Welcome Ada"]);
 
     // What is broken is said, and the last good version answers.
-    assert_eq!(dev.write("index.ygtc", changed.replace("to: say", "to: nowhere")), "failed GRH-0401");
+    assert_eq!(dev.write("index.ygtc", changed.replace("to: say", "to: nowhere")), "failed GRH-0301");
     assert_eq!(dev.write("index.ygtc", "id: main\nnodes: ["), "failed GRH-0400");
     assert_eq!(dev.say("c-2", "hi", 0).await, ["Your name?"]);
     assert_eq!(dev.write("index.ygtc", &changed), "loaded greeter 0.1.0");
@@ -148,7 +148,7 @@ async fn a_component_is_built_when_its_sources_change() {
 
     assert_eq!(dev.write("echo.source", "no WebAssembly"), "failed GRH-0973");
     assert_eq!(std::fs::read(&built).unwrap(), good, "what was built before stays");
-    assert_eq!(dev.write("echo.source", guest("empty")), "failed GRH-0307", "it exports nothing");
+    assert_eq!(dev.write("echo.source", guest("empty")), "failed GRH-0301", "it exports nothing");
     assert_eq!(dev.write("echo.source", guest("legacy-provider")), "loaded greeter 0.1.0");
     assert_eq!(std::fs::read(&built).unwrap(), guest("legacy-provider"));
     assert_eq!(dev.say("c", "hi", 0).await, ["Your name?"]);
@@ -173,7 +173,7 @@ async fn a_component_in_another_directory_is_watched_too() {
     );
     assert_eq!(dev.write("build.yaml", build), "loaded greeter 0.1.0");
     replace(&elsewhere.path().join("echo.source"), guest("echo-node"));
-    assert_eq!(dev.next(), "failed GRH-0307", "a node is no provider");
+    assert_eq!(dev.next(), "failed GRH-0301", "a node is no provider");
 }
 
 fn replace(file: &Path, bytes: impl AsRef<[u8]>) {

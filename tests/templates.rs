@@ -22,6 +22,7 @@ use greentic_runner_host::conform::{Surface, Want, compare, inspect};
 use greentic_runner_host::engine::limits::Limits;
 use greentic_runner_host::engine::{Binary, EngineOptions};
 use greentic_runner_host::id::Id;
+use greentic_runner_host::pack::model::Digest;
 use greentic_runner_host::session::SessionKey;
 use greentic_runner_host::store::MemoryStore;
 use greentic_runner_host::{HostBuilder, HostConfig, RunnerHost};
@@ -82,7 +83,8 @@ impl Made {
             .unwrap();
         host.start().await.unwrap();
         host.load_pack("t", &pack).await.unwrap();
-        let binary = Binary { name: NAME, digest: *blake3::hash(&bytes).as_bytes(), bytes: &bytes };
+        // Under the digest that the pack's component has, it is not compiled a second time.
+        let binary = Binary { name: NAME, digest: Digest::of(&bytes).0, bytes: &bytes };
         let component = host.registry().prepare(&binary, grants).await.unwrap();
         Self { dir, host, component, limits: Limits::default() }
     }
