@@ -100,8 +100,8 @@ fn every_step_from_an_old_surface_is_told() {
         ),
         (|old| old["imports"][KV]["grants"] = json!([]), "grants: it was none, it is kv", Severity::Error),
         (
-            |old| old["wasi"]["interfaces"].as_array_mut().unwrap().push("wasi:http/types".into()),
-            "wasi:http/types@0.2 is gone",
+            |old| old["wasi"]["interfaces"].as_array_mut().unwrap().push("wasi:tls/types".into()),
+            "wasi:tls/types@0.2 is gone",
             Severity::Error,
         ),
     ];
