@@ -7,11 +7,18 @@
 mod answer;
 pub mod call;
 mod cbor;
+mod circumstances;
+mod component;
+mod description;
 mod exports;
+mod flows;
+mod named;
 mod node;
 mod prepared;
 mod provider;
 mod registry;
+mod val;
 
+pub use flows::ExportedFlow;
 pub use prepared::Prepared;
 pub use registry::Registry;

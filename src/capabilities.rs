@@ -18,7 +18,7 @@ mod log;
 pub mod scope;
 pub mod served;
 mod session;
-mod state;
+pub(crate) mod state;
 mod state_store;
 pub mod state_view;
 mod stderr;

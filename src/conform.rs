@@ -9,7 +9,10 @@
 
 mod bridge;
 mod compare;
+mod export;
+pub mod filling;
 mod finding;
+mod generation;
 mod import;
 mod model;
 mod names;
@@ -29,8 +32,10 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{Want, compare, export};
+pub use compare::compare;
+pub use export::{Chosen, Want, export};
 pub use finding::{Finding, Rule, Severity, refusal, verdict};
+pub use generation::{Generation, Shape};
 pub use import::{How, Link, links};
 pub use model::{Function, Interface, Type, TypeRef};
 pub(crate) use names::shown;

@@ -90,7 +90,9 @@ impl RunnerHost {
             tracing::warn!("some events were not done in time; they go on at the next start");
         }
         for (_, tenant) in self.tenants.iter() {
-            tenant.swap(None);
+            if let Some(old) = tenant.swap(None) {
+                old.farewell("the host stops").await;
+            }
         }
         Ok(())
     }
@@ -143,9 +145,12 @@ impl RunnerHost {
         for note in &loaded.notes {
             tracing::warn!(code = %note.code(), tenant = %config.tenant(), "{note}");
         }
-        tenant.swap(Some(loaded));
+        let old = tenant.swap(Some(loaded));
         if self.lanes.is_open() {
             self.lanes.recover().await?;
+        }
+        if let Some(old) = old {
+            old.farewell("another pack takes its place").await;
         }
         tenant.loaded().ok_or_else(|| Error::new(Code::PackNotLoaded, "the pack was unloaded at once"))
     }

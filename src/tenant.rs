@@ -4,6 +4,7 @@
 //! A failing load leaves the tenant's program as it was, and all other tenants alone.
 
 mod catalog;
+mod farewell;
 pub mod load;
 pub(crate) mod provider;
 
@@ -85,9 +86,9 @@ impl Tenant {
         self.loaded.load_full()
     }
 
-    /// Swaps its pack. Runs that have begun go on with the old one.
-    pub fn swap(&self, loaded: Option<Loaded>) {
-        self.loaded.store(loaded.map(Arc::new));
+    /// Swaps its pack and gives the old one back. Runs that have begun go on with that.
+    pub fn swap(&self, loaded: Option<Loaded>) -> Option<Arc<Loaded>> {
+        self.loaded.swap(loaded.map(Arc::new))
     }
 }
 

@@ -66,7 +66,7 @@ async fn a_node_names_its_operations() {
     let node = rig.guest("echo-node").await;
     node.component_callable().unwrap();
     assert_eq!(
-        node.component_ops("echo-node", &rig.limits).await.unwrap(),
+        node.component_ops("echo-node", &rig.limits).await.unwrap().unwrap(),
         ["echo", "fail", "fail-retryable", "fail-with-key", "fail-until"]
     );
     assert_eq!(node.provider_callable().unwrap_err().code(), Code::ExportMissing);

@@ -25,6 +25,19 @@ const fn provider(name: &'static str) -> Fixture {
 }
 
 const FIXTURES: &[Fixture] = &[
+    node("api-node", &[]),
+    node("early-counter", &[]),
+    node("node-0-4-a", &[]),
+    node("node-0-4-b", &[]),
+    node("node-0-4-c", &[]),
+    node("node-0-5-a", &[]),
+    node("node-0-5-b", &[]),
+    node("node-0-5-c", &[]),
+    node("node-0-6-short", &[]),
+    node("node-own-shape", &[]),
+    node("pack-exporter", &[]),
+    node("pack-exporter-0-2", &[]),
+    node("runtime-provider", &[]),
     provider("demo-prices"),
     provider("echo-provider"),
     provider("legacy-provider"),
@@ -85,6 +98,12 @@ const FIXTURES: &[Fixture] = &[
     node("waiting-bot", &[Grant::State, Grant::Session]),
     Fixture {
         name: "empty",
+        want: Want::Node,
+        grants: &[],
+        findings: &[(Code::ExportMissing, "greentic:component/node@0.6.0")],
+    },
+    Fixture {
+        name: "flow-giver",
         want: Want::Node,
         grants: &[],
         findings: &[(Code::ExportMissing, "greentic:component/node@0.6.0")],

@@ -82,7 +82,7 @@ impl Made {
             .unwrap();
         host.start().await.unwrap();
         host.load_pack("t", &pack).await.unwrap();
-        let binary = Binary { name: NAME, digest: *blake3::hash(&bytes).as_bytes(), bytes: &bytes };
+        let binary = Binary { name: NAME, digest: *blake3::hash(&bytes).as_bytes(), bytes: &bytes.clone().into() };
         let component = host.registry().prepare(&binary, grants).await.unwrap();
         Self { dir, host, component, limits: Limits::default() }
     }
@@ -98,6 +98,7 @@ impl Made {
             limits: &self.limits,
             deadline: Instant::now() + Duration::from_secs(60),
             trace: false,
+            assets: None,
         };
         match self.component.invoke_provider(call).await {
             Ok(answer) => {

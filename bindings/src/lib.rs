@@ -132,6 +132,45 @@ pub mod node_v0_6 {
     pub use generated::{Node, NodeIndices, NodePre};
 }
 
+/// `greentic:component/runtime@0.6.1`, which flow nodes call.
+pub mod runtime_v0_6_1 {
+    mod generated {
+        wasmtime::component::bindgen!({
+            path: "../wit/component-0.6.1",
+            inline: "
+                package greentic:host-surface;
+
+                world runtime {
+                    export greentic:component/runtime@0.6.1;
+                }
+            ",
+            exports: { default: async },
+        });
+    }
+
+    pub use generated::{Runtime, RuntimeIndices, RuntimePre};
+}
+
+/// `greentic:component/component-runtime@0.6.0` of the package that was first published under this version.
+pub mod component_runtime_v0_6 {
+    mod generated {
+        wasmtime::component::bindgen!({
+            path: "../wit/variants/component-0.6.0-early",
+            inline: "
+                package greentic:host-surface;
+
+                world component-runtime {
+                    export greentic:component/component-runtime@0.6.0;
+                }
+            ",
+            exports: { default: async },
+        });
+    }
+
+    pub use generated::exports::greentic::component::component_runtime::*;
+    pub use generated::{ComponentRuntime, ComponentRuntimeIndices, ComponentRuntimePre};
+}
+
 /// `greentic:provider-schema-core/schema-core-api@1.0.0`: providers under the name that new ones use.
 pub mod provider_schema_core {
     mod generated {
@@ -191,12 +230,46 @@ wit_packages! {
     "component-0.4.0",
     "component-0.5.0",
     "component-0.6.0",
+    "component-0.6.1",
+    "component-v1-0.1.0",
     "host-1.0.0",
     "host-import-0.6.0",
     "interfaces-host-0.1.0",
+    "pack-export-0.2.0",
+    "pack-export-0.4.0",
+    "pack-export-v1-0.1.0",
     "provider-1.0.0",
     "provider-core-1.0.0",
     "provider-schema-core-1.0.0",
     "state-1.0.0",
     "telemetry-1.0.0",
+}
+
+/// A published package that shares name and version with another one.
+#[derive(Clone, Copy, Debug)]
+pub struct WitVariant {
+    /// Its folder below `wit/variants/`.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+macro_rules! wit_variants {
+    ($($name:literal,)+) => {
+        /// The packages that share name and version with another one. They use those of [`WIT_PACKAGES`] at most.
+        pub const WIT_VARIANTS: &[WitVariant] = &[$(WitVariant {
+            name: $name,
+            text: include_str!(concat!("../../wit/variants/", $name, "/package.wit")),
+        },)+];
+    };
+}
+
+wit_variants! {
+    "component-0.4.0-a",
+    "component-0.4.0-b",
+    "component-0.4.0-c",
+    "component-0.5.0-a",
+    "component-0.5.0-b",
+    "component-0.5.0-c",
+    "component-0.6.0-early",
 }

@@ -3,13 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::call::{CallFailure, HostCall};
+use super::cbor;
 use crate::engine::Subject;
 use crate::error::{Code, Error, Kind, Result};
 use crate::id;
 
 /// Shown when an error has no message or code of its own.
-const NO_MESSAGE: &str = "no message";
-const FAILED: &str = "COMPONENT_INVOCATION_FAILED";
+pub(super) const NO_MESSAGE: &str = "no message";
+pub(super) const FAILED: &str = "COMPONENT_INVOCATION_FAILED";
 /// Characters of a component's message in the host's own error; `err_map` sees all of it.
 const MAX_MESSAGE: usize = 500;
 
@@ -87,7 +88,23 @@ pub(super) fn failed(error: Error, host_calls: Vec<HostCall>) -> Box<CallFailure
     Box::new(CallFailure { error, retryable, backoff_ms: None, value, host_calls })
 }
 
-/// The JSON that a provider answers: nothing is null, and text that is no JSON is taken as a string.
+/// What a component's CBOR means; `ok` is what it says of it beside.
+pub(super) fn from_cbor(subject: Subject<'_>, bytes: &[u8], ok: bool) -> Result<Result<Value, Rejection>> {
+    let output = cbor::decode(bytes).map_err(|why| unreadable(subject, &why))?;
+    Ok(match (Rejection::in_result(&output), ok) {
+        (Some(rejection), _) => Err(rejection),
+        (None, true) => Ok(output),
+        (None, false) => Err(Rejection::of_output(&output)),
+    })
+}
+
+/// What a component's JSON means.
+pub(super) fn from_json_text(subject: Subject<'_>, bytes: Vec<u8>) -> Result<Result<Value, Rejection>> {
+    let output = from_json(subject, bytes)?;
+    Ok(Rejection::in_result(&output).map_or(Ok(output), Err))
+}
+
+/// The JSON that a component answers: nothing is null, and text that is no JSON is taken as a string.
 pub(super) fn from_json(subject: Subject<'_>, bytes: Vec<u8>) -> Result<Value> {
     if bytes.is_empty() {
         return Ok(Value::Null);

@@ -1,39 +1,52 @@
 //! What a component exports, found once at load.
 
-use greentic_runner_bindings::node_v0_6::NodePre;
 use wasmtime::component::InstancePre;
 
+use super::component::Component;
+use super::description::Describer;
+use super::flows::FlowLister;
 use super::provider::ProviderPre;
 use crate::capabilities::HostCtx;
-use crate::conform::{ComponentShape, Surface, Want, export, refusal};
+use crate::conform::{ComponentShape, Generation, Surface, Want, export, refusal};
 use crate::error::{Code, Error, Result};
 
 /// What can be called, and why the rest cannot.
 pub(super) struct Exports {
-    node: Result<NodePre<HostCtx>>,
-    provider: Result<ProviderPre>,
+    component: Result<Component>,
+    provider: Result<(Generation, ProviderPre)>,
+    pub(super) describer: Option<Describer>,
+    pub(super) flows: Option<FlowLister>,
 }
 
 impl Exports {
-    /// What of the component behind `pre`, called `name` in messages, has the types that the host calls.
+    /// What of the component behind `pre`, called `name` in messages, the host can call.
     pub(super) fn find(name: &str, shape: &ComponentShape, surface: &Surface, pre: &InstancePre<HostCtx>) -> Self {
         let chosen = |want| export(want, shape, surface).map_err(|findings| refusal(name, findings));
-        let node = chosen(Want::Node).and_then(|_| NodePre::new(pre.clone()).map_err(|e| lost(name, &e)));
-        let provider = chosen(Want::Provider).and_then(|interface| match ProviderPre::named(interface, pre) {
-            Some(found) => found.map_err(|e| lost(name, &e)),
-            None => Err(Error::new(Code::Internal, format!("nothing calls {interface}, which is looked for"))),
+        let component = chosen(Want::Node).and_then(|chosen| Component::find(name, chosen, pre));
+        let provider = chosen(Want::Provider).and_then(|chosen| {
+            let generation = chosen.generation;
+            match ProviderPre::named(generation.interface, pre) {
+                Some(found) => Ok((generation, found.map_err(|e| lost(name, &e))?)),
+                None => Err(Error::new(Code::Internal, format!("nothing calls {generation}, which is looked for"))),
+            }
         });
-        Self { node, provider }
+        let (describer, flows) = (Describer::find(shape, pre), FlowLister::find(shape, pre));
+        Self { component, provider, describer, flows }
     }
 
     /// The component as a node.
-    pub(super) fn node(&self) -> Result<&NodePre<HostCtx>> {
-        self.node.as_ref().map_err(Clone::clone)
+    pub(super) fn component(&self) -> Result<&Component> {
+        self.component.as_ref().map_err(Clone::clone)
     }
 
     /// The component as a provider.
     pub(super) fn provider(&self) -> Result<&ProviderPre> {
-        self.provider.as_ref().map_err(Clone::clone)
+        self.provider.as_ref().map(|(_, provider)| provider).map_err(Clone::clone)
+    }
+
+    /// The generation that it speaks as a provider.
+    pub(super) fn provider_generation(&self) -> Option<Generation> {
+        self.provider.as_ref().ok().map(|(generation, _)| *generation)
     }
 }
 

@@ -1,6 +1,4 @@
-//! Component nodes: `greentic:component/node@0.6.0`.
-
-use std::time::{Instant, SystemTime};
+//! Component nodes of the 0.6 line with the host's own types: `greentic:component/node@0.6.0`.
 
 use greentic_runner_bindings::node_v0_6::{InvocationEnvelope, InvocationResult, NodeError, NodePre, TenantCtx};
 use serde_json::Value;
@@ -8,34 +6,34 @@ use wasmtime::Store;
 
 use super::answer::{self, Rejection};
 use super::cbor;
+use super::circumstances::Circumstances;
 use crate::capabilities::HostCtx;
-use crate::capabilities::scope::Scope;
+use crate::conform::filling::Known;
 use crate::engine::Subject;
 use crate::error::Result;
 
-/// Locale of invocations whose user's language is not known.
-const DEFAULT_LOCALE: &str = "en";
-
 /// The envelope around `payload`: all of it but the payload is what the host knows.
-pub(super) fn envelope(scope: &Scope, deadline: Instant, payload: Vec<u8>) -> InvocationEnvelope {
+pub(super) fn envelope(known: &Circumstances<'_>, payload: Vec<u8>) -> InvocationEnvelope {
+    let maybe = |what| known.text(what).map(str::to_owned);
+    let text = |what| maybe(what).unwrap_or_default();
     let ctx = TenantCtx {
-        tenant_id: scope.tenant.to_string(),
-        team_id: None,
-        user_id: scope.user.as_ref().map(ToString::to_string),
-        env_id: scope.env.to_string(),
-        trace_id: scope.correlation_id.clone(),
-        correlation_id: scope.correlation_id.clone(),
-        deadline_ms: wall_ms(deadline),
-        attempt: scope.attempt,
-        idempotency_key: Some(scope.idempotency_key.clone()),
-        i18n_id: DEFAULT_LOCALE.to_owned(),
+        tenant_id: text(Known::Tenant),
+        team_id: maybe(Known::Team),
+        user_id: maybe(Known::User),
+        env_id: text(Known::Env),
+        trace_id: text(Known::Trace),
+        correlation_id: text(Known::Correlation),
+        deadline_ms: known.deadline_ms,
+        attempt: known.scope.attempt,
+        idempotency_key: maybe(Known::IdempotencyKey),
+        i18n_id: text(Known::Locale),
     };
     InvocationEnvelope {
         ctx,
-        flow_id: scope.flow.to_string(),
-        step_id: scope.node.to_string(),
-        component_id: scope.component.to_string(),
-        attempt: scope.attempt,
+        flow_id: text(Known::Flow),
+        step_id: text(Known::Node),
+        component_id: text(Known::Component),
+        attempt: known.scope.attempt,
         payload_cbor: payload,
         metadata_cbor: None,
     }
@@ -52,13 +50,6 @@ pub(super) async fn call(
     node.greentic_component_node().call_invoke(store, op, envelope).await
 }
 
-/// Makes an instance in `store` and asks it for its operations.
-pub(super) async fn ops(pre: &NodePre<HostCtx>, store: &mut Store<HostCtx>) -> wasmtime::Result<Vec<String>> {
-    let node = pre.instantiate_async(&mut *store).await?;
-    let descriptor = node.greentic_component_node().call_describe(store).await?;
-    Ok(descriptor.ops.into_iter().map(|op| op.name).collect())
-}
-
 /// Bytes that an answer holds.
 pub(super) fn answer_bytes(answer: &Result<InvocationResult, NodeError>) -> usize {
     match answer {
@@ -72,16 +63,10 @@ pub(super) fn read(
     subject: Subject<'_>,
     answer: Result<InvocationResult, NodeError>,
 ) -> Result<Result<Value, Rejection>> {
-    let result = match answer {
-        Ok(result) => result,
-        Err(error) => return Ok(Err(rejection(error))),
-    };
-    let output = cbor::decode(&result.output_cbor).map_err(|why| answer::unreadable(subject, &why))?;
-    Ok(match (Rejection::in_result(&output), result.ok) {
-        (Some(rejection), _) => Err(rejection),
-        (None, true) => Ok(output),
-        (None, false) => Err(Rejection::of_output(&output)),
-    })
+    match answer {
+        Ok(result) => answer::from_cbor(subject, &result.output_cbor, result.ok),
+        Err(error) => Ok(Err(rejection(error))),
+    }
 }
 
 fn rejection(error: NodeError) -> Rejection {
@@ -92,11 +77,4 @@ fn rejection(error: NodeError) -> Rejection {
         backoff_ms: error.backoff_ms,
         details: error.details.and_then(|bytes| cbor::decode(&bytes).ok()),
     }
-}
-
-/// An instant of this process as milliseconds since 1970.
-fn wall_ms(deadline: Instant) -> u64 {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let end = SystemTime::now() + left;
-    end.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }

@@ -9,18 +9,23 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use wasmtime::component::InstancePre;
 
-use super::answer::{self, Rejection, failed, rejected};
+use super::answer::{self, failed, rejected};
 use super::call::{Answer, Call, CallFailure};
+use super::circumstances::Circumstances;
+use super::component::{Raw, Read, unencodable};
 use super::exports::Exports;
-use super::{cbor, node, provider};
+use super::flows::{ExportedFlow, FlowLister};
+use super::named::Hook;
+use super::{description, provider};
 use crate::capabilities::HostCtx;
 use crate::capabilities::scope::Scope;
 use crate::capabilities::state_view::StateView;
+use crate::conform::Generation;
 use crate::engine::limits::Limits;
 use crate::engine::{Compiled, Engine, Guest, Subject, output_too_large, until};
-use crate::error::{Code, Error, Result};
-use crate::id::Id;
-use crate::store::{Lane, StateReader, StateScope};
+use crate::error::{Code, Error, Kind, Result};
+use crate::id::clip;
+use crate::store::{StateReader, StateScope};
 
 /// A prepared component, shared by every tenant and reload that uses the same bytes with the same grants. Each call
 /// runs in an instance of its own.
@@ -28,14 +33,17 @@ pub struct Prepared {
     engine: Engine,
     pre: InstancePre<HostCtx>,
     exports: Exports,
+    /// What it says of itself as a provider.
     description: OnceCell<Value>,
-    ops: OnceCell<Vec<String>>,
+    /// What it says of itself as a component.
+    own_description: OnceCell<Value>,
     _compiled: Arc<Compiled>,
 }
 
 impl Prepared {
     pub(super) fn new(engine: Engine, exports: Exports, pre: InstancePre<HostCtx>, compiled: Arc<Compiled>) -> Self {
-        Self { engine, pre, exports, description: OnceCell::new(), ops: OnceCell::new(), _compiled: compiled }
+        let (description, own_description) = (OnceCell::new(), OnceCell::new());
+        Self { engine, pre, exports, description, own_description, _compiled: compiled }
     }
 
     /// Whether flow nodes can call it.
@@ -44,7 +52,23 @@ impl Prepared {
     ///
     /// What is missing: the component is empty, of another generation, or exports other types.
     pub fn component_callable(&self) -> Result<()> {
-        self.exports.node().map(drop)
+        self.exports.component().map(drop)
+    }
+
+    /// The generation that it speaks as a component: how flow nodes call it.
+    pub fn component_generation(&self) -> Option<Generation> {
+        self.exports.component().ok().map(|component| component.generation)
+    }
+
+    /// The operation of a component that has only one and is not told which one a flow calls.
+    pub fn only_op(&self) -> Option<&'static str> {
+        let component = self.exports.component().ok()?;
+        (!component.takes_operation()).then_some("run")
+    }
+
+    /// The generation that it speaks as a provider.
+    pub fn provider_generation(&self) -> Option<Generation> {
+        self.exports.provider_generation()
     }
 
     /// Whether it can be called as a provider.
@@ -75,16 +99,15 @@ impl Prepared {
     /// The component's own error, or why the host ended the call or could not begin it.
     pub async fn invoke_component(&self, call: Call<'_>) -> Result<Answer, Box<CallFailure>> {
         let refuse = |error| failed(error, Vec::new());
-        let pre = self.exports.node().map_err(refuse)?;
-        let component = call.scope.component.clone();
-        let subject = Subject { component: &component, op: call.op };
-        let payload = cbor::encode(call.input).map_err(|why| refuse(unencodable(subject, &why)))?;
-        let envelope = node::envelope(&call.scope, call.deadline, payload);
+        let component = self.exports.component().map_err(refuse)?;
+        let name = call.scope.component.clone();
+        let subject = Subject { component: &name, op: call.op };
+        let pending = component.pending(&call, subject).await.map_err(refuse)?;
         let limits = call.limits;
         let mut guest = self.enter(call).await.map_err(refuse)?;
-        let result = until(guest.deadline(), node::call(pre, guest.store(), subject.op, &envelope)).await;
-        let read = checked(&mut guest, subject, result, limits, node::answer_bytes);
-        conclude(guest, subject, read.and_then(|answer| node::read(subject, answer)))
+        let result = until(guest.deadline(), pending.call(guest.store(), subject.op)).await;
+        let answer = checked(&mut guest, subject, result, limits, Raw::bytes);
+        conclude(guest, subject, answer.and_then(|raw| raw.read(subject)))
     }
 
     /// Calls an operation of the component as a provider.
@@ -121,7 +144,7 @@ impl Prepared {
     ///
     /// As [`Self::describe`].
     pub async fn provider_ops(&self, name: &str, limits: &Limits) -> Result<Option<Vec<String>>> {
-        Ok(provider::ops(self.describe(name, limits).await?))
+        Ok(description::ops(self.describe(name, limits).await?))
     }
 
     /// Has the provider check a configuration.
@@ -149,25 +172,117 @@ impl Prepared {
         self.ask(name, provider::Request::Healthcheck, limits).await
     }
 
-    /// The operations that the component names, asked once and remembered.
+    /// What the component says of itself: `describe` or `get-manifest`, whichever its generation has. Asked once and
+    /// remembered; none if it has neither.
     ///
     /// # Errors
     ///
-    /// Why it could not be asked.
-    pub async fn component_ops(&self, name: &str, limits: &Limits) -> Result<&[String]> {
-        let ops = self.ops.get_or_try_init(async || {
-            let pre = self.exports.node()?;
+    /// Why it could not be asked, as for any call.
+    pub async fn describe_component(&self, name: &str, limits: &Limits) -> Result<Option<&Value>> {
+        let Some(describer) = &self.exports.describer else { return Ok(None) };
+        let description = self.own_description.get_or_try_init(async || {
             let subject = Subject { component: name, op: "describe" };
-            let mut guest = self.enter_alone(name, limits).await?;
-            let result = until(guest.deadline(), node::ops(pre, guest.store())).await;
-            checked(&mut guest, subject, result, limits, |ops| ops.iter().map(String::len).sum())
+            let mut guest = self.enter_alone(Scope::outside(name), limits).await?;
+            let result = until(guest.deadline(), describer.ask(&self.pre, guest.store())).await;
+            checked(&mut guest, subject, result, limits, |(_, size)| *size).map(|(description, _)| description)
         });
-        Ok(ops.await?)
+        description.await.map(Some)
+    }
+
+    /// The operations that the component names in its description; none if it names none, or is not told at a call
+    /// which operation is meant.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::describe_component`].
+    pub async fn component_ops(&self, name: &str, limits: &Limits) -> Result<Option<Vec<String>>> {
+        if !self.exports.component()?.takes_operation() {
+            return Ok(None);
+        }
+        if let Some(lister) = self.exports.flows.as_ref().filter(|lister| !lister.gives_json()) {
+            let flows = self.list_flows(lister, name, limits).await?;
+            return Ok(Some(flows.into_iter().map(|flow| flow.id).collect()));
+        }
+        Ok(self.describe_component(name, limits).await?.and_then(description::ops))
+    }
+
+    /// The flows that the component holds, if it is a pack in itself; empty if it is none.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be asked, as for any call.
+    pub async fn exported_flows(&self, name: &str, limits: &Limits) -> Result<Vec<ExportedFlow>> {
+        let Some(lister) = &self.exports.flows else { return Ok(Vec::new()) };
+        let mut flows = self.list_flows(lister, name, limits).await?;
+        for flow in &mut flows {
+            let subject = Subject { component: name, op: "get-flow-json" };
+            let mut guest = self.enter_alone(Scope::outside(name), limits).await?;
+            let result = until(guest.deadline(), lister.get(&self.pre, guest.store(), &flow.id)).await;
+            flow.json = checked(&mut guest, subject, result, limits, |json| json.as_ref().map_or(0, String::len))?;
+        }
+        Ok(flows)
+    }
+
+    async fn list_flows(&self, lister: &FlowLister, name: &str, limits: &Limits) -> Result<Vec<ExportedFlow>> {
+        let subject = Subject { component: name, op: "list-flows" };
+        let mut guest = self.enter_alone(Scope::outside(name), limits).await?;
+        let result = until(guest.deadline(), lister.ask(&self.pre, guest.store())).await;
+        checked(&mut guest, subject, result, limits, |(_, size)| *size).map(|(flows, _)| flows)
+    }
+
+    /// Tells the component that a pack with it is loaded for the tenant of `scope`. Nothing happens if it has no such
+    /// hook; what the hook writes to the state is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ComponentStart`] if it cannot start, or that the host is too busy to ask it.
+    pub async fn on_start(&self, scope: Scope, limits: &Limits) -> Result<()> {
+        let name = scope.component.clone();
+        match self.hook(Hook::Start, scope, limits).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(why)) => {
+                let why = clip(&why);
+                Err(Error::new(Code::ComponentStart, format!("component {name} says that it cannot start: {why}")))
+            }
+            Err(busy) if busy.code().kind() == Kind::Unavailable => Err(busy),
+            Err(cause) => {
+                let error = Error::new(Code::ComponentStart, format!("component {name} failed as it was started"));
+                Err(error.with_details(vec![cause]))
+            }
+        }
+    }
+
+    /// Tells the component that the pack of `scope` is unloaded, for `reason`. Nothing happens if it has no such hook.
+    ///
+    /// # Errors
+    ///
+    /// What the component says, or why it could not be told. Nothing depends on it.
+    pub async fn on_stop(&self, scope: Scope, reason: &str, limits: &Limits) -> Result<()> {
+        let name = scope.component.clone();
+        self.hook(Hook::Stop(reason), scope, limits).await?.map_err(|why| {
+            Error::new(Code::ComponentFailed, format!("component {name} failed as it was stopped: {}", clip(&why)))
+        })
+    }
+
+    async fn hook(
+        &self,
+        hook: Hook<'_>,
+        scope: Scope,
+        limits: &Limits,
+    ) -> Result<std::result::Result<(), String>> {
+        let component = self.exports.component().ok().and_then(|component| component.named());
+        let Some(node) = component.filter(|node| node.has(hook)) else { return Ok(Ok(())) };
+        let name = scope.component.clone();
+        let subject = Subject { component: &name, op: hook.name() };
+        let mut guest = self.enter_alone(scope.clone(), limits).await?;
+        let known = Circumstances::new(&scope, guest.deadline());
+        let result = until(guest.deadline(), node.hook(guest.store(), hook, &known)).await;
+        result.map_err(|e| guest.failure(subject, &e))
     }
 
     /// Makes an instance and drops it, to learn at load whether that works.
     pub(super) async fn smoke_test(&self, name: &str, limits: &Limits) -> Result<()> {
-        let mut guest = self.enter_alone(name, limits).await?;
+        let mut guest = self.enter_alone(Scope::outside(name), limits).await?;
         let result = until(guest.deadline(), self.pre.instantiate_async(guest.store())).await;
         result.map(drop).map_err(|e| guest.failure(Subject { component: name, op: "instantiate" }, &e))
     }
@@ -175,7 +290,7 @@ impl Prepared {
     async fn ask(&self, name: &str, request: provider::Request<'_>, limits: &Limits) -> Result<Value> {
         let pre = self.exports.provider()?;
         let subject = Subject { component: name, op: request.op() };
-        let mut guest = self.enter_alone(name, limits).await?;
+        let mut guest = self.enter_alone(Scope::outside(name), limits).await?;
         let result = until(guest.deadline(), pre.call(guest.store(), request)).await;
         let bytes = checked(&mut guest, subject, result, limits, Vec::len)?;
         answer::from_json(subject, bytes)
@@ -186,11 +301,11 @@ impl Prepared {
         self.engine.guest(ctx, call.limits, call.deadline).await
     }
 
-    /// A guest on nobody's behalf: no tenant, no state, nothing kept.
-    async fn enter_alone(&self, name: &str, limits: &Limits) -> Result<Guest<HostCtx>> {
+    /// A guest outside of any session: no state, nothing kept.
+    async fn enter_alone(&self, scope: Scope, limits: &Limits) -> Result<Guest<HostCtx>> {
         let deadline = Instant::now() + limits.timeout;
         let state = StateView::new(Arc::new(NoState), Arc::default());
-        let ctx = HostCtx::new(nobody(name), state, limits, deadline, false);
+        let ctx = HostCtx::new(scope, state, limits, deadline, false);
         self.engine.guest(ctx, limits, deadline).await
     }
 }
@@ -211,13 +326,15 @@ fn checked<R>(
 }
 
 /// Ends a guest: its writes are kept only if its call went well.
-fn conclude(
-    guest: Guest<HostCtx>,
-    subject: Subject<'_>,
-    read: Result<Result<Value, Rejection>>,
-) -> Result<Answer, Box<CallFailure>> {
+fn conclude(guest: Guest<HostCtx>, subject: Subject<'_>, read: Result<Read>) -> Result<Answer, Box<CallFailure>> {
     let mut ctx = guest.into_data();
     let host_calls = ctx.take_calls();
+    let read = read.and_then(|Read { outcome, state }| {
+        if let (Ok(_), Some(state)) = (&outcome, state) {
+            ctx.keep_component_state(state.into())?;
+        }
+        Ok(outcome)
+    });
     match read {
         Ok(Ok(output)) => Ok(Answer { output, state: ctx.into_state(), host_calls }),
         Ok(Err(rejection)) => Err(rejected(subject, rejection, host_calls)),
@@ -228,16 +345,8 @@ fn conclude(
     }
 }
 
-fn provider_answer(subject: Subject<'_>, bytes: Vec<u8>) -> Result<Result<Value, Rejection>> {
-    let output = answer::from_json(subject, bytes)?;
-    Ok(match Rejection::in_result(&output) {
-        Some(rejection) => Err(rejection),
-        None => Ok(output),
-    })
-}
-
-fn unencodable(subject: Subject<'_>, why: &str) -> Error {
-    Error::new(Code::Internal, format!("{subject}: the payload cannot be encoded: {why}"))
+fn provider_answer(subject: Subject<'_>, bytes: Vec<u8>) -> Result<Read> {
+    Ok(Read { outcome: answer::from_json_text(subject, bytes)?, state: None })
 }
 
 struct NoState;
@@ -246,25 +355,6 @@ struct NoState;
 impl StateReader for NoState {
     async fn state_get(&self, _scope: &StateScope, _key: &str) -> Result<Option<Bytes>> {
         Ok(None)
-    }
-}
-
-fn nobody(component: &str) -> Scope {
-    let none = || Id::from("");
-    Scope {
-        tenant: none(),
-        env: none(),
-        pack: none(),
-        component: Id::from(component),
-        provider: None,
-        flow: none(),
-        node: none(),
-        lane: Lane(none()),
-        session: none(),
-        user: None,
-        attempt: 1,
-        idempotency_key: String::new(),
-        correlation_id: String::new(),
     }
 }
 

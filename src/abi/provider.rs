@@ -73,12 +73,6 @@ packages! {
         greentic_provider_core_schema_core_api;
 }
 
-/// The operations that a description names, as texts or as objects with a `name`. None if it names none.
-pub(super) fn ops(description: &Value) -> Option<Vec<String>> {
-    let ops = description.get("ops")?.as_array()?;
-    Some(ops.iter().filter_map(|op| op.as_str().or_else(|| op.get("name")?.as_str())).map(str::to_owned).collect())
-}
-
 /// What a configuration check found wrong; nothing if it found nothing.
 pub(super) fn complaints(result: &Value) -> Option<String> {
     let Value::Object(found) = result else {
@@ -110,13 +104,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn ops_are_texts_or_named_objects() {
-        assert_eq!(ops(&json!({"ops": ["a", {"name": "b"}, 3]})).unwrap(), ["a", "b"]);
-        assert_eq!(ops(&json!({"ops": []})).unwrap(), Vec::<String>::new());
-        assert_eq!(ops(&json!({})), None);
-    }
 
     #[test]
     fn a_check_complains_in_several_forms() {

@@ -33,3 +33,25 @@ pub struct Scope {
     /// Correlates logs and answers of one event.
     pub correlation_id: String,
 }
+
+impl Scope {
+    /// The scope of what is asked of `component` on nobody's behalf.
+    pub fn outside(component: &str) -> Self {
+        let none = || Id::from("");
+        Self {
+            tenant: none(),
+            env: none(),
+            pack: none(),
+            component: Id::from(component),
+            provider: None,
+            flow: none(),
+            node: none(),
+            lane: Lane(none()),
+            session: none(),
+            user: None,
+            attempt: 1,
+            idempotency_key: String::new(),
+            correlation_id: String::new(),
+        }
+    }
+}

@@ -5,6 +5,7 @@ use wasmtime::component::Val;
 
 use super::calls::Function;
 use super::context::HostCtx;
+use super::scope::Scope;
 use super::served::host_error;
 use super::state_view::StateView;
 use crate::error::{Code, Error, Result};
@@ -17,6 +18,8 @@ const MAX_KEY: usize = 1024;
 const RESERVED: char = '\0';
 /// Where the session stands, beside the guest's own keys.
 const CURSOR_KEY: &str = "\0session-cursor";
+/// Before a component's id: the state that the component gets with each run and gives back.
+const COMPONENT_KEY: &str = "\0component-state:";
 
 /// Why the state gives no answer. The guest decides what that means to it.
 #[derive(Debug)]
@@ -121,17 +124,19 @@ impl HostCtx {
         self.buffer(scope, key, Some(value))
     }
 
+    /// Buffers what the component gave as its state, like any other write; no bytes delete it.
+    pub(crate) fn keep_component_state(&mut self, state: Bytes) -> Result<()> {
+        let key = component_key(&self.scope);
+        self.buffer(self.session_scope(), key, Some(state).filter(|state| !state.is_empty()))
+    }
+
     fn buffer(&mut self, scope: StateScope, key: String, value: Option<Bytes>) -> Result<()> {
         self.state.set(scope, key, value);
         self.calls.written(self.state.written_bytes())
     }
 
     fn session_scope(&self) -> StateScope {
-        StateScope::Session {
-            tenant: self.scope.tenant.clone(),
-            pack: self.scope.pack.clone(),
-            lane: self.scope.lane.clone(),
-        }
+        session_scope(&self.scope)
     }
 
     fn pack_scope(&self, namespace: &str, key: &str) -> Result<StateScope> {
@@ -144,6 +149,23 @@ impl HostCtx {
             namespace: Id::from(namespace),
         })
     }
+}
+
+/// The state that the component of `scope` left at its last run in the session; none if it left none.
+///
+/// # Errors
+///
+/// The store's.
+pub(crate) async fn component_state(state: &StateView, scope: &Scope) -> Result<Option<Bytes>> {
+    state.get(&session_scope(scope), &component_key(scope)).await
+}
+
+fn component_key(scope: &Scope) -> String {
+    format!("{COMPONENT_KEY}{}", scope.component)
+}
+
+fn session_scope(scope: &Scope) -> StateScope {
+    StateScope::Session { tenant: scope.tenant.clone(), pack: scope.pack.clone(), lane: scope.lane.clone() }
 }
 
 async fn find(state: &StateView, scope: &StateScope, key: &str) -> Result<Option<Bytes>, StateError> {

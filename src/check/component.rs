@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::report::{ComponentFacts, Finding, GrantName, ImportFacts, TargetKind, TargetReport};
 use super::{Against, Checker};
 use crate::capabilities::grants::{Grant, Grants};
-use crate::conform::{self, ComponentShape, Rule, Severity, Surface, Want};
+use crate::conform::{self, Chosen, ComponentShape, Rule, Severity, Surface, Want};
 use crate::engine;
 use crate::error::{Code, Error, Result};
 use crate::pack::model::Digest;
@@ -26,8 +26,8 @@ pub(super) struct Examined {
 }
 
 impl Examined {
-    /// Whether it can be called as `want`: the interface, or everything that is in the way.
-    pub(super) fn export(&self, want: Want, surface: &Surface) -> Result<&'static str, Vec<conform::Finding>> {
+    /// Whether it can be called as `want`: how, or everything that is in the way.
+    pub(super) fn export(&self, want: Want, surface: &Surface) -> Result<Chosen, Vec<conform::Finding>> {
         match &self.shape {
             Some(shape) => conform::export(want, shape, surface),
             None => Err(Vec::new()),
@@ -68,7 +68,7 @@ pub(super) fn examine(checker: &Checker<'_>, name: &str, bytes: &[u8]) -> Examin
             let speaks = [Want::Node, Want::Provider].into_iter();
             examined.facts.speaks = speaks
                 .filter_map(|want| conform::export(want, &shape, checker.surface).ok())
-                .map(str::to_owned)
+                .map(|chosen| chosen.generation.to_string())
                 .collect();
             examined.shape = Some(shape);
         }

@@ -18,7 +18,7 @@ use crate::config::{HostConfig, RunnerConfig};
 use crate::engine::{Binary, Engine, EngineOptions};
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
-use crate::pack::model::Pack;
+use crate::pack::model::{Pack, ProviderDecl};
 use crate::run::program::Provider;
 use crate::session::SessionKey;
 use crate::store::memory::MemoryStore;
@@ -52,8 +52,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "ID", requires = "pack", conflicts_with = "wasm")]
     component: Option<String>,
     /// The operation
-    #[arg(long, value_name = "NAME")]
-    op: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "describe")]
+    op: Option<String>,
+    /// Show what the component or provider says of itself, and the generation that it speaks, instead of calling it
+    #[arg(long, conflicts_with = "op")]
+    describe: bool,
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
@@ -89,13 +92,16 @@ async fn call(args: &Args) -> Result<ExitCode> {
     let progress = Progress::on_stderr(args.json);
     let pack = progress.of(pack(args), || "reading the file…".to_owned()).await?;
     let compiling = || progress::compiling(1);
+    if args.describe {
+        return progress.of(Box::pin(describe(args, &registry, &config, &pack)), compiling).await;
+    }
     let target = progress.of(Box::pin(target(args, &registry, &config, &pack)), compiling).await?;
     add_config(&mut input, target.config.as_ref());
     let limits = config.limits();
     let assets = assets_dir(&registry, &pack.assets, std::iter::once(&*target.component)).await?;
     let call = Call {
         scope: scope(&pack.id, &target.id)?,
-        op: &args.op,
+        op: args.op.as_deref().unwrap_or_default(),
         input: &input,
         state: StateView::new(Arc::new(MemoryStore::default()), Arc::default()),
         assets,
@@ -148,8 +154,35 @@ fn show(args: &Args, result: Result<Answer, Box<CallFailure>>, micros: u64) -> R
 }
 
 async fn target(args: &Args, registry: &Registry, config: &HostConfig, pack: &Pack) -> Result<Target> {
+    if let Some(provider) = &args.provider {
+        return provider_target(args, registry, config, pack, provider).await;
+    }
+    let (id, component, as_provider) = chosen(args, registry, config, pack).await?;
+    Ok(Target { id, component, as_provider, config: None })
+}
+
+/// Prints `{generation, description}` of the component, or of the provider.
+async fn describe(args: &Args, registry: &Registry, config: &HostConfig, pack: &Pack) -> Result<ExitCode> {
+    let (id, component, as_provider) = chosen(args, registry, config, pack).await?;
+    let limits = config.limits();
+    let (generation, description) = match as_provider {
+        true => (component.provider_generation(), Some(component.describe(&id, &limits).await?)),
+        false => (component.component_generation(), component.describe_component(&id, &limits).await?),
+    };
+    let shown = json!({ "generation": generation.map(|generation| generation.to_string()), "description": description });
+    report::data(&report::json_text(&shown))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The component that is meant, and whether as a provider.
+async fn chosen(
+    args: &Args,
+    registry: &Registry,
+    config: &HostConfig,
+    pack: &Pack,
+) -> Result<(Id, Arc<Prepared>, bool)> {
     let (component, as_provider) = match (&args.provider, &args.component) {
-        (Some(provider), _) => return provider_target(args, registry, config, pack, provider).await,
+        (Some(provider), _) => (&*declared(pack, provider)?.component, Some(true)),
         (None, Some(component)) => (component.as_str(), Some(false)),
         (None, None) => match pack.components.keys().next() {
             Some(only) if pack.components.len() == 1 => (&**only, None),
@@ -162,7 +195,14 @@ async fn target(args: &Args, registry: &Registry, config: &HostConfig, pack: &Pa
         true => component.provider_callable()?,
         false => component.component_callable()?,
     }
-    Ok(Target { id, component, as_provider, config: None })
+    Ok((id, component, as_provider))
+}
+
+fn declared<'a>(pack: &'a Pack, provider: &str) -> Result<&'a ProviderDecl> {
+    pack.providers.get(provider).ok_or_else(|| {
+        Error::new(Code::ProviderUnknown, format!("the pack has no provider {:?}", crate::id::clip(provider)))
+            .hint(format!("it has: {}", names(pack.providers.keys())))
+    })
 }
 
 /// A provider as flows call it: with its configuration, and only operations that it or its declaration names.
@@ -173,14 +213,11 @@ async fn provider_target(
     pack: &Pack,
     provider: &str,
 ) -> Result<Target> {
-    let decl = pack.providers.get(provider).ok_or_else(|| {
-        Error::new(Code::ProviderUnknown, format!("the pack has no provider {:?}", crate::id::clip(provider)))
-            .hint(format!("it has: {}", names(pack.providers.keys())))
-    })?;
+    let decl = declared(pack, provider)?;
     let (id, component) = prepare(registry, config, pack, &decl.component).await?;
     let loaded = provider::load(decl, component, None, &config.limits()).await?;
-    if let Some(ops) = loaded.ops.filter(|ops| !ops.contains(&args.op)) {
-        let message = format!("provider {provider} has no operation {:?}", crate::id::clip(&args.op));
+    if let Some(ops) = loaded.ops.filter(|ops| !args.op.as_ref().is_some_and(|op| ops.contains(op))) {
+        let message = format!("provider {provider} has no operation {:?}", crate::id::clip(args.op.as_deref().unwrap_or_default()));
         return Err(Error::new(Code::OpUnknown, message).hint(format!("it has: {}", ops.join(", "))));
     }
     let Provider { component, config, .. } = loaded.provider;

@@ -45,6 +45,9 @@ pub enum Rule {
     Granted,
     /// What the host calls must be exported.
     WantedExport,
+    /// Where published shapes differ, the host fills a component's records by the names of their fields; what it does
+    /// not know must be an option or a list.
+    KnownField,
     /// What a surface has, later ones have too, or components that use it no longer fit.
     KeptSurface,
 }
@@ -68,6 +71,7 @@ impl Rule {
             Self::Converted => "the difference is bridged by a conversion",
             Self::Granted => "an interface is linked only with its grants",
             Self::WantedExport => "what the host calls must be exported",
+            Self::KnownField => "the host fills fields that it knows by name, options and lists",
             Self::KeptSurface => "components that use what is gone, or was changed, no longer fit",
         }
     }
@@ -134,6 +138,7 @@ impl Finding {
             Code::ExportMissing if self.offered.is_some() => format!("is empty: it exports {offered}, not {interface}"),
             Code::ExportMissing if item.is_empty() => format!("does not export {interface}"),
             Code::ExportMissing => format!("exports {interface} without its function {item}"),
+            Code::ExportContext => format!("exports {interface}, whose {item} is {offered}: the host cannot fill it"),
             Code::ExportType => {
                 format!("exports {interface} otherwise: {item}: the host asks for {asked}, it has {offered}")
             }

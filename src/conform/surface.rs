@@ -2,24 +2,17 @@
 
 use std::sync::LazyLock;
 
-use greentic_runner_bindings::{WIT_PACKAGES, variants};
+use greentic_runner_bindings::{WIT_PACKAGES, WIT_VARIANTS, variants};
 use indexmap::IndexMap;
 use wit_parser::Resolve;
 
+use super::generation::{CALLED, Generation, Source};
 use super::import::serving;
 use super::model::Interface;
 use super::read::Reader;
 use crate::capabilities::grants::Grant;
 use crate::capabilities::surface::{KnownShape, SURFACE, WASI, is_wasi_0_2};
 use crate::error::{Code, Error, Result};
-
-/// The interfaces of components that the host calls.
-pub(super) const CALLED: &[&str] = &[
-    "greentic:component/node@0.6.0",
-    "greentic:provider-core/schema-core-api@1.0.0",
-    "greentic:provider-schema-core/schema-core-api@1.0.0",
-    "greentic:provider/schema-core-api@1.0.0",
-];
 
 /// An interface that the host offers.
 #[derive(Debug)]
@@ -63,7 +56,7 @@ impl Surface {
         Some((serving, self.imports.get(serving)?))
     }
 
-    /// What the host calls, by full name with version.
+    /// What the host calls, by full name with version and, where several shapes share that, the shape.
     pub fn exports(&self) -> &IndexMap<String, Interface> {
         &self.exports
     }
@@ -89,8 +82,12 @@ fn read_host() -> Result<Surface> {
         let offer = Offer { interface, needs: offered.needs.to_vec(), known };
         surface.imports.insert(offered.name.to_owned(), offer);
     }
-    for name in CALLED {
-        surface.exports.insert((*name).to_owned(), find(&resolve, &mut reader, name)?);
+    for (name, shape, source) in CALLED {
+        let interface = match source {
+            Source::Package => find(&resolve, &mut reader, name)?,
+            Source::Variant(folder) => variant(folder, name)?,
+        };
+        surface.exports.insert(Generation { interface: name, shape: *shape }.to_string(), interface);
     }
     Ok(surface)
 }
@@ -98,6 +95,19 @@ fn read_host() -> Result<Surface> {
 fn known(shape: &'static KnownShape, name: &str) -> Result<(&'static KnownShape, Interface)> {
     let resolve = host_wit(shape.wit)?;
     Ok((shape, find(&resolve, &mut Reader::new(&resolve), name)?))
+}
+
+/// The interface `name` of a package that shares its name with others. Of the host's own packages it may use the types.
+fn variant(folder: &str, name: &str) -> Result<Interface> {
+    let found = WIT_VARIANTS.iter().find(|variant| variant.name == folder);
+    let variant = found.ok_or_else(|| Error::new(Code::Internal, format!("wit/variants/ holds no {folder}")))?;
+    let used = WIT_PACKAGES.iter().filter(|(path, _)| path.starts_with("interfaces-types-")).copied();
+    let mut resolve = Resolve::default();
+    for (path, text) in used.chain([(variant.name, variant.text)]) {
+        let read = resolve.push_source(path, text);
+        read.map_err(|error| Error::new(Code::Internal, resolve_error(path, &error)))?;
+    }
+    find(&resolve, &mut Reader::new(&resolve), name)
 }
 
 fn find(resolve: &Resolve, reader: &mut Reader<'_>, name: &str) -> Result<Interface> {

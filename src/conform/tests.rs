@@ -1,5 +1,6 @@
 //! Components are made from WIT text: what a table row says is what the component imports and exports.
 
+use greentic_runner_bindings::WIT_PACKAGES;
 use wit_parser::Resolve;
 
 use super::testing::{component, over_host};
@@ -321,6 +322,161 @@ fn what_is_wanted_must_be_exported_in_one_of_its_forms() {
     let codes: Vec<_> =
         findings(&empty, Grants::none(), &[Want::Node, Want::Provider]).iter().map(|f| f.code).collect();
     assert_eq!(codes, [Code::ExportMissing, Code::ExportMissing]);
+}
+
+const NODE_ERROR: &str = "record node-error { code: string, message: string }
+    variant invoke-result { ok(string), err(node-error) }";
+
+/// A component that exports `greentic:component/node@0.5.0` with this body.
+fn node_0_5(body: &str) -> Vec<u8> {
+    let package = format!("package greentic:component@0.5.0; interface node {{ {NODE_ERROR} {body} }}");
+    component(&[&package, "package test:root; world root { export greentic:component/node@0.5.0; }"])
+}
+
+fn generation(bytes: &[u8], want: Want) -> std::result::Result<String, Vec<Finding>> {
+    let chosen = export(want, &inspect("c", bytes).unwrap(), Surface::host().unwrap())?;
+    Ok(chosen.generation.to_string())
+}
+
+#[test]
+fn every_published_shape_is_recognised() {
+    use greentic_runner_bindings::WIT_VARIANTS;
+
+    for variant in WIT_VARIANTS {
+        let types = WIT_PACKAGES.iter().find(|(path, _)| path.starts_with("interfaces-types")).unwrap().1;
+        let (interface, shown) = match variant.name.split_at("component-0.5.0".len()) {
+            (_, "-early") => ("component-runtime@0.6.0", "greentic:component/component-runtime@0.6.0".to_owned()),
+            (package, shape) => {
+                let version = package.trim_start_matches("component-");
+                let shape = shape.trim_start_matches('-').to_uppercase();
+                let node = if version == "0.4.0" { "node@0.4.0" } else { "node@0.5.0" };
+                (node, format!("greentic:component/{node} (shape {shape})"))
+            }
+        };
+        let root = format!("package test:root; world root {{ export greentic:component/{interface}; }}");
+        assert_eq!(generation(&component(&[types, variant.text, &root]), Want::Node), Ok(shown), "{}", variant.name);
+    }
+}
+
+#[test]
+fn a_binary_of_several_generations_is_called_by_the_newest() {
+    let bytes = over_host("export greentic:component/runtime@0.6.1; export greentic:component/node@0.6.0;");
+    assert_eq!(generation(&bytes, Want::Node).unwrap(), "greentic:component/node@0.6.0");
+    let bytes = over_host(
+        "export greentic:component/runtime@0.6.1; export greentic:provider-schema-core/schema-core-api@1.0.0;",
+    );
+    assert_eq!(generation(&bytes, Want::Node).unwrap(), "greentic:component/runtime@0.6.1");
+    assert_eq!(generation(&bytes, Want::Provider).unwrap(), "greentic:provider-schema-core/schema-core-api@1.0.0");
+    // Both packages that were published as 0.6.0, in one binary.
+    let (_, core) = WIT_PACKAGES.iter().find(|(path, _)| path.starts_with("types-core-0.6.0")).unwrap();
+    let (_, node) = WIT_PACKAGES.iter().find(|(path, _)| path.starts_with("component-0.6.0")).unwrap();
+    let runtime = "interface component-runtime { record run-result { output: list<u8>, new-state: list<u8> }
+        run: func(input: list<u8>, state: list<u8>) -> run-result; }";
+    let root = "package test:root; world root { export greentic:component/component-runtime@0.6.0;
+        export greentic:component/node@0.6.0; }";
+    let bytes = component(&[core, &format!("{node} {runtime}"), root]);
+    assert_eq!(generation(&bytes, Want::Node).unwrap(), "greentic:component/node@0.6.0");
+    // A node that cannot be called is no reason not to call what can be.
+    let broken = "package greentic:component@0.6.0; interface node { invoke: func(); }";
+    let bytes = component(&[&format!("{broken} {runtime}"), root]);
+    assert_eq!(generation(&bytes, Want::Node).unwrap(), "greentic:component/component-runtime@0.6.0");
+}
+
+#[test]
+fn records_are_filled_by_the_names_of_their_fields() {
+    let fits = |ctx: &str| {
+        let body = format!("{ctx} invoke: func(c: exec-ctx, o: string, i: string) -> invoke-result;");
+        generation(&node_0_5(&body), Want::Node)
+    };
+    let own = Ok("greentic:component/node@0.5.0 (a shape of its own)".to_owned());
+    for ctx in [
+        "record exec-ctx { flow-id: string }",
+        "record exec-ctx { flow-id: option<string>, shard: option<u32>, labels: list<u8> }",
+        "record inner { tenant: string } record exec-ctx { tenant: inner }",
+        "enum cloud { aws, local } record d { cloud: cloud } record exec-ctx { deployment: d }",
+        "record exec-ctx { attempt: u64, deadline-ms: s64 }",
+        "record inner { shard: u32 } record exec-ctx { env: string, other: option<inner>, tenant: option<inner> }",
+    ] {
+        assert_eq!(fits(ctx), own, "{ctx}");
+    }
+    const ASKED: Option<&str> = Some("a field that the host knows by name, or an option");
+    for (ctx, item, offered) in [
+        ("record exec-ctx { flow-id: string, shard: u32 }", "record exec-ctx > field shard", "u32"),
+        ("record exec-ctx { attempt: string }", "record exec-ctx > field attempt", "string"),
+        ("record exec-ctx { flow-id: u8 }", "record exec-ctx > field flow-id", "u8"),
+        (
+            "record inner { shard: bool } record exec-ctx { tenant: inner }",
+            "record exec-ctx > field tenant > record inner > field shard",
+            "bool",
+        ),
+        (
+            "enum cloud { aws } record exec-ctx { cloud: cloud }",
+            "record exec-ctx > field cloud",
+            "enum cloud",
+        ),
+    ] {
+        let found = fits(ctx).unwrap_err();
+        let found: Vec<_> =
+            found.iter().map(|f| (f.code, f.item.as_str(), f.asked.as_deref(), f.offered.as_deref())).collect();
+        let item = format!("invoke > parameter 1 (c) > {item}");
+        assert_eq!(found, [(Code::ExportContext, item.as_str(), ASKED, Some(offered))], "{ctx}");
+    }
+    let found = fits("record exec-ctx { flow-id: string, shard: u32 }").unwrap_err();
+    assert_eq!(found[0].nearest.as_deref(), Some("greentic:component/node@0.5.0 (shape A)"));
+    assert_eq!(
+        found[0].hint.as_deref().unwrap(),
+        "build it to the closest published shape, greentic:component/node@0.5.0 (shape A), from which it differs in: \
+         parameter 1 (ctx) > record exec-ctx > field tenant, parameter 1 (ctx) > record exec-ctx > field flow-id, …"
+    );
+    assert_eq!(
+        refusal("pay", found).message(),
+        "component pay exports greentic:component/node@0.5.0, whose invoke > parameter 1 (c) > record exec-ctx > field \
+         shard is u32: the host cannot fill it (the host fills fields that it knows by name, options and lists)"
+    );
+}
+
+#[test]
+fn a_function_that_cannot_be_called_by_names_is_explained() {
+    type Expected = (Code, &'static str, Option<&'static str>, Option<&'static str>);
+    const RESULT: Option<&str> = Some("variant invoke-result { ok(string), err(node-error) }");
+    let cases: &[(&str, &[Expected])] = &[
+        (
+            "invoke: func(c: exec-ctx, o: string) -> invoke-result;",
+            &[(Code::ExportType, "invoke", Some("3 parameters"), Some("2 parameters"))],
+        ),
+        (
+            "invoke: func(c: exec-ctx, o: string, i: list<u8>) -> string;",
+            &[
+                (Code::ExportType, "invoke > parameter 3 (i)", Some("string"), Some("list<u8>")),
+                (Code::ExportType, "invoke > result", RESULT, Some("string")),
+            ],
+        ),
+        (
+            "invoke: func(c: string, o: string, i: string) -> invoke-result;",
+            &[(Code::ExportType, "invoke > parameter 1 (c)", Some("a record"), Some("string"))],
+        ),
+        ("invokes: func();", &[(Code::ExportMissing, "invoke", None, None)]),
+    ];
+    for (functions, expected) in cases {
+        let found = generation(&node_0_5(&format!("record exec-ctx {{ flow-id: string }} {functions}")), Want::Node);
+        let found = found.unwrap_err();
+        let found: Vec<_> =
+            found.iter().map(|f| (f.code, f.item.as_str(), f.asked.as_deref(), f.offered.as_deref())).collect();
+        assert_eq!(&found, expected, "{functions}");
+    }
+}
+
+#[test]
+fn records_that_share_parts_a_thousandfold_are_given_up_soon() {
+    use std::fmt::Write as _;
+
+    let mut types = String::from("record r0 { tenant: string, env: string } ");
+    for n in 1..12 {
+        write!(types, "record r{n} {{ a: r{p}, b: r{p} }} ", p = n - 1).unwrap();
+    }
+    let body = format!("{types} type exec-ctx = r11; invoke: func(c: exec-ctx, o: string, i: string) -> invoke-result;");
+    let found = generation(&node_0_5(&body), Want::Node).unwrap_err();
+    assert!(found.len() < 100 && found.iter().all(|f| f.code == Code::ExportContext), "{}", found.len());
 }
 
 #[test]

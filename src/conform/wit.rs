@@ -3,7 +3,8 @@
 use wit_component::WitPrinter;
 use wit_parser::{PackageId, Resolve};
 
-use super::surface::{CALLED, Surface, host_wit};
+use super::generation::{CALLED, Source};
+use super::surface::{Surface, host_wit};
 use crate::error::{Code, Error, Result};
 
 /// The surface in one file: a package with the worlds `imports` (all that a component may import), `exports` (all that
@@ -27,6 +28,8 @@ fn worlds() -> String {
     let imports: Vec<&str> = surface.iter().flat_map(|surface| surface.imports().keys()).map(String::as_str).collect();
     let wasi: Vec<String> =
         surface.iter().flat_map(|surface| surface.wasi()).map(|name| format!("/// {name}\n")).collect();
+    let called = CALLED.iter().filter(|(.., source)| *source == Source::Package);
+    let called: Vec<&str> = called.map(|(name, ..)| *name).collect();
     let list = |kind: &str, names: &[&str]| names.iter().map(|name| format!("{kind} {name};\n")).collect::<String>();
     format!(
         "package greentic:runner-surface@{version};
@@ -36,7 +39,8 @@ fn worlds() -> String {
         ///
         {wasi}
         world imports {{ {imports} }}
-        /// What the host calls. A component exports one of these.
+        /// What the host calls. A component exports one of these, or an older contract, of which several shapes share
+        /// a name, so that they cannot stand here.
         world exports {{ {exports} }}
         /// A component that uses all that there is, and can be called in every way.
         world everything {{ {imports} {exports} }}
@@ -47,7 +51,7 @@ fn worlds() -> String {
         version = env!("CARGO_PKG_VERSION"),
         wasi = wasi.concat(),
         imports = list("import", &imports),
-        exports = list("export", CALLED),
+        exports = list("export", &called),
     )
 }
 

@@ -138,6 +138,12 @@ codes! {
     PoolTooSmall = 314, BadInput;
     /// A provider says that it is not well.
     ProviderUnhealthy = 315, Unavailable;
+    /// A component says at load that it cannot start.
+    ComponentStart = 330, BadInput;
+    /// A component's records ask for what the host does not know.
+    ExportContext = 331, BadInput;
+    /// A component fails to say what it is.
+    ComponentDescribe = 332, BadInput;
     /// A component imports an interface in another shape, which a conversion bridges.
     ImportConverted = 345, BadInput;
     /// A component imports another version of an interface, which a compatible one serves.

@@ -52,6 +52,10 @@ pub trait Catalog {
     fn cards(&self) -> Cards {
         Cards::default()
     }
+    /// The operation of a component that is not told which one is called; a node that calls it need not name one.
+    fn only_op(&self, _component: &str) -> Option<&'static str> {
+        None
+    }
     /// Whether the operations are all that there will be; not while the components themselves are still to be asked.
     fn is_complete(&self) -> bool {
         true

@@ -16,6 +16,8 @@ pub(super) struct LoadedComponent {
     pub(super) prepared: Arc<Prepared>,
     /// The operations that the manifest or the component itself names; none if neither names any.
     pub(super) ops: Option<Vec<String>>,
+    /// What is odd about it.
+    pub(super) notes: Vec<Error>,
 }
 
 /// A pack's components and providers.
@@ -34,6 +36,10 @@ impl Catalog for PackCatalog<'_> {
         };
         let ops = self.components.get(id).and_then(|c| c.as_ref().ok()?.ops.clone());
         Some(ComponentInfo { callable, ops })
+    }
+
+    fn only_op(&self, component: &str) -> Option<&'static str> {
+        self.components.get(component)?.as_ref().ok()?.prepared.only_op()
     }
 
     fn component_ids(&self) -> Vec<Id> {

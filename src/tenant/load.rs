@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::abi::{Prepared, Registry};
 use crate::capabilities::AssetsDir;
+use crate::capabilities::scope::Scope;
 use crate::config::HostConfig;
 use crate::engine::Binary;
 use crate::error::{Code, Error, Kind, Result};
@@ -47,7 +48,7 @@ pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: P
         let flows: Vec<&Id> = pack.flows.iter().map(|flow| &flow.id).collect();
         bound.check(&pack.id, &pack.version, &pack.digest.to_string(), flows)?;
     }
-    let components = prepare_components(registry, config, &pack).await;
+    let components = prepare_components(registry, config, env, &pack).await;
     unless_unavailable(components.values())?;
     let providers = load_providers(config, &pack, &components).await;
     unless_unavailable(providers.values())?;
@@ -93,9 +94,15 @@ pub async fn assets_dir<'a>(
     registry.assets(assets.digest().0, files).await.map(Some)
 }
 
-async fn prepare_components(registry: &Registry, config: &HostConfig, pack: &Pack) -> Components {
+async fn prepare_components(registry: &Registry, config: &HostConfig, env: &Id, pack: &Pack) -> Components {
     let prepares = pack.components.values().map(|component| async {
-        let loaded = load_component(registry, config, component).await;
+        let scope = Scope {
+            tenant: config.tenant().clone(),
+            env: env.clone(),
+            pack: pack.id.clone(),
+            ..Scope::outside(&component.id)
+        };
+        let loaded = load_component(registry, config, scope, component).await;
         (component.id.clone(), loaded.map_err(|error| error.in_file(&component.found_in)))
     });
     futures::future::join_all(prepares).await.into_iter().collect()
@@ -111,17 +118,31 @@ fn unless_unavailable<'a, T: 'a>(results: impl Iterator<Item = &'a Result<T>>) -
 async fn load_component(
     registry: &Registry,
     config: &HostConfig,
+    scope: Scope,
     component: &PackComponent,
 ) -> Result<LoadedComponent> {
     let binary = Binary { name: &component.id, bytes: &component.wasm, digest: component.digest.0 };
     registry.admit(&binary, &config.limits()).await?;
     let prepared = registry.prepare(&binary, config.grants()).await?;
+    let limits = config.limits();
+    prepared.on_start(scope, &limits).await?;
     let mut ops: Vec<_> = component.operations.iter().map(|op| op.name.clone()).collect();
+    let mut notes = Vec::new();
     if prepared.component_callable().is_ok() {
-        let own = prepared.component_ops(&component.id, &config.limits()).await?;
-        ops.extend(own.iter().filter(|op| !ops.contains(op)).cloned().collect::<Vec<_>>());
+        let own = prepared.component_ops(&component.id, &limits).await;
+        let own = own.or_else(|error| silent(&component.id, error).map(|note| notes.push(note)).map(|()| None))?;
+        ops.extend(own.into_iter().flatten().filter(|op| !component.operations.iter().any(|known| known.name == *op)));
     }
-    Ok(LoadedComponent { prepared, ops: (!ops.is_empty()).then_some(ops) })
+    Ok(LoadedComponent { prepared, ops: (!ops.is_empty()).then_some(ops), notes })
+}
+
+/// A component that fails to describe itself can be called nevertheless: then its operations are not known.
+fn silent(id: &Id, cause: Error) -> Result<Error> {
+    if cause.code().kind() == Kind::Unavailable {
+        return Err(cause);
+    }
+    let error = Error::new(Code::ComponentDescribe, format!("component {id} cannot say what it is"));
+    Ok(error.hint("flows may call any operation of it; name those it has in the manifest").with_details(vec![cause]))
 }
 
 async fn load_providers(config: &HostConfig, pack: &Pack, components: &Components) -> Providers {
@@ -145,6 +166,7 @@ async fn load_providers(config: &HostConfig, pack: &Pack, components: &Component
 fn notes_of(pack: &Pack, flows: &FlowSet, components: &Components, providers: &Providers) -> Vec<Error> {
     let mut notes = pack.notes.clone();
     notes.extend(pack.components.keys().filter_map(|id| components.get(id)?.as_ref().err().cloned()));
+    notes.extend(pack.components.keys().filter_map(|id| components.get(id)?.as_ref().ok()).flat_map(|c| c.notes.clone()));
     let own = pack.providers.values().filter(|decl| !matches!(components.get(&decl.component), Some(Err(_))));
     notes.extend(own.filter_map(|decl| providers.get(&decl.id)?.as_ref().err().cloned()));
     notes.extend(flows.flows.values().filter_map(|flow| match flow {

@@ -87,6 +87,7 @@ pub(super) fn call(compiler: &mut Compiler<'_>, named: &str) -> Option<Action> {
     let named_op = node_op(written).or(in_mapping.map(|(_, op)| op)).or(callee.op.as_deref());
     let ops = callee.info.ops.as_deref();
     let named_op = named_op.or_else(|| by_id(&callee.id, ops)).or_else(|| by_dialect(written, ops));
+    let named_op = named_op.or_else(|| compiler.catalog.only_op(&callee.id));
     let op = compiler.operation(named_op, callee.info.ops.as_deref(), &callee.id);
     let payload = match wrapped {
         Some(inner) => {

@@ -1,0 +1,10 @@
+//! A node of `greentic:component@0.5.0` in shape A. `json-node-kit` tells what it does.
+
+wit_bindgen::generate!({
+    path: "../../wit/variants/component-0.5.0-a",
+    world: "greentic:component/component",
+    additional_derives: [serde::Serialize],
+    generate_all,
+});
+
+json_node_kit::export_node!("0.5.0");
