@@ -375,9 +375,10 @@ async fn a_component_in_a_package_of_its_own_gets_a_request() {
 #[tokio::test]
 async fn a_pack_in_one_component_runs_its_flows_as_operations() {
     let rig = Rig::new(limits());
-    for (fixture, generation) in
-        [("pack-exporter", "greentic:pack-export/pack-exec@0.4.0"), ("pack-exporter-0-2", "greentic:pack-export/exports@0.2.0")]
-    {
+    for (fixture, generation) in [
+        ("pack-exporter", "greentic:pack-export/pack-exec@0.4.0"),
+        ("pack-exporter-0-2", "greentic:pack-export/exports@0.2.0"),
+    ] {
         let pack = rig.guest(fixture).await;
         assert_eq!(pack.component_generation().unwrap().to_string(), generation);
         assert_eq!(pack.component_ops(fixture, &rig.limits).await.unwrap().unwrap(), ["greet", "fail"]);

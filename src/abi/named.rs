@@ -12,7 +12,7 @@ use super::answer::{self, FAILED, NO_MESSAGE, Rejection};
 use super::circumstances::Circumstances;
 use super::{cbor, val};
 use crate::capabilities::HostCtx;
-use crate::conform::filling::{Contract, Known, NamedCall, Filling, Width};
+use crate::conform::filling::{Contract, Filling, Known, NamedCall, Width};
 use crate::engine::Subject;
 use crate::error::{Code, Error, Result};
 
@@ -120,9 +120,7 @@ impl NamedNode {
         let (Some(function), Some(plan)) = (found, plan) else { return Ok(Ok(())) };
         let arguments: Vec<Val> = [fill(plan, known, &[])].into_iter().chain(reason).collect();
         Ok(match invoke(&self.pre, store, function, &arguments).await? {
-            Val::Result(Err(why)) => {
-                Err(why.and_then(|why| val::text(*why)).unwrap_or_else(|| NO_MESSAGE.to_owned()))
-            }
+            Val::Result(Err(why)) => Err(why.and_then(|why| val::text(*why)).unwrap_or_else(|| NO_MESSAGE.to_owned())),
             _ => Ok(()),
         })
     }

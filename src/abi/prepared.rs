@@ -264,12 +264,7 @@ impl Prepared {
         })
     }
 
-    async fn hook(
-        &self,
-        hook: Hook<'_>,
-        scope: Scope,
-        limits: &Limits,
-    ) -> Result<std::result::Result<(), String>> {
+    async fn hook(&self, hook: Hook<'_>, scope: Scope, limits: &Limits) -> Result<std::result::Result<(), String>> {
         let component = self.exports.component().ok().and_then(|component| component.named());
         let Some(node) = component.filter(|node| node.has(hook)) else { return Ok(Ok(())) };
         let name = scope.component.clone();

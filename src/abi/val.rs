@@ -27,7 +27,9 @@ pub(super) fn number(value: Val) -> Option<u64> {
 /// The bytes in `value`.
 pub(super) fn bytes(value: Val) -> Option<Vec<u8>> {
     match some(value)? {
-        Val::List(items) => items.into_iter().map(|item| if let Val::U8(byte) = item { Some(byte) } else { None }).collect(),
+        Val::List(items) => {
+            items.into_iter().map(|item| if let Val::U8(byte) = item { Some(byte) } else { None }).collect()
+        }
         _ => None,
     }
 }

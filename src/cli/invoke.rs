@@ -169,7 +169,8 @@ async fn describe(args: &Args, registry: &Registry, config: &HostConfig, pack: &
         true => (component.provider_generation(), Some(component.describe(&id, &limits).await?)),
         false => (component.component_generation(), component.describe_component(&id, &limits).await?),
     };
-    let shown = json!({ "generation": generation.map(|generation| generation.to_string()), "description": description });
+    let shown =
+        json!({ "generation": generation.map(|generation| generation.to_string()), "description": description });
     report::data(&report::json_text(&shown))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -217,7 +218,10 @@ async fn provider_target(
     let (id, component) = prepare(registry, config, pack, &decl.component).await?;
     let loaded = provider::load(decl, component, None, &config.limits()).await?;
     if let Some(ops) = loaded.ops.filter(|ops| !args.op.as_ref().is_some_and(|op| ops.contains(op))) {
-        let message = format!("provider {provider} has no operation {:?}", crate::id::clip(args.op.as_deref().unwrap_or_default()));
+        let message = format!(
+            "provider {provider} has no operation {:?}",
+            crate::id::clip(args.op.as_deref().unwrap_or_default())
+        );
         return Err(Error::new(Code::OpUnknown, message).hint(format!("it has: {}", ops.join(", "))));
     }
     let Provider { component, config, .. } = loaded.provider;

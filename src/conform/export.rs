@@ -1,10 +1,12 @@
 //! Choosing the export by which a component is called: which generation it is of, and what is wrong with it if none.
 
+use super::filling::{Contract, NamedCall, Unfit};
 use super::finding::{Finding, Rule};
-use super::generation::{self, CALLED, COMPONENT_API, EXPORTS_0_2, Generation, NODE_0_4, NODE_0_5, NODE_0_6, PACK_EXEC, Shape};
+use super::generation::{
+    self, CALLED, COMPONENT_API, EXPORTS_0_2, Generation, NODE_0_4, NODE_0_5, NODE_0_6, PACK_EXEC, Shape,
+};
 use super::model::Interface;
 use super::names::{nearest, shown};
-use super::filling::{Contract, NamedCall, Unfit};
 use super::shape::ComponentShape;
 use super::surface::Surface;
 use super::trail::Difference;
@@ -78,9 +80,7 @@ fn judge(name: &'static str, found: &Interface, surface: &Surface) -> Result<Cho
         }
     };
     match NamedCall::of(contract, found) {
-        Ok(call) => {
-            Ok(Chosen { generation: equal.unwrap_or_else(|| of_shape(Shape::Own)), call: Some(call) })
-        }
+        Ok(call) => Ok(Chosen { generation: equal.unwrap_or_else(|| of_shape(Shape::Own)), call: Some(call) }),
         Err(wrong) => Err(wrong.into_iter().map(|unfit| not_fillable(name, unfit, closest.as_ref(), found)).collect()),
     }
 }

@@ -409,11 +409,7 @@ fn records_are_filled_by_the_names_of_their_fields() {
             "record exec-ctx > field tenant > record inner > field shard",
             "bool",
         ),
-        (
-            "enum cloud { aws } record exec-ctx { cloud: cloud }",
-            "record exec-ctx > field cloud",
-            "enum cloud",
-        ),
+        ("enum cloud { aws } record exec-ctx { cloud: cloud }", "record exec-ctx > field cloud", "enum cloud"),
     ] {
         let found = fits(ctx).unwrap_err();
         let found: Vec<_> =
@@ -474,7 +470,8 @@ fn records_that_share_parts_a_thousandfold_are_given_up_soon() {
     for n in 1..12 {
         write!(types, "record r{n} {{ a: r{p}, b: r{p} }} ", p = n - 1).unwrap();
     }
-    let body = format!("{types} type exec-ctx = r11; invoke: func(c: exec-ctx, o: string, i: string) -> invoke-result;");
+    let body =
+        format!("{types} type exec-ctx = r11; invoke: func(c: exec-ctx, o: string, i: string) -> invoke-result;");
     let found = generation(&node_0_5(&body), Want::Node).unwrap_err();
     assert!(found.len() < 100 && found.iter().all(|f| f.code == Code::ExportContext), "{}", found.len());
 }

@@ -166,7 +166,9 @@ async fn load_providers(config: &HostConfig, pack: &Pack, components: &Component
 fn notes_of(pack: &Pack, flows: &FlowSet, components: &Components, providers: &Providers) -> Vec<Error> {
     let mut notes = pack.notes.clone();
     notes.extend(pack.components.keys().filter_map(|id| components.get(id)?.as_ref().err().cloned()));
-    notes.extend(pack.components.keys().filter_map(|id| components.get(id)?.as_ref().ok()).flat_map(|c| c.notes.clone()));
+    notes.extend(
+        pack.components.keys().filter_map(|id| components.get(id)?.as_ref().ok()).flat_map(|c| c.notes.clone()),
+    );
     let own = pack.providers.values().filter(|decl| !matches!(components.get(&decl.component), Some(Err(_))));
     notes.extend(own.filter_map(|decl| providers.get(&decl.id)?.as_ref().err().cloned()));
     notes.extend(flows.flows.values().filter_map(|flow| match flow {
