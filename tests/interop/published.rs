@@ -29,8 +29,7 @@ fn answer<'a>(trial: &'a Trial, op: &str) -> &'a Value {
 
 /// The codes and interfaces of the findings that keep something from loading.
 fn refusals(trial: &Trial) -> Vec<(String, &str)> {
-    let findings = trial.loaded.as_ref().err().into_iter().flatten();
-    findings.map(|finding| (finding.code.to_string(), finding.interface.as_str())).collect()
+    trial.refusals().map(|finding| (finding.code.to_string(), finding.interface.as_str())).collect()
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use greentic_runner_host::conform::Finding;
 use greentic_runner_host::error::Error;
 
 use super::artefacts::{Artefact, Calls, Origin};
@@ -50,28 +51,32 @@ fn list(items: &[String]) -> String {
 }
 
 fn loads(trial: &Trial) -> String {
-    match (&trial.pack, &trial.loaded) {
-        (Some(Ok(holds)), _) => format!("yes: {holds}"),
-        (Some(Err(error)), _) => refused(error),
-        (None, Ok(())) => "yes".to_owned(),
-        (None, Err(findings)) => {
-            let mut lines = Vec::new();
-            for finding in findings {
-                let line = format!("{} `{}`", link(&finding.code.to_string()), finding.interface);
-                if !lines.contains(&line) {
-                    lines.push(line);
-                }
-            }
-            format!("refused: {}", lines.join(", "))
+    match &trial.pack {
+        Some(Ok(holds)) => format!("yes: {holds}"),
+        Some(Err(error)) => refused(error),
+        None if trial.refusals().next().is_some() => format!("refused: {}", findings(trial.refusals())),
+        None if trial.findings.is_empty() => "yes".to_owned(),
+        None => format!("yes: {}", findings(trial.findings.iter())),
+    }
+}
+
+/// Codes and interfaces of findings, each once.
+fn findings<'a>(findings: impl Iterator<Item = &'a Finding>) -> String {
+    let mut lines = Vec::new();
+    for finding in findings {
+        let line = format!("{} `{}`", link(&finding.code.to_string()), finding.interface);
+        if !lines.contains(&line) {
+            lines.push(line);
         }
     }
+    lines.join(", ")
 }
 
 fn calls(artefact: &Artefact, trial: &Trial) -> String {
     let told: Vec<_> = trial.calls.iter().filter_map(told).collect();
     match (told.as_slice(), &artefact.calls) {
         ([], Calls::Pack) => "it has no flows".to_owned(),
-        ([], _) if trial.loaded.is_err() => "–".to_owned(),
+        ([], _) if trial.refusals().next().is_some() => "–".to_owned(),
         ([], _) => trial.calls.first().map_or_else(String::new, |call| match &call.ran {
             Ran::Refused(error) => refused(error),
             Ran::Answered(_) | Ran::Failed(_) => String::new(),

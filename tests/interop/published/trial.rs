@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use greentic_runner_host::capabilities::grants::Grants;
-use greentic_runner_host::conform::{self, ComponentShape, Finding, Surface, Type};
+use greentic_runner_host::conform::{self, ComponentShape, Finding, Severity, Surface, Type};
 use greentic_runner_host::error::Error;
 use greentic_runner_host::pack::{self, LoadOptions};
 use greentic_runner_host::{Code, HostBuilder, HostConfig, Result, RunnerHost};
@@ -21,12 +21,19 @@ pub(crate) struct Trial {
     pub(crate) exports: Vec<String>,
     /// What it imports beside WASI, and which WASI.
     pub(crate) imports: Vec<String>,
-    /// Whether it loads.
-    pub(crate) loaded: Result<(), Vec<Finding>>,
+    /// What is found about its imports when everything is granted: what keeps it from loading, and what is converted.
+    pub(crate) findings: Vec<Finding>,
     /// What its calls came to.
     pub(crate) calls: Vec<Call>,
     /// For a pack: what it holds, or why it does not load.
     pub(crate) pack: Option<Result<String>>,
+}
+
+impl Trial {
+    /// What keeps it from loading.
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.severity == Severity::Error)
+    }
 }
 
 /// One call, through a flow.
@@ -53,13 +60,12 @@ pub(crate) async fn of(artefact: &Artefact) -> Trial {
     let path = path_of(artefact);
     if let Calls::Pack = artefact.calls {
         let pack = Some(load_pack(&path).await);
-        return Trial { exports: Vec::new(), imports: Vec::new(), loaded: Ok(()), calls: Vec::new(), pack };
+        return Trial { exports: Vec::new(), imports: Vec::new(), findings: Vec::new(), calls: Vec::new(), pack };
     }
     let shape = conform::inspect(artefact.name, &fs::read(&path).unwrap()).unwrap();
     let findings = conform::compare(&shape, Surface::host().unwrap(), Grants::all(), &[]);
-    let loaded = if findings.is_empty() { Ok(()) } else { Err(findings) };
     let calls = call(&path, &artefact.calls).await;
-    Trial { exports: exports(&shape), imports: imports(&shape), loaded, calls, pack: None }
+    Trial { exports: exports(&shape), imports: imports(&shape), findings, calls, pack: None }
 }
 
 async fn load_pack(path: &Path) -> Result<String> {
