@@ -68,7 +68,7 @@ fn every_guest_on_the_sdk_is_tried() {
 
 #[tokio::test]
 async fn a_provider_of_state_answers_what_it_asks_at_setup() {
-    for (name, question) in [("state-provider-memory", "max_entries"), ("state-provider-redis", "redis_url")] {
+    for (name, question) in [("a provider of state", "max_entries"), ("another provider of state", "redis_url")] {
         let trial = try_it(name).await;
         assert_eq!(refusals(&trial), []);
         let questions = answer(&trial, "qa-spec")["questions"].as_array().unwrap();
@@ -79,13 +79,13 @@ async fn a_provider_of_state_answers_what_it_asks_at_setup() {
 
 #[tokio::test]
 async fn the_adapter_is_refused_for_the_router_that_it_has_to_be_composed_with() {
-    let trial = try_it("mcp_adapter_25_06_18").await;
+    let trial = try_it("the adapter for MCP routers").await;
     assert_eq!(refusals(&trial), [("GRH-0302".to_owned(), "wasix:mcp/router@25.6.18")]);
 }
 
 #[tokio::test]
 async fn what_exports_nothing_that_a_flow_calls_is_refused_by_name() {
-    let trial = try_it("repo_ui_actions_dummy").await;
+    let trial = try_it("an action of a page").await;
     assert_eq!(refusals(&trial), []);
     let Ran::Refused(error) = &trial.calls[0].ran else { panic!("{:?}", trial.calls[0].ran) };
     assert!(error.to_string().contains("repo-ui-actions"), "{error}");
@@ -96,4 +96,53 @@ async fn a_provider_on_the_sdk_answers_and_fails() {
     let trial = try_it("provider").await;
     assert_eq!(answer(&trial, "echo"), &json!({ "text": "grüezi" }));
     assert!(matches!(&trial.calls[1].ran, Ran::Failed(error) if error.message().contains("refused: it was asked")));
+}
+
+#[tokio::test]
+async fn nodes_on_the_sdk_are_told_on_whose_behalf_they_work_whatever_their_records() {
+    for (name, identity) in [
+        ("node, first shape", json!({ "tenant": "t", "flow_id": "f", "node_id": "n", "attempt": 1 })),
+        (
+            "node, second shape",
+            json!({ "tenant_id": "t", "tenant_flow_id": "f", "node_id": "n", "impersonated": false }),
+        ),
+        ("node, third shape", json!({ "tenant": "t", "flow_id": "f", "node_id": "n", "i18n_id": "en" })),
+        ("node 0.6.0", json!({ "tenant_id": "t", "flow_id": "f", "step_id": "n", "component_id": "c" })),
+    ] {
+        let trial = try_it(name).await;
+        assert_eq!(refusals(&trial), [], "{name}");
+        assert_eq!(answer(&trial, "echo"), &json!({ "text": "grüezi", "list": [1, 2.5, null] }), "{name}");
+        let context = answer(&trial, "context");
+        for (key, value) in identity.as_object().unwrap() {
+            assert_eq!(&context[key], value, "{name}: {key} of {context}");
+        }
+        assert_eq!(answer(&trial, "count"), &json!({ "count": 1 }), "{name}");
+        let Ran::Failed(error) = &trial.calls.last().unwrap().ran else { panic!("{name}") };
+        assert!(error.message().contains("busy: it was asked to fail for now"), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_of_the_early_0_6_0_is_called_with_its_payload_alone() {
+    let trial = try_it("a component that answers messages").await;
+    assert_eq!(refusals(&trial), []);
+    let answer = answer(&trial, "handle_message");
+    assert_eq!(answer, &json!({ "message": r#"component-templates::handle_message => {"text":"hello"}"# }));
+}
+
+#[tokio::test]
+async fn a_provider_of_state_says_as_a_component_that_its_host_keeps_the_state() {
+    let trial = try_it("the same as a component").await;
+    let answer = answer(&trial, "state.dispatch");
+    assert!(answer["error"].as_str().unwrap().contains("dispatched natively"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_pack_of_another_tool_loads_as_that_tool_built_it() {
+    for (name, holds) in [
+        ("that pack as it was built", "state-memory 0.5.1: state-provider-memory"),
+        ("the other as it was built", "state-redis 0.5.1: state-provider-redis"),
+    ] {
+        assert_eq!(try_it(name).await.pack.unwrap().unwrap(), holds);
+    }
 }

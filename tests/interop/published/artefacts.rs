@@ -40,8 +40,10 @@ pub(crate) enum Calls {
     Node(fn() -> Vec<(&'static str, Value)>),
     /// By flows, as a provider.
     Provider(fn() -> Vec<(&'static str, Value)>),
-    /// Not at all: it is a pack without flows.
-    Pack,
+    /// Not at all: it is a directory with the sources of a pack without flows.
+    Sources,
+    /// Not at all: it is such a directory, and what its tool built of it is loaded, with this component.
+    Built(&'static str),
 }
 
 const fn state(path: &'static str) -> Origin {
@@ -70,7 +72,7 @@ fn state_provider_calls() -> Vec<(&'static str, Value)> {
 /// Everything, in the order of the table.
 pub(crate) const ARTEFACTS: &[Artefact] = &[
     Artefact {
-        name: "repo_ui_actions_dummy",
+        name: "an action of a page",
         origin: Origin::Crate {
             manifest: "interfaces-wasmtime",
             name: "greentic-interfaces-wasmtime",
@@ -80,7 +82,7 @@ pub(crate) const ARTEFACTS: &[Artefact] = &[
         calls: Calls::Node(|| vec![("handle-action", json!({}))]),
     },
     Artefact {
-        name: "mcp_adapter_25_06_18",
+        name: "the adapter for MCP routers",
         origin: Origin::Crate {
             manifest: "pack",
             name: "greentic-pack",
@@ -90,27 +92,39 @@ pub(crate) const ARTEFACTS: &[Artefact] = &[
         calls: Calls::Node(|| vec![("list-tools", json!({}))]),
     },
     Artefact {
-        name: "templates",
+        name: "a component that answers messages",
         origin: state("packs/state-memory/components/templates/templates.wasm"),
-        calls: Calls::Node(|| vec![("text", json!({ "text": "hello" }))]),
+        calls: Calls::Node(|| {
+            vec![("handle_message", json!({ "text": "hello" })), ("text", json!({ "text": "hello" }))]
+        }),
     },
     Artefact {
-        name: "state-provider-memory",
+        name: "a provider of state",
         origin: state("packs/state-memory/components/state-provider-memory/state-provider-memory.wasm"),
         calls: Calls::Provider(state_provider_calls),
     },
     Artefact {
-        name: "state-provider-memory, as a component",
+        name: "the same as a component",
         origin: state("packs/state-memory/components/state-provider-memory/state-provider-memory.wasm"),
         calls: Calls::Node(|| vec![("state.dispatch", json!({}))]),
     },
     Artefact {
-        name: "state-provider-redis",
+        name: "another provider of state",
         origin: state("packs/state-redis/components/state-provider-redis/state-provider-redis.wasm"),
         calls: Calls::Provider(state_provider_calls),
     },
-    Artefact { name: "state-memory", origin: state("packs/state-memory"), calls: Calls::Pack },
-    Artefact { name: "state-redis", origin: state("packs/state-redis"), calls: Calls::Pack },
+    Artefact { name: "the sources of a pack", origin: state("packs/state-memory"), calls: Calls::Sources },
+    Artefact {
+        name: "that pack as it was built",
+        origin: state("packs/state-memory"),
+        calls: Calls::Built("state-provider-memory"),
+    },
+    Artefact { name: "the sources of another", origin: state("packs/state-redis"), calls: Calls::Sources },
+    Artefact {
+        name: "the other as it was built",
+        origin: state("packs/state-redis"),
+        calls: Calls::Built("state-provider-redis"),
+    },
     Artefact { name: "node, first shape", origin: sdk("0.4.78", "sdk-0-4-78-node"), calls: Calls::Node(node_calls) },
     Artefact { name: "node, second shape", origin: sdk("0.4.90", "sdk-0-4-90-node"), calls: Calls::Node(node_calls) },
     Artefact { name: "node, third shape", origin: sdk("0.4.113", "sdk-0-4-113-node"), calls: Calls::Node(node_calls) },

@@ -75,7 +75,7 @@ fn findings<'a>(findings: impl Iterator<Item = &'a Finding>) -> String {
 fn calls(artefact: &Artefact, trial: &Trial) -> String {
     let told: Vec<_> = trial.calls.iter().filter_map(told).collect();
     match (told.as_slice(), &artefact.calls) {
-        ([], Calls::Pack) => "it has no flows".to_owned(),
+        ([], Calls::Sources | Calls::Built(_)) => "it has no flows".to_owned(),
         ([], _) if trial.refusals().next().is_some() => "–".to_owned(),
         ([], _) => trial.calls.first().map_or_else(String::new, |call| match &call.ran {
             Ran::Refused(error) => refused(error),

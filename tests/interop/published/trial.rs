@@ -58,14 +58,29 @@ pub(crate) enum Ran {
 /// Tries `artefact`.
 pub(crate) async fn of(artefact: &Artefact) -> Trial {
     let path = path_of(artefact);
-    if let Calls::Pack = artefact.calls {
-        let pack = Some(load_pack(&path).await);
+    let pack = match artefact.calls {
+        Calls::Sources => Some(load_pack(&path).await),
+        Calls::Built(component) => Some(load_built(&path, component).await),
+        Calls::Node(_) | Calls::Provider(_) => None,
+    };
+    if pack.is_some() {
         return Trial { exports: Vec::new(), imports: Vec::new(), findings: Vec::new(), calls: Vec::new(), pack };
     }
     let shape = conform::inspect(artefact.name, &fs::read(&path).unwrap()).unwrap();
     let findings = conform::compare(&shape, Surface::host().unwrap(), Grants::all(), &[]);
     let calls = call(&path, &artefact.calls).await;
     Trial { exports: exports(&shape), imports: imports(&shape), findings, calls, pack: None }
+}
+
+/// Loads the manifest that was built of the sources in `path`, with its component beside it as in an archive.
+async fn load_built(path: &Path, component: &str) -> Result<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let components = dir.path().join("components");
+    fs::create_dir(&components).unwrap();
+    fs::copy(path.join("dist/manifest.cbor"), dir.path().join("manifest.cbor")).unwrap();
+    let file = format!("{component}.wasm");
+    fs::copy(path.join("components").join(component).join(&file), components.join(&file)).unwrap();
+    load_pack(dir.path()).await
 }
 
 async fn load_pack(path: &Path) -> Result<String> {
@@ -83,7 +98,7 @@ async fn call(path: &Path, calls: &Calls) -> Vec<Call> {
     let (calls, as_provider) = match calls {
         Calls::Node(calls) => (calls(), false),
         Calls::Provider(calls) => (calls(), true),
-        Calls::Pack => return Vec::new(),
+        Calls::Sources | Calls::Built(_) => return Vec::new(),
     };
     let mut done = Vec::new();
     for (op, input) in calls {
