@@ -89,7 +89,17 @@ fn read(bytes: Vec<u8>) -> Value {
 
 /// The operations that a description names, as texts or as objects with a name. None if it names none.
 pub(super) fn ops(description: &Value) -> Option<Vec<String>> {
-    let ops = LISTS.iter().find_map(|list| description.get(list)?.as_array())?;
+    listed(description, LISTS)
+}
+
+/// The operations that a provider's description names, under `ops`. What published providers list as `operations` is
+/// what they are for; they answer others beside, so it says nothing about what can be called.
+pub(super) fn provider_ops(description: &Value) -> Option<Vec<String>> {
+    listed(description, &["ops"])
+}
+
+fn listed(description: &Value, keys: &[&str]) -> Option<Vec<String>> {
+    let ops = keys.iter().find_map(|list| description.get(list)?.as_array())?;
     let name = |op: &Value| {
         let named = op.as_str().or_else(|| NAMES.iter().find_map(|key| op.get(key)?.as_str()));
         named.map(str::to_owned)
@@ -110,6 +120,8 @@ mod tests {
         assert_eq!(ops(&json!({"ops": []})).unwrap(), Vec::<String>::new());
         assert_eq!(ops(&json!({})), None);
         assert_eq!(ops(&json!("text")), None);
+        assert_eq!(provider_ops(&json!({"ops": ["a"], "operations": ["b"]})).unwrap(), ["a"]);
+        assert_eq!(provider_ops(&json!({"operations": [{"name": "b"}]})), None);
     }
 
     #[test]

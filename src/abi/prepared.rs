@@ -144,7 +144,7 @@ impl Prepared {
     ///
     /// As [`Self::describe`].
     pub async fn provider_ops(&self, name: &str, limits: &Limits) -> Result<Option<Vec<String>>> {
-        Ok(description::ops(self.describe(name, limits).await?))
+        Ok(description::provider_ops(self.describe(name, limits).await?))
     }
 
     /// Has the provider check a configuration.

@@ -141,7 +141,7 @@ async fn outcome(host: &RunnerHost) -> Result<Value> {
 fn exports(shape: &ComponentShape) -> Vec<String> {
     let named = shape.exports.iter().map(|(name, interface)| {
         let context = interface.functions.get("invoke").and_then(|f| f.params.first()).map(|(_, ty)| &**ty);
-        let beside = context.and_then(shape_of).map(|letter| format!("in shape {letter}"));
+        let beside = context.and_then(shape_of).map(|letter| format!("shape {letter}"));
         (name.as_str(), beside)
     });
     by_package(named)
@@ -155,7 +155,7 @@ fn by_package<'a>(named: impl Iterator<Item = (&'a str, Option<String>)>) -> Vec
         let (package, interface) = path.split_once('/').unwrap();
         let package = format!("{package}@{version}");
         let interface = match beside {
-            Some(beside) => format!("{interface} {beside}"),
+            Some(beside) => format!("{interface}: {beside}"),
             None => interface.to_owned(),
         };
         match packages.iter_mut().find(|(known, _)| *known == package) {
@@ -183,7 +183,7 @@ fn imports(shape: &ComponentShape) -> Vec<String> {
     let (wasi, other): (Vec<_>, Vec<_>) = shape.imports.iter().partition(|(name, _)| name.starts_with("wasi:"));
     let named = other
         .into_iter()
-        .map(|(name, interface)| (name.as_str(), interface.functions.is_empty().then(|| "for its types".to_owned())));
+        .map(|(name, interface)| (name.as_str(), interface.functions.is_empty().then(|| "types only".to_owned())));
     let mut imports = by_package(named);
     let versions: BTreeSet<_> = wasi.iter().filter_map(|(name, _)| Some(name.split_once('@')?.1)).collect();
     imports.extend(versions.iter().map(|version| format!("WASI {version}")));
