@@ -26,13 +26,13 @@ pub(super) enum Whole {
     /// A pack of several files.
     Opened(Opened),
     /// A component, which is a whole pack.
-    Component(Box<Pack>),
+    Component(Pack),
 }
 
 pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Pack> {
     match open(path, options)? {
         Whole::Opened(mut opened) => opened.assemble(options).map_err(|error| error.in_file(path)),
-        Whole::Component(pack) => Ok(*pack),
+        Whole::Component(pack) => Ok(pack),
     }
 }
 
@@ -54,7 +54,7 @@ pub(super) fn open(path: &Path, options: &LoadOptions) -> Result<Whole> {
     let bytes = Bytes::from(read_file(path, options.limits.archive)?);
     let gtpack = path.extension().is_some_and(|extension| extension == "gtpack");
     if bytes.starts_with(WASM) && !gtpack {
-        return Ok(Whole::Component(Box::new(single(bytes, path, &options.limits))));
+        return Ok(Whole::Component(single(bytes, path, &options.limits)));
     }
     if is_zip(&bytes) || gtpack {
         return Opened::archive(bytes, &path.display().to_string(), Some(path), options).map(Whole::Opened);

@@ -1,6 +1,7 @@
 //! From a pack in any form that is read to an archive in the one form that is written.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use semver::Version;
@@ -112,9 +113,9 @@ fn entries(
     entries.extend(pack.assets.iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())));
     for name in files.list("")? {
         if FOLDERS.iter().any(|folder| name.starts_with(folder)) {
-            if !entries.contains_key(&name) {
-                let bytes = files.read(&name)?;
-                entries.insert(name, bytes);
+            if let Entry::Vacant(free) = entries.entry(name) {
+                let bytes = files.read(free.key())?;
+                free.insert(bytes);
             }
         } else if !is_said_otherwise(&name, pack, described) {
             lost.push(name);
