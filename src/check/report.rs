@@ -80,7 +80,7 @@ pub struct TargetReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pack: Option<PackFacts>,
     /// Its components.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<ComponentFacts>,
     /// The findings.
     pub findings: Vec<Finding>,
@@ -142,7 +142,7 @@ pub struct ImportFacts {
     /// The version rule that accepted or refused it.
     pub rule: Rule,
     /// The grants that it takes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<GrantName>,
 }
 

@@ -207,12 +207,14 @@ fn packs() -> Vec<Fixture> {
     let one = || vec![entry("manifest.cbor", cbor(&manifest(&[])))];
     let with = |more| archive(&[one(), vec![more]].concat());
     let missing = archive(&[entry("manifest.cbor", cbor(&manifest(&["crm", "mail"])))]);
-    let sources = json!({ "components": [{
-        "name": "crm", "source": { "kind": "local", "path": "crm" },
-        "artifact": { "kind": "inline", "wasm_path": "components/crm.wasm" }, "resolved": { "digest": format!("sha256:{}", "0".repeat(64)) },
+    let sources = json!({ "schema_version": 1, "components": [{
+        "name": "crm",
+        "source": "oci://registry.example/crm:1",
+        "resolved": { "digest": format!("sha256:{}", "0".repeat(64)) },
+        "artifact": { "inline": { "wasm_path": "components/crm.wasm" } },
     }] });
     let mut stale = manifest(&["crm"]);
-    let key = "greentic.pack.component_sources.v1";
+    let key = "greentic.pack.component_sources@v1";
     stale["extensions"] = json!({ key: { "kind": key, "version": "1.0.0", "inline": sources } });
     let stale = archive(&[entry("manifest.cbor", cbor(&stale)), entry("components/crm.wasm", node())]);
     vec![
