@@ -80,7 +80,7 @@ pub struct TargetReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pack: Option<PackFacts>,
     /// Its components.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<ComponentFacts>,
     /// The findings.
     pub findings: Vec<Finding>,
@@ -142,7 +142,7 @@ pub struct ImportFacts {
     /// The version rule that accepted or refused it.
     pub rule: Rule,
     /// The grants that it takes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<GrantName>,
 }
 
@@ -341,6 +341,7 @@ impl Report {
 
     /// The JSON Schema of the report.
     pub fn json_schema() -> serde_json::Value {
-        schemars::schema_for!(Self).to_value()
+        let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+        settings.into_generator().into_root_schema_for::<Self>().to_value()
     }
 }
