@@ -346,7 +346,7 @@ fn card(path: &str) -> String {
 fn flows() -> Vec<Fixture> {
     let text = |rest: &str| format!("  a:\n    emit.text: hi\n    {rest}\n");
     let crm = |nodes: &str| {
-        Fixture::pack(Code::OpMissing, nodes).and("pack/pack.yaml", CRM).and("pack/components/crm.wasm", node())
+        Fixture::pack(Code::OpMissing, nodes).and("pack/pack.yaml", CRM.replace("[find]", "[find, forget]")).and("pack/components/crm.wasm", node())
     };
     vec![
         Fixture::pack(Code::FlowInvalid, &text("routing: nowhere")),
