@@ -168,7 +168,8 @@ fn two_providers_of_one_id_are_told_apart_from_two_of_one_type() {
     let key = "greentic.provider-extension.v1";
     twins["extensions"] =
         json!({ key: { "kind": key, "version": "1.0.0", "inline": { "providers": [provider("a"), provider("a")] } } });
-    let (found, report) = codes("p.gtpack", archive(&[entry("manifest.cbor", cbor(&twins)), entry("components/c.wasm", node())]));
+    let (found, report) =
+        codes("p.gtpack", archive(&[entry("manifest.cbor", cbor(&twins)), entry("components/c.wasm", node())]));
     assert_eq!(found, [Code::ProviderInvalid]);
     assert!(report.targets[0].findings[0].message.contains("declared twice"));
 }
