@@ -50,6 +50,8 @@ pub enum Rule {
     KnownField,
     /// What a surface has, later ones have too, or components that use it no longer fit.
     KeptSurface,
+    /// What a surface has and an earlier one lacked, components for both hosts must not use.
+    GrownSurface,
 }
 
 impl Rule {
@@ -73,6 +75,7 @@ impl Rule {
             Self::WantedExport => "what the host calls must be exported",
             Self::KnownField => "the host fills fields that it knows by name, options and lists",
             Self::KeptSurface => "components that use what is gone, or was changed, no longer fit",
+            Self::GrownSurface => "components that use it do not fit the host of the recorded surface",
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use indexmap::IndexMap;
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{BinaryReaderError, ComponentTypeRef, Encoding, Parser, Payload};
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
 
 use super::model::{Function, Interface};
+use super::names::shown;
 use super::read::Reader;
 use crate::error::{Code, Error, Result};
 
@@ -51,19 +52,43 @@ fn check_frame(name: &str, bytes: &[u8]) -> Result<()> {
         return Err(Error::new(Code::NotAComponent, format!("component {name} does not begin as WebAssembly does"))
             .hint("a component is a binary .wasm file"));
     }
+    let mut depth = 0usize;
     for payload in Parser::new(0).parse_all(bytes) {
         match payload {
             Ok(Payload::Version { encoding: Encoding::Module, range, .. }) if range.start == 0 => {
                 return Err(Error::new(Code::NotAComponent, format!("component {name} is a core module"))
                     .hint("make a component of it, with `cargo component build` or `wasm-tools component new`"));
             }
-            Ok(_) => {}
-            Err(error) => {
-                return Err(Error::new(Code::NotAComponent, format!("component {name} is damaged: {error}")));
+            Ok(Payload::Version { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            // The decoder passes over these, and nothing could be linked to them.
+            Ok(Payload::ComponentImportSection(imports)) if depth == 1 => {
+                for import in imports {
+                    let import = import.map_err(|error| damaged(name, &error))?;
+                    if let Some(kind) = not_in_wit(&import.ty) {
+                        return Err(unreadable(name, &format!("it imports {} as {kind}", shown(import.name.name))));
+                    }
+                }
             }
+            Ok(_) => {}
+            Err(error) => return Err(damaged(name, &error)),
         }
     }
     Ok(())
+}
+
+/// What kind of thing an import is, if interfaces have none of it.
+fn not_in_wit(ty: &ComponentTypeRef) -> Option<&'static str> {
+    match ty {
+        ComponentTypeRef::Module(_) => Some("a core module"),
+        ComponentTypeRef::Component(_) => Some("a component"),
+        ComponentTypeRef::Value(_) => Some("a value"),
+        ComponentTypeRef::Func(_) | ComponentTypeRef::Type(_) | ComponentTypeRef::Instance(_) => None,
+    }
+}
+
+fn damaged(name: &str, error: &BinaryReaderError) -> Error {
+    Error::new(Code::NotAComponent, format!("component {name} is damaged: {error}"))
 }
 
 fn unreadable(name: &str, why: &str) -> Error {

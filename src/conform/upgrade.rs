@@ -45,7 +45,7 @@ fn gone<'a>(name: &str, candidates: impl Iterator<Item = &'a String>) -> Finding
 }
 
 fn grown(name: &str, item: String) -> Finding {
-    Finding { item, severity: Severity::Note, ..Finding::new(Code::SurfaceGrown, name, Rule::KeptSurface) }
+    Finding { item, severity: Severity::Note, ..Finding::new(Code::SurfaceGrown, name, Rule::GrownSurface) }
 }
 
 fn more_grants(name: &str, was: &Offer, is: &Offer) -> Option<Finding> {

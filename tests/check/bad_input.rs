@@ -76,7 +76,7 @@ fn ten_thousand_imports_are_bounded() {
 
     let mut host = "package greentic:host@1.0.0; interface kv-v1 {".to_owned();
     for n in 0..10_000 {
-        write!(host, "f{n}: func();").unwrap();
+        write!(host, "fn{n}: func();").unwrap();
     }
     host.push('}');
     let root = "package test:c; world root { import greentic:host/kv-v1@1.0.0; }";

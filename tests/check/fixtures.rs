@@ -6,6 +6,7 @@ use greentic_runner_bindings::WIT_PACKAGES;
 use greentic_runner_host::Code;
 use greentic_runner_host::capabilities::grants::Grants;
 use greentic_runner_host::check::{self, Against, Options, Report};
+use greentic_runner_host::conform::{Record, Surface};
 use greentic_runner_host::id::Id;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -178,12 +179,11 @@ const TWO_PROVIDERS: &str = "pack_id: acme.demo\nversion: 1.0.0\npublisher: acme
   - { provider_type: acme.mail, provider_id: one, component: mail }
   - { provider_type: acme.mail, provider_id: two, component: mail }\n";
 
-/// A recorded surface of one interface.
-fn recorded(name: &str, functions: Value) -> Value {
-    json!({
-        "format": 1, "version": "0.0.9", "exports": {}, "wasi": { "version": "0.2", "interfaces": [] },
-        "imports": { name: { "grants": ["kv"], "functions": functions } },
-    })
+/// This host's surface, as it might have been recorded with other functions in one of its interfaces.
+fn recorded(change: impl FnOnce(&mut Value)) -> Value {
+    let mut record = serde_json::to_value(Record::of(Surface::host().unwrap(), "0.0.9")).unwrap();
+    change(&mut record["imports"]["greentic:host/kv-v1@1.0.0"]["functions"]);
+    record
 }
 
 fn against(code: Code, record: Value) -> Fixture {
@@ -207,12 +207,14 @@ fn packs() -> Vec<Fixture> {
     let one = || vec![entry("manifest.cbor", cbor(&manifest(&[])))];
     let with = |more| archive(&[one(), vec![more]].concat());
     let missing = archive(&[entry("manifest.cbor", cbor(&manifest(&["crm", "mail"])))]);
-    let sources = json!({ "components": [{
-        "name": "crm", "source": { "kind": "local", "path": "crm" },
-        "artifact": { "kind": "inline", "wasm_path": "components/crm.wasm" }, "resolved": { "digest": format!("sha256:{}", "0".repeat(64)) },
+    let sources = json!({ "schema_version": 1, "components": [{
+        "name": "crm",
+        "source": "oci://registry.example/crm:1",
+        "resolved": { "digest": format!("sha256:{}", "0".repeat(64)) },
+        "artifact": { "inline": { "wasm_path": "components/crm.wasm" } },
     }] });
     let mut stale = manifest(&["crm"]);
-    let key = "greentic.pack.component_sources.v1";
+    let key = "greentic.pack.component_sources@v1";
     stale["extensions"] = json!({ key: { "kind": key, "version": "1.0.0", "inline": sources } });
     let stale = archive(&[entry("manifest.cbor", cbor(&stale)), entry("components/crm.wasm", node())]);
     vec![
@@ -318,15 +320,12 @@ fn extras() -> Vec<Fixture> {
             .and("pack/components/idle.wasm", node()),
         against(
             Code::SurfaceBroken,
-            recorded(
-                "greentic:host/kv-v1@1.0.0",
-                json!({
-                    "get": { "params": { "ns": "string", "key": "u32" }, "result": "option<string>" },
-                    "wipe": { "params": {} },
-                }),
-            ),
+            recorded(|functions| {
+                functions["get"]["params"]["key"] = "u32".into();
+                functions["wipe"] = json!({ "params": {} });
+            }),
         ),
-        against(Code::SurfaceGrown, recorded("greentic:host/kv-v1@1.0.0", json!({}))),
+        against(Code::SurfaceGrown, recorded(|functions| drop(functions.as_object_mut().unwrap().remove("put")))),
         Fixture {
             targets: vec!["acme.gtpack".to_owned(), "other.gtpack".to_owned()],
             ..Fixture::new(Code::PackIdTaken, "acme.gtpack", with_id("acme")).and("other.gtpack", with_id("mallory"))
@@ -344,7 +343,9 @@ fn card(path: &str) -> String {
 fn flows() -> Vec<Fixture> {
     let text = |rest: &str| format!("  a:\n    emit.text: hi\n    {rest}\n");
     let crm = |nodes: &str| {
-        Fixture::pack(Code::OpMissing, nodes).and("pack/pack.yaml", CRM).and("pack/components/crm.wasm", node())
+        Fixture::pack(Code::OpMissing, nodes)
+            .and("pack/pack.yaml", CRM.replace("[find]", "[find, forget]"))
+            .and("pack/components/crm.wasm", node())
     };
     vec![
         Fixture::pack(Code::FlowInvalid, &text("routing: nowhere")),

@@ -18,7 +18,9 @@ fn pack(dir: &Path, wasm: &[u8]) {
 }
 
 fn config() -> HostConfig {
-    HostConfig::from_yaml("tenant: demo\ngrants: [state]\nflow_type_bindings: {}\n", "demo.yaml").unwrap()
+    HostConfig::from_yaml("tenant: demo\ngrants: [state]\nflow_type_bindings: {}\n", "demo.yaml")
+        .unwrap()
+        .with_strict_packs(true)
 }
 
 async fn loading(what: &str, path: &Path) -> BTreeSet<String> {
