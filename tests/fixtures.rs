@@ -137,6 +137,8 @@ fn fixtures_fit_the_host_with_exactly_the_grants_they_use() {
         let mut refused: Vec<_> = refused.map(|f| f.asked.clone().unwrap()).collect();
         let mut expected: Vec<_> = fixture.grants.iter().map(|g| g.name().to_owned()).collect();
         refused.sort();
+        // Two versions of an interface may be imported beside each other.
+        refused.dedup();
         expected.sort();
         assert_eq!(refused, expected, "{}", fixture.name);
     }

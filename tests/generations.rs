@@ -9,7 +9,7 @@ mod guests;
 
 use assert_cmd::Command;
 use common::{Sources, event, guest_path, host_with};
-use greentic_runner_host::{Code, Event, HostBuilder, HostConfig, Outcome, RunnerHost, SessionKey};
+use greentic_runner_host::{Code, Event, FlowChoice, HostBuilder, HostConfig, Outcome, RunnerHost, SessionKey};
 use guests::{Rig, limits, scope};
 use serde_json::{Value, json};
 
@@ -343,7 +343,8 @@ async fn a_component_that_cannot_start_is_disabled() {
         let notes = host.tenant(tenant).unwrap().notes().to_vec();
         assert!(notes[0].code() == Code::ComponentStart && notes[0].message().contains(said), "{notes:?}");
         let session = SessionKey::of([tenant, "test", "s"]);
-        let event = Event { tenant: tenant.into(), session, ..event("s", json!({})) };
+        let flow = FlowChoice::Id("main".into());
+        let event = Event { tenant: tenant.into(), session, flow, ..event("s", json!({})) };
         assert_eq!(host.submit(event).await.unwrap().outcome().await.unwrap().replies, [json!("hello")]);
     }
 }

@@ -177,8 +177,12 @@ fn not_fillable(name: &str, unfit: Unfit, closest: Option<&Closest>, found: &Int
 
 fn no_export(want: Want, shape: &ComponentShape) -> Finding {
     const LISTED: usize = 8;
+    const NAMED: usize = 3;
     let best = want.any_of().first().copied().unwrap_or_default();
-    let all = want.any_of().join(" or ");
+    let all = match want.any_of() {
+        [best, ..] if want.any_of().len() > NAMED => format!("{best}, or another of docs/interfaces.md"),
+        few => few.join(" or "),
+    };
     let exported: Vec<_> =
         shape.exports.keys().chain(shape.exported_functions.keys()).map(|name| shown(name)).collect();
     let missing = Finding::new(Code::ExportMissing, best, Rule::WantedExport);

@@ -422,7 +422,7 @@ fn records_are_filled_by_the_names_of_their_fields() {
     assert_eq!(
         found[0].hint.as_deref().unwrap(),
         "build it to the closest published shape, greentic:component/node@0.5.0 (shape A), from which it differs in: \
-         parameter 1 (ctx) > record exec-ctx > field tenant, parameter 1 (ctx) > record exec-ctx > field flow-id, …"
+         parameter 1 (ctx) > record exec-ctx > field tenant, parameter 1 (ctx) > record exec-ctx > field node-id, …"
     );
     assert_eq!(
         refusal("pay", found).message(),

@@ -15,6 +15,8 @@ const NOT_OF_CHECK: &[(Code, &str)] = &[
     (Code::ProviderConfig, "the provider says it when it is asked"),
     (Code::SmokeTest, "an instance of it is made"),
     (Code::ProviderUnhealthy, "the provider says it when it is asked"),
+    (Code::ComponentStart, "the component says it when it is asked"),
+    (Code::ComponentDescribe, "the component is asked"),
     (Code::SurfaceInvalid, "the command fails before it checks"),
 ];
 

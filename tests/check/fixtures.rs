@@ -152,6 +152,17 @@ fn exporting(body: &str) -> Vec<u8> {
     component(&[&package, root])
 }
 
+/// A node of the 0.5 line whose context has a field that the host does not know.
+fn sharded() -> Vec<u8> {
+    let node = "package greentic:component@0.5.0; interface node {
+        record exec-ctx { flow-id: string, shard: u32 }
+        record node-error { code: string, message: string }
+        variant invoke-result { ok(string), err(node-error) }
+        invoke: func(ctx: exec-ctx, op: string, input: string) -> invoke-result;
+    }";
+    component(&[node, "package test:component; world root { export greentic:component/node@0.5.0; }"])
+}
+
 pub(crate) fn importing(name: &str) -> Vec<u8> {
     wat(&format!(r#"(component (import "{name}" (instance (export "f" (func)))))"#))
 }
@@ -299,6 +310,7 @@ fn components() -> Vec<Fixture> {
                  healthcheck: func() -> list<u8>; invoke: func(op: string) -> list<u8>;",
             ),
         ),
+        Fixture::new(Code::ExportContext, "sharded.wasm", sharded()),
         Fixture::new(Code::CompileFailed, "wide.wasm", wat("(component (core module (memory i64 1)))")),
         Fixture::new(Code::CompileBounds, "nested.wasm", wat(&nested)),
         Fixture::new(Code::PoolTooSmall, "memories.wasm", wat(&memories)),
