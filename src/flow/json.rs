@@ -2,7 +2,7 @@
 //!
 //! Three shapes circulate, and may be mixed node by node: the flow file's own (`type`, a node is an operation key beside
 //! `routing`), the compiled one (`flow_type`, a node is `{component, payload_expr, routes}`), and one whose `kind` is
-//! `flow/v1`. [`crate::flow::dialect`] reads them all. JSON is written by tools, older or newer than this host, so a key
+//! `flow/v1`. `flow::dialect` reads them all. JSON is written by tools, older or newer than this host, so a key
 //! that says nothing to it is no error.
 
 use std::path::Path;

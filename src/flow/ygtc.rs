@@ -2,7 +2,7 @@
 //!
 //! A node holds exactly one operation key besides the keys that every node may have; the key is a builtin
 //! (`provider.invoke`, `session.wait`, `flow.call`, `emit.*`, `component.exec`) or a component id, its value the
-//! payload. The forms that came before are read as well, see [`crate::flow::dialect`]. The keys `telemetry`,
+//! payload. The forms that came before are read as well, see `flow::dialect`. The keys `telemetry`,
 //! `annotations` and `meta` are part of the format and describe a flow to other tools; the host does not act on them.
 
 use serde::de::DeserializeOwned;

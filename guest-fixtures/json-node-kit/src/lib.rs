@@ -83,7 +83,9 @@ fn failure_of(input: &Value) -> Failure {
 #[macro_export]
 macro_rules! export_node {
     ($version:literal) => {
-        use exports::greentic::component::node::{ExecCtx, Guest, InvokeResult, LifecycleStatus, NodeError, StreamEvent};
+        use exports::greentic::component::node::{
+            ExecCtx, Guest, InvokeResult, LifecycleStatus, NodeError, StreamEvent,
+        };
 
         struct Component;
 

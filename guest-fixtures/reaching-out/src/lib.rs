@@ -27,7 +27,8 @@ impl Operations for ReachingOut {
             }),
             "connect" => Ok(json!({ "error": connect() })),
             "resolve" => {
-                let found = ip_name_lookup::resolve_addresses(&instance_network::instance_network(), text(&input, "host")?);
+                let found =
+                    ip_name_lookup::resolve_addresses(&instance_network::instance_network(), text(&input, "host")?);
                 let error = match found {
                     Ok(stream) => {
                         stream.subscribe().block();
