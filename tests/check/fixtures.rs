@@ -163,16 +163,6 @@ fn sharded() -> Vec<u8> {
     component(&[node, "package test:component; world root { export greentic:component/node@0.5.0; }"])
 }
 
-/// A node of the 0.5 line whose context has a field that no host knows.
-fn unfillable() -> Vec<u8> {
-    let node = "package greentic:component@0.5.0; interface node {
-        record exec-ctx { flow-id: string, shard: u32 }
-        record node-error { code: string, message: string, retryable: bool, backoff-ms: option<u64>, details: option<string> }
-        variant invoke-result { ok(string), err(node-error) }
-        invoke: func(ctx: exec-ctx, op: string, input: string) -> invoke-result; }";
-    component(&[node, "package test:component; world root { export greentic:component/node@0.5.0; }"])
-}
-
 pub(crate) fn importing(name: &str) -> Vec<u8> {
     wat(&format!(r#"(component (import "{name}" (instance (export "f" (func)))))"#))
 }
@@ -321,7 +311,6 @@ fn components() -> Vec<Fixture> {
             ),
         ),
         Fixture::new(Code::ExportContext, "sharded.wasm", sharded()),
-        Fixture::new(Code::ExportContext, "context.wasm", unfillable()),
         Fixture::new(Code::CompileFailed, "wide.wasm", wat("(component (core module (memory i64 1)))")),
         Fixture::new(Code::CompileBounds, "nested.wasm", wat(&nested)),
         Fixture::new(Code::PoolTooSmall, "memories.wasm", wat(&memories)),
