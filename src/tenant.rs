@@ -4,6 +4,7 @@
 //! A failing load leaves the tenant's program as it was, and all other tenants alone.
 
 mod catalog;
+mod exported;
 mod farewell;
 pub mod load;
 pub(crate) mod provider;

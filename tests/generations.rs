@@ -479,3 +479,24 @@ fn the_command_line_shows_what_a_component_is() {
     assert_eq!(provider["generation"], "greentic:provider-schema-core/schema-core-api@1.0.0");
     assert_eq!(provider["description"]["provider_type"], "fixture.echo");
 }
+
+#[test]
+fn a_pack_in_one_component_needs_nothing_beside_it() {
+    let run = |fixture: &str, flow: &str, input: &str| {
+        let mut run = Command::cargo_bin("greentic-runner").unwrap();
+        run.args(["run", "--json", "--flow", flow, "--input", input, "--pack"]).arg(guest_path(fixture));
+        let dir = tempfile::tempdir().unwrap();
+        let output = run.arg("--data-dir").arg(dir.path()).output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    for fixture in ["pack-exporter", "pack-exporter-0-2"] {
+        let greeted = run(fixture, "greet", r#"{"n": 1}"#);
+        assert_eq!(greeted["status"], "completed", "{greeted}");
+        assert_eq!(greeted["replies"][0]["input"]["n"], 1, "{greeted}");
+        let failed = run(fixture, "fail", "{}");
+        assert_eq!((&failed["status"], &failed["error"]["code"]), (&json!("failed"), &json!("GRH-0506")), "{failed}");
+        assert_eq!(run(fixture, "none", "{}")["error"]["code"], "GRH-0602");
+    }
+    let given = run("flow-giver", "main", "{}");
+    assert_eq!(given["replies"], json!(["hello"]), "{given}");
+}

@@ -239,3 +239,40 @@ fn what_cannot_be_served_is_said_with_exit_code_2() {
         assert!(output.stdout.is_empty(), "{arguments}");
     }
 }
+
+/// Serves what a `.gtbind` file names, beside bindings of the same tenant.
+fn serve_bound(dir: &Path, pack_ref: &str) -> Child {
+    write(dir, "acme.yaml", "tenant: acme\nflow_type_bindings:\n  webhook: { adapter: generic }\n");
+    write(dir, "pack/hook.ygtc", HOOK);
+    write(dir, "pack/pack.yaml", "pack_id: acme.hooks\nversion: 1.2.0\n");
+    let pack = format!(
+        "tenant: acme\npack_id: acme.hooks\npack_ref: {pack_ref}\npack_locator: pack\nflows: [{{ id: hook }}]\n"
+    );
+    write(dir, "acme.gtbind", &pack);
+    let arguments = "serve --bindings acme.yaml acme.gtbind --port 0 --listen 127.0.0.1";
+    program(dir).args(arguments.split(' ')).spawn().unwrap()
+}
+
+#[tokio::test]
+async fn a_gtbind_file_says_which_pack_its_tenant_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut process = serve_bound(dir.path(), "acme.hooks@1.2.0");
+    let mut url = String::new();
+    BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
+    let client = Client::builder().no_proxy().build().unwrap();
+    let answer = client.post(format!("{}/t/acme/webhook/hook", url.trim())).json(&json!({"n": 1})).send().await;
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let answer = answer.unwrap();
+    assert_eq!(answer.status(), 201);
+    assert_eq!(answer.json::<Value>().await.unwrap()["got"], json!({"n": 1}));
+}
+
+#[test]
+fn a_gtbind_file_that_means_another_version_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = serve_bound(dir.path(), "acme.hooks@2.0.0").wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("GRH-0233") && stderr.contains("2.0.0"), "{stderr}");
+}

@@ -36,7 +36,7 @@ impl Guest for Node {
             },
             "fail" => InvokeResult::Err(NodeError {
                 code: "busy".to_owned(),
-                message: "it was asked to fail for now".to_owned(),
+                message: "it was asked to fail this once".to_owned(),
                 retryable: true,
                 backoff_ms: Some(1),
                 details: Some(input),

@@ -1,7 +1,7 @@
 //! `run`: one event through a pack's flow, or a chat on the terminal.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::activity::check_session;
 use crate::host::{HostBuilder, RunnerHost};
 use crate::id;
-use crate::pack::model::{Pack, PackForm};
+use crate::pack::model::PackForm;
 use crate::run::outcome::{Outcome, Status};
 use crate::tenant::load;
 
@@ -93,7 +93,7 @@ async fn open(args: &Args) -> Result<RunnerHost> {
     let progress = Progress::on_stderr(args.json);
     let reading = || format!("reading {}…", args.pack.display());
     let pack = progress.of(load::read(&args.pack, args.components.options()?), reading).await?;
-    check_form(&pack)?;
+    let component = (pack.form == PackForm::Wasm).then(|| pack.path.clone());
     let host = HostBuilder::new().with_config(config).with_data_dir(args.data.dir()).build()?;
     host.start().await?;
     let compiling = progress::compiling(pack.components.len());
@@ -101,16 +101,16 @@ async fn open(args: &Args) -> Result<RunnerHost> {
     if !args.json {
         loaded.notes.iter().for_each(report::warn);
     }
-    Ok(host)
+    match component.filter(|_| loaded.program.flows.flows.is_empty()) {
+        Some(path) => Err(without_flows(&path)),
+        None => Ok(host),
+    }
 }
 
-fn check_form(pack: &Pack) -> Result<()> {
-    if pack.form != PackForm::Wasm {
-        return Ok(());
-    }
-    let path = pack.path.display();
-    Err(Error::new(Code::PackKind, format!("{path} is a component, and no pack with flows"))
-        .hint(format!("call it with `invoke --wasm {path} --op OPERATION`")))
+fn without_flows(component: &Path) -> Error {
+    let path = component.display();
+    Error::new(Code::PackKind, format!("{path} is a component, and no pack with flows"))
+        .hint(format!("call it with `invoke --wasm {path} --op OPERATION`"))
 }
 
 fn to_chat(args: &Args, session: &str) -> Chat {

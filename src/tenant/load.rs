@@ -20,6 +20,7 @@ use crate::pack::{self, Assets, LoadOptions};
 use crate::run::program::Program;
 use crate::tenant::Loaded;
 use crate::tenant::catalog::{LoadedComponent, PackCatalog};
+use crate::tenant::exported;
 use crate::tenant::provider::{self, LoadedProvider};
 
 type Components = HashMap<Id, Result<LoadedComponent>>;
@@ -43,13 +44,20 @@ async fn read_by(reader: fn(&Path, &LoadOptions) -> Result<Pack>, path: &Path, o
 }
 
 /// Prepares a pack for a tenant. Refuses it if nothing of it could run, or, under `strict`, if anything is wrong.
-pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, pack: Pack, strict: bool) -> Result<Loaded> {
+pub async fn prepare(
+    registry: &Registry,
+    config: &HostConfig,
+    env: &Id,
+    mut pack: Pack,
+    strict: bool,
+) -> Result<Loaded> {
+    let components = prepare_components(registry, config, env, &pack).await;
+    unless_unavailable(components.values())?;
+    exported::add(&mut pack, &components, &config.limits()).await?;
     if let Some(bound) = config.pack_binding() {
         let flows: Vec<&Id> = pack.flows.iter().map(|flow| &flow.id).collect();
         bound.check(&pack.id, &pack.version, &pack.digest.to_string(), flows)?;
     }
-    let components = prepare_components(registry, config, env, &pack).await;
-    unless_unavailable(components.values())?;
     let providers = load_providers(config, &pack, &components).await;
     unless_unavailable(providers.values())?;
     let cards = pack.assets.cards();

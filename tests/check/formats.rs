@@ -76,13 +76,7 @@ fn sarif_fits_its_schema() {
 
 /// Started for real: `xmllint` (Debian's libxml2-utils) reads the schema and every report.
 #[test]
-fn junit_fits_its_schema() {
-    let missing = Command::new("xmllint").arg("--version").output().is_err();
-    if missing {
-        assert!(std::env::var_os("CI").is_none(), "xmllint is not installed: Debian has it in libxml2-utils");
-        eprintln!("skipped: xmllint is not installed");
-        return;
-    }
+fn junit_fits_its_schema_which_needs_xmllint() {
     let dir = tempfile::tempdir().unwrap();
     let validates = |files: &[PathBuf]| {
         let schema = root().join("tests/check/junit.xsd");

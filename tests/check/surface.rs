@@ -6,6 +6,7 @@ use greentic_runner_host::Code;
 use greentic_runner_host::check::{self, Against, Options};
 use greentic_runner_host::conform::{self, Record, Severity, Surface};
 use serde_json::{Value, json};
+use wit_bindgen_core::Files;
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
@@ -51,6 +52,26 @@ fn components_that_are_built_against_the_wit_fit() {
         let facts = &report.targets[0].components[0];
         assert_eq!(facts.imports.len(), Surface::host().unwrap().imports().len(), "{world} imports everything");
         assert!(!facts.speaks.is_empty(), "{world} can be called");
+    }
+}
+
+/// wit-bindgen takes the printed WIT: what it makes of it declares every function that the host offers.
+#[test]
+fn bindings_can_be_generated_from_the_wit() {
+    let mut resolve = Resolve::default();
+    let package = resolve.push_source("surface.wit", &conform::surface_wit().unwrap()).unwrap();
+    let world = resolve.select_world(&[package], Some("everything")).unwrap();
+    let mut files = Files::default();
+    wit_bindgen_c::Opts::default().build().generate(&mut resolve, world, &mut files).unwrap();
+    let (_, header) = files.iter().find(|(name, _)| name.ends_with(".h")).unwrap();
+    let header = String::from_utf8_lossy(header);
+    for (interface, offer) in Surface::host().unwrap().imports() {
+        for function in offer.interface.functions.keys() {
+            let (function, interface) = (function.replace('-', "_"), interface.split(['/', '@']).nth(1).unwrap());
+            let declared = format!("{}_{function}(", interface.replace('-', "_"));
+            let versioned = header.lines().any(|line| line.contains(&format!("_{function}(")));
+            assert!(header.contains(&declared) || versioned, "{interface} {function}");
+        }
     }
 }
 

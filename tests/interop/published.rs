@@ -118,7 +118,7 @@ async fn nodes_on_the_sdk_are_told_on_whose_behalf_they_work_whatever_their_reco
         }
         assert_eq!(answer(&trial, "count"), &json!({ "count": 1 }), "{name}");
         let Ran::Failed(error) = &trial.calls.last().unwrap().ran else { panic!("{name}") };
-        assert!(error.message().contains("busy: it was asked to fail for now"), "{name}: {error}");
+        assert!(error.message().contains("busy: it was asked to fail this once"), "{name}: {error}");
     }
 }
 

@@ -1,11 +1,11 @@
-//! `cargo xtask test`: builds the guests, looks for the servers, compilers and published crates that tests need,
+//! `cargo xtask test`: builds the guests, looks for the servers, programs and published crates that tests need,
 //! and runs every test.
 //!
 //! The stages are the workspace's tests, the tests about the Cargo feature `verify` without it, and the examples in
 //! the documentation. All of them run even if one fails, and what their runners say last is said again at the end.
 
-pub(crate) mod compilers;
 mod crates;
+pub(crate) mod programs;
 mod runner;
 mod servers;
 
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     guests::run_all(&args.compiler, crates.is_none())?;
     let runner = Runner::find();
     let servers = SERVERS.iter().filter_map(|server| server.missing());
-    let missing: Vec<_> = servers.chain(compilers::missing()).chain(crates).collect();
+    let missing: Vec<_> = servers.chain(programs::missing()).chain(crates).collect();
     let skipped = skips(&runner, &missing)?;
     if in_ci() && !missing.is_empty() {
         bail!("with CI=true every test has to run");

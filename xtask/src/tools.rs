@@ -10,18 +10,18 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::test::compilers;
+use crate::test::programs;
 
 const TEMPLATES: &str = "src/author/templates";
 
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in no workspace")?;
-    let (templates, tools) = (root.join(TEMPLATES), compilers::tools_dir());
+    let (templates, tools) = (root.join(TEMPLATES), programs::tools_dir());
     fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
     node(&templates, &tools)?;
     python(&templates, &tools)?;
-    let missing: Vec<_> = compilers::missing().map(|missing| missing.what).collect();
+    let missing: Vec<_> = programs::missing().map(|missing| missing.what).collect();
     if missing.is_empty() {
         eprintln!("tools: all there, in {} and PATH", tools.display());
         return Ok(());

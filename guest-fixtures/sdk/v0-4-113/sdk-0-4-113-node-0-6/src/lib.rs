@@ -33,7 +33,7 @@ impl Guest for Node {
             "count" => {
                 cbor(&json!({ "count": counter::count(None).map_err(|message| failure("failed", message, false))? }))
             }
-            _ => return Err(failure("busy", "it was asked to fail for now".to_owned(), true)),
+            _ => return Err(failure("busy", "it was asked to fail this once".to_owned(), true)),
         };
         Ok(InvocationResult { ok: true, output_cbor: output, output_metadata_cbor: None })
     }

@@ -1,6 +1,6 @@
-//! The compilers of component templates that no Rust toolchain brings along.
+//! Programs that tests run and no Rust toolchain brings along: compilers of component templates, checkers of formats.
 //!
-//! A test that needs one has the compiler's marker in its name. Where it is not installed, those tests are counted and
+//! A test that needs one has the program's marker in its name. Where it is not installed, those tests are counted and
 //! left out.
 
 use std::env;
@@ -9,24 +9,25 @@ use std::path::{Path, PathBuf};
 use super::Missing;
 use super::servers::is_in;
 
-struct Compiler {
+struct Program {
     program: &'static str,
     /// What the names of the tests contain that need it.
     marker: &'static str,
     install: &'static str,
 }
 
-const COMPILERS: [Compiler; 3] = [
-    Compiler {
+const PROGRAMS: [Program; 4] = [
+    Program {
         program: "clang-19",
         marker: "needs_clang",
         install: "apt-get install --no-install-recommends clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32",
     },
-    Compiler { program: "componentize-qjs", marker: "needs_componentize_qjs", install: "cargo xtask tools, with npm" },
-    Compiler {
-        program: "componentize-py",
-        marker: "needs_componentize_py",
-        install: "cargo xtask tools, with python3",
+    Program { program: "componentize-qjs", marker: "needs_componentize_qjs", install: "cargo xtask tools, with npm" },
+    Program { program: "componentize-py", marker: "needs_componentize_py", install: "cargo xtask tools, with python3" },
+    Program {
+        program: "xmllint",
+        marker: "needs_xmllint",
+        install: "apt-get install --no-install-recommends libxml2-utils",
     },
 ];
 
@@ -36,9 +37,9 @@ pub(crate) fn missing() -> impl Iterator<Item = Missing> {
     let is_here = move |program: &str| {
         own.iter().any(|dir| dir.join(program).is_file()) || is_in(program, env::var_os("PATH").as_deref())
     };
-    COMPILERS.iter().filter(move |compiler| !is_here(compiler.program)).map(|compiler| Missing {
-        marker: compiler.marker,
-        what: format!("{}, which is not installed: {}", compiler.program, compiler.install),
+    PROGRAMS.iter().filter(move |wanted| !is_here(wanted.program)).map(|wanted| Missing {
+        marker: wanted.marker,
+        what: format!("{}, which is not installed: {}", wanted.program, wanted.install),
     })
 }
 
