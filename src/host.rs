@@ -140,7 +140,9 @@ impl RunnerHost {
     ) -> Result<Arc<Loaded>> {
         let tenant = self.tenants.get(tenant)?;
         let config = Arc::clone(tenant.config());
-        let loaded = load::prepare(&self.registry, &config, &self.env, pack, config.strict_packs()).await?;
+        // Large and rare: it is kept out of the futures of those who wait for it.
+        let prepared = Box::pin(load::prepare(&self.registry, &config, &self.env, pack, config.strict_packs()));
+        let loaded = prepared.await?;
         accept(&loaded)?;
         for note in &loaded.notes {
             tracing::warn!(code = %note.code(), tenant = %config.tenant(), "{note}");
