@@ -263,7 +263,7 @@ async fn flows_call_every_shape_with_the_bare_payload() {
     for (fixture, _) in JSON_NODES {
         let pack = Sources::of_flow(&echo_flow("node")).component("node", fixture);
         let host = host_with(&pack).await.unwrap();
-        let mut event = event("s", json!({ "text": "hello" }));
+        let mut event = event("s", json!({ "text": "hello", "metadata": { "locale": "pt-BR" } }));
         event.user = Some("u-1".into());
         let reply = host.submit(event).await.unwrap().outcome().await.unwrap().replies.remove(0);
         assert_eq!(reply["input"], json!({ "text": "hello", "config": { "unit": "C" } }), "{fixture}");
@@ -275,6 +275,9 @@ async fn flows_call_every_shape_with_the_bare_payload() {
         }
         assert_eq!(ctx["flow_id"], "main", "{fixture}");
         assert_eq!(ctx["tenant"]["user"], "u-1", "{fixture}");
+        if let Some(locale) = ctx.get("i18n_id") {
+            assert_eq!(locale, "pt-BR", "{fixture}");
+        }
         assert_eq!(ctx["tenant"]["correlation_id"], "test", "{fixture}");
         assert_eq!(ctx["tenant"]["attempt"], 1, "{fixture}");
         assert!(ctx["tenant"]["idempotency_key"].as_str().unwrap().len() > 16, "{fixture}");

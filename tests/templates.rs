@@ -124,6 +124,7 @@ fn scope() -> Scope {
         lane: key.lane(NAME),
         session: key.shown(),
         user: None,
+        locale: None,
         attempt: 1,
         idempotency_key: "key".to_owned(),
         correlation_id: "correlation".to_owned(),

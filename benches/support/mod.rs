@@ -83,6 +83,7 @@ pub(crate) fn scope() -> Scope {
         lane: key.lane("pack"),
         session: key.shown(),
         user: Some(Id::from("user")),
+        locale: None,
         attempt: 1,
         idempotency_key: "key".to_owned(),
         correlation_id: "correlation".to_owned(),

@@ -33,7 +33,7 @@ impl<'a> Circumstances<'a> {
             Known::Env => &scope.env,
             Known::User => scope.user.as_deref()?,
             Known::Trace | Known::Correlation => &scope.correlation_id,
-            Known::Locale => DEFAULT_LOCALE,
+            Known::Locale => scope.locale.as_deref().unwrap_or(DEFAULT_LOCALE),
             Known::Session => &scope.session,
             Known::Flow => &scope.flow,
             Known::Node => &scope.node,

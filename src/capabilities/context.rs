@@ -162,6 +162,7 @@ pub(super) mod tests {
             lane: Lane(text()),
             session: text(),
             user: None,
+            locale: None,
             attempt: 1,
             idempotency_key: String::new(),
             correlation_id: String::new(),

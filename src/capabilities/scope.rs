@@ -26,6 +26,8 @@ pub struct Scope {
     pub session: Id,
     /// The user, if known.
     pub user: Option<Id>,
+    /// The user's language as the event says it (`de`, `pt-BR`), if it does.
+    pub locale: Option<String>,
     /// The attempt at this node, from 1 on.
     pub attempt: u32,
     /// The same for every attempt at this node of this run; what leaves the process carries it.
@@ -49,6 +51,7 @@ impl Scope {
             lane: Lane(none()),
             session: none(),
             user: None,
+            locale: None,
             attempt: 1,
             idempotency_key: String::new(),
             correlation_id: String::new(),

@@ -266,6 +266,7 @@ fn scope(pack: &Id, component: &Id) -> Result<Scope> {
         lane: session.lane(pack),
         session: session.shown(),
         user: None,
+        locale: None,
         attempt: 1,
         idempotency_key: uuid::Uuid::new_v4().simple().to_string(),
         correlation_id: uuid::Uuid::new_v4().to_string(),

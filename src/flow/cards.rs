@@ -18,6 +18,9 @@ use crate::id;
 /// The largest file that is put into a payload, in bytes; also the largest sum of a bundle's files.
 pub const MAX_BYTES: usize = 2 << 20;
 
+/// Bytes of a locale; tags with every part that BCP 47 knows are shorter.
+const MAX_LOCALE: usize = 64;
+
 /// Where texts lie if a card does not say it.
 const DEFAULT_BUNDLE: &str = "assets/i18n";
 
@@ -111,7 +114,7 @@ impl Cards {
             }
         }
         if part.get("locale").is_none_or(Value::is_null)
-            && let Some(locale) = events.iter().find_map(|event| locale(event))
+            && let Some(locale) = locale(events)
         {
             part.insert("locale".to_owned(), locale.into());
         }
@@ -211,10 +214,11 @@ fn names_texts(value: &Value) -> bool {
     }
 }
 
-/// The locale that an event says.
-fn locale(event: &Value) -> Option<&str> {
-    let paths = ["/input/metadata/locale", "/metadata/locale", "/input/locale", "/locale"];
-    paths.iter().find_map(|path| event.pointer(path)?.as_str()).filter(|locale| !locale.is_empty())
+/// The locale that the first of `events` says that says any.
+pub fn locale<'a>(events: &[&'a Value]) -> Option<&'a str> {
+    const PATHS: [&str; 4] = ["/input/metadata/locale", "/metadata/locale", "/input/locale", "/locale"];
+    let said = |event: &&'a Value| PATHS.iter().find_map(|path| event.pointer(path)?.as_str());
+    events.iter().filter_map(said).find(|locale| (1..=MAX_LOCALE).contains(&locale.len()))
 }
 
 /// Whether a name looks like `de`, `pt-BR` or `zh_Hans`.

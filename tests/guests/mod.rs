@@ -57,6 +57,7 @@ pub(crate) fn scope(tenant: &str, session: &str) -> Scope {
         lane: key.lane("pack"),
         session: key.shown(),
         user: Some(Id::from("user")),
+        locale: None,
         attempt: 1,
         idempotency_key: "key".to_owned(),
         correlation_id: "correlation".to_owned(),

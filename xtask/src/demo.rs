@@ -16,6 +16,8 @@ use anyhow::{Context, Result, bail};
 use crate::guests;
 
 const GUESTS: &[&str] = &["demo-desk", "demo-prices"];
+/// Where they are built, apart from the fixtures.
+const BUILT: &str = "target/demo-guests";
 const SOURCES: &[&str] = &["index.ygtc", "pack.yaml"];
 
 /// Arguments of `cargo xtask demo`.
@@ -34,7 +36,7 @@ pub(crate) struct Args {
 /// Builds the pack, or checks the one that is there.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in no workspace")?;
-    let identity = guests::run_some(&args.compiler, GUESTS)?;
+    let identity = guests::run_apart(&args.compiler, GUESTS, root.join(BUILT))?;
     let (pack, made_by) = (root.join("demo/demo.gtpack"), root.join("demo/demo.gtpack.compiler"));
     let built = root.join("target/demo.gtpack");
     assemble(root, &built)?;
@@ -80,7 +82,7 @@ fn assemble(root: &Path, out: &Path) -> Result<()> {
     }
     for name in GUESTS {
         let file = format!("{name}.wasm");
-        fs::copy(root.join("target/guests").join(&file), components.join(&file)).with_context(|| file.clone())?;
+        fs::copy(root.join(BUILT).join(&file), components.join(&file)).with_context(|| file.clone())?;
     }
     let status = Command::new(runner(root)?)
         .args(["pack", "build"])

@@ -82,10 +82,13 @@ pub(crate) fn sdk_manifests() -> Result<Vec<PathBuf>> {
     Ok(workspaces.iter().map(|workspace| workspace.join("Cargo.toml")).collect())
 }
 
-/// Builds the guests `names` that are not up to date, and answers which compiler does it.
-pub(crate) fn run_some(compiler: &Compiler, names: &[&str]) -> Result<String> {
+/// Builds the guests `names` that are not up to date into `out`, and answers which compiler does it.
+///
+/// Nothing else is built with them: cargo unites the features that packages of one build ask of a dependency, so that
+/// the same guest built among others may have other bytes.
+pub(crate) fn run_apart(compiler: &Compiler, names: &[&str], out: PathBuf) -> Result<String> {
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    let layout = Layout::new()?;
+    let layout = Layout { out, ..Layout::new()? };
     build(&layout, compiler, select(sources::find(&layout.fixtures)?, &names)?)?;
     Ok(toolchain::find(compiler.mode)?.identity)
 }

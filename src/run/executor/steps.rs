@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::{Execution, Next};
 use crate::capabilities::scope::Scope;
 use crate::error::{Code, Error, Result};
+use crate::flow::cards::locale;
 use crate::flow::condition::Condition;
 use crate::flow::model::{Action, Flow, FlowState, Node, NodeIx, Route};
 use crate::flow::route::{Decision, choose};
@@ -231,6 +232,7 @@ impl<'a> Execution<'a> {
             lane: self.claim.token.lane.clone(),
             session: self.session.clone(),
             user: self.record.user.clone(),
+            locale: locale(&run.top()?.events()).map(str::to_owned),
             attempt: 1,
             idempotency_key: key,
             correlation_id: self.record.correlation_id.clone(),
