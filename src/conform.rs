@@ -35,7 +35,7 @@ mod tests;
 pub use compare::compare;
 pub use export::{Chosen, Want, export};
 pub use finding::{Finding, Rule, Severity, refusal, verdict};
-pub use generation::{Generation, Shape};
+pub use generation::{Generation, PACK_API, Shape, gives_flows};
 pub use import::{How, Link, links};
 pub use model::{Function, Interface, Type, TypeRef};
 pub(crate) use names::shown;

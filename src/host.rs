@@ -89,11 +89,8 @@ impl RunnerHost {
         if !self.lanes.close(DRAIN).await {
             tracing::warn!("some events were not done in time; they go on at the next start");
         }
-        for (_, tenant) in self.tenants.iter() {
-            if let Some(old) = tenant.swap(None) {
-                old.farewell("the host stops").await;
-            }
-        }
+        let unloaded: Vec<_> = self.tenants.iter().filter_map(|(_, tenant)| tenant.swap(None)).collect();
+        futures::future::join_all(unloaded.iter().map(|old| old.farewell("the host stops"))).await;
         Ok(())
     }
 

@@ -44,6 +44,7 @@ pub use assets::Assets;
 pub use build::{BuildReport, build};
 pub use check::{Callee, Declared, findings};
 pub(crate) use directory::read_file;
+pub(crate) use embedded::unused as unused_description;
 pub use inspect::Inspection;
 pub use limits::Limits;
 pub(crate) use load::is_directory;

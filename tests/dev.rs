@@ -164,16 +164,22 @@ async fn a_component_is_built_when_its_sources_change() {
 #[tokio::test]
 async fn a_component_in_another_directory_is_watched_too() {
     let elsewhere = tempfile::tempdir().unwrap();
-    std::fs::write(elsewhere.path().join("echo.source"), guest("echo-provider")).unwrap();
+    // There, what would be of the pack or a tool's own in the pack's directory is a source like any other.
+    let sources = ["echo.source", "assets/echo.source", "src/build/echo.source"];
+    for source in sources.map(|source| elsewhere.path().join(source)) {
+        std::fs::create_dir_all(source.parent().unwrap()).unwrap();
+        std::fs::write(source, guest("echo-provider")).unwrap();
+    }
     let mut dev = Dev::start();
     assert_eq!(dev.next(), "loaded greeter 0.1.0");
-    let build = format!(
-        "components:\n  echo: {{ dir: {:?}, command: [cp, echo.source, made.out], output: made.out }}\n",
-        relative(elsewhere.path(), dev.dir.path())
-    );
-    assert_eq!(dev.write("build.yaml", build), "loaded greeter 0.1.0");
-    replace(&elsewhere.path().join("echo.source"), guest("echo-node"));
-    assert_eq!(dev.next(), "failed GRH-0301", "a node is no provider");
+    let dir = relative(elsewhere.path(), dev.dir.path());
+    for source in sources {
+        let build =
+            format!("components:\n  echo: {{ dir: {dir:?}, command: [cp, {source}, made.out], output: made.out }}\n");
+        assert_eq!(dev.write("build.yaml", build), "loaded greeter 0.1.0", "{source}");
+        replace(&elsewhere.path().join(source), guest("echo-node"));
+        assert_eq!(dev.next(), "failed GRH-0301", "{source}: a node is no provider");
+    }
 }
 
 fn replace(file: &Path, bytes: impl AsRef<[u8]>) {

@@ -222,6 +222,19 @@ async fn a_component_answers_and_ends_the_flow() {
 }
 
 #[tokio::test]
+async fn what_a_component_answered_is_not_repeated_by_the_calling_flow() {
+    let pack = jumping("{ v: 1, action: respond, text: done }").file(
+        "outer.ygtc",
+        "{ id: outer, type: event, nodes: { call: { flow.call: { flow_id: main }, routing: reply } } }",
+    );
+    let host = host_with(&pack).await.unwrap();
+    let mut outer = event("s", json!({}));
+    outer.flow = FlowChoice::Id("outer".into());
+    let outcome = host.submit(outer).await.unwrap().outcome().await.unwrap();
+    assert_eq!(texts(&outcome), ["done"]);
+}
+
+#[tokio::test]
 async fn a_jump_to_a_flow_that_cannot_run_fails_the_node() {
     let pack = jumping("{ v: 1, action: jump, flow: empty }").file("empty.ygtc", "{ id: empty, type: job, nodes: [] }");
     let host = host_with(&pack).await.unwrap();
@@ -266,6 +279,26 @@ async fn a_component_gets_the_card_and_its_texts_and_the_users_locale() {
     let refused = host.submit(event("s", input)).await.unwrap().outcome().await.unwrap_err();
     assert_eq!(refused.code(), Code::RenderFailed);
     assert!(refused.message().contains("leads out of the pack"), "{refused}");
+}
+
+#[tokio::test]
+async fn only_authors_ask_for_texts() {
+    let flow = |said: &str| {
+        format!("{{ id: f, type: messaging, nodes: {{ a: {{ echo: {{ said: '{said}' }}, operation: echo }} }} }}")
+    };
+    let pack = |said: &str| {
+        Sources::of_flow(&flow(said))
+            .file("assets/i18n/en.json", r#"{"hello.title":"Hello"}"#)
+            .component("echo", "echo-node")
+    };
+    let host = host_with(&pack("{{in.text}}")).await.unwrap();
+    let outcome = say(&host, "s", "{{i18n:hello.title}}").await.unwrap();
+    assert_eq!(outcome.replies, [json!({ "said": "{{i18n:hello.title}}" })]);
+
+    let host = host_with(&pack("{{i18n:hello.title}} {{in.text}}")).await.unwrap();
+    let outcome = say(&host, "s", "Ada").await.unwrap();
+    let texts = json!({ "i18n_inline": { "en": { "hello.title": "Hello" } } });
+    assert_eq!(outcome.replies, [json!({ "said": "{{i18n:hello.title}} Ada", "card_spec": texts })]);
 }
 
 #[tokio::test]

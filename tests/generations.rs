@@ -503,3 +503,45 @@ fn a_pack_in_one_component_needs_nothing_beside_it() {
     let given = run("flow-giver", "main", "{}");
     assert_eq!(given["replies"], json!(["hello"]), "{given}");
 }
+
+/// A component with the section `greentic.manifest` that says `manifest`.
+fn described(fixture: &str, manifest: &Value) -> Vec<u8> {
+    let mut cbor = Vec::new();
+    ciborium::into_writer(manifest, &mut cbor).unwrap();
+    let name = b"greentic.manifest";
+    let mut content = vec![u8::try_from(name.len()).unwrap()];
+    content.extend(name);
+    content.extend(cbor);
+    let mut wasm = std::fs::read(guest_path(fixture)).unwrap();
+    wasm.push(0);
+    let length = content.len();
+    wasm.extend([u8::try_from(length & 0x7f).unwrap() | 0x80, u8::try_from(length >> 7).unwrap()]);
+    wasm.extend(content);
+    wasm
+}
+
+#[test]
+fn a_component_may_say_which_pack_and_flows_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let command = |arguments: &[&str], fixture: &str, manifest: &Value| {
+        let wasm = dir.path().join("p.wasm");
+        std::fs::write(&wasm, described(fixture, manifest)).unwrap();
+        let mut command = Command::cargo_bin("greentic-runner").unwrap();
+        command.env("GREENTIC_DATA_DIR", dir.path().join("data"));
+        let output = command.args(arguments).arg(wasm).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let run = ["run", "--json", "--input", r#"{"n": 1}"#, "--pack"];
+    let manifest = json!({ "pack_id": "acme.echo", "version": "1.0.0", "flows": [{ "id": "echo" }] });
+    let (code, said) = command(&run, "node-0-4-a", &manifest);
+    let answer: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &answer["replies"][0]["input"]), (Some(0), &json!({ "n": 1 })), "{said}");
+    // Of the flows that a component exports, those count that it names.
+    let manifest = json!({ "pack_id": "acme.greet", "version": "1.0.0", "entry_flows": ["greet"] });
+    let (code, said) = command(&run, "pack-exporter", &manifest);
+    assert_eq!(code, Some(0), "{said}");
+    let manifest = json!({ "pack_id": "not an id", "version": "1.0.0" });
+    let (code, said) = command(&["check"], "node-0-4-a", &manifest);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("greentic.manifest") && said.contains("GRH-0205"), "{said}");
+}

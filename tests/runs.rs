@@ -160,6 +160,36 @@ nodes:
 }
 
 #[tokio::test]
+async fn what_a_called_flow_replied_is_not_repeated() {
+    let node = |action: &str, more: &str| format!("{{ {action}: {{ text: said }}{more} }}");
+    let emits = |more: &str| node("emit.response", more);
+    let skipped = "routing: [{ to: b }] }, b: { emit.log: { text: never }, when: false";
+    for (last, call, expected) in [
+        (emits(""), "routing: reply", vec!["said"]),
+        (emits(", routing: reply"), "routing: reply", vec!["said"]),
+        (emits(""), "routing: out", vec!["said"]),
+        (emits(&format!(", {skipped}")), "routing: reply", vec!["said"]),
+        (emits(""), "output: { text: '{{result.text}}' }, routing: reply", vec!["said"]),
+        // A map makes something new of it, and what was not emitted was not said.
+        (emits(""), "output: { text: 'sub {{result.text}}' }, routing: reply", vec!["said", "sub said"]),
+        (emits(", output: { text: other }"), "routing: reply", vec!["said", "other"]),
+        (node("emit.log", ""), "routing: reply", vec!["said"]),
+        (node("emit.log", &format!(", {skipped}")), "routing: reply", vec!["said"]),
+        // Nor does a node that is left out after the call repeat it.
+        (emits(""), "routing: [{ to: b }] }, b: { emit.log: {}, when: false, routing: reply", vec!["said"]),
+        (node("emit.log", ""), "routing: [{ to: b }] }, b: { emit.log: {}, when: false, routing: reply", vec!["said"]),
+    ] {
+        let main =
+            format!("{{ id: main, type: messaging, nodes: {{ a: {{ flow.call: {{ flow_id: mid }}, {call} }} }} }}");
+        let pack = Sources::of_flow(&main)
+            .file("mid.ygtc", "{ id: mid, type: job, nodes: { a: { flow.call: { flow_id: sub } } } }")
+            .file("sub.ygtc", &format!("{{ id: sub, type: job, nodes: {{ a: {last} }} }}"));
+        let host = host_with(&pack).await.unwrap();
+        assert_eq!(texts(&say(&host, "s", "x").await.unwrap()), expected, "{last}, {call}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_ends_at_its_step_limit() {
     let flow = "
 id: f

@@ -6,12 +6,12 @@ use wasmtime::component::{ComponentExportIndex, InstancePre, Val};
 
 use super::{named, val};
 use crate::capabilities::HostCtx;
-use crate::conform::{ComponentShape, Function, Type};
+use crate::conform::{ComponentShape, Function, PACK_API, Type};
 
 /// Where flows are listed: the interface, and the function that gives one as JSON if there is one. The first that the
 /// component has is used.
 const INTERFACES: &[(&str, Option<&str>)] = &[
-    ("greentic:pack-export-v1/pack-api@0.1.0", Some("get-flow-json")),
+    (PACK_API, Some("get-flow-json")),
     ("greentic:pack-export/pack-queries@0.4.0", None),
     ("greentic:pack-export/exports@0.2.0", None),
 ];

@@ -190,6 +190,7 @@ fn run_result(subject: Subject<'_>, mut fields: Vec<(String, Val)>) -> Result<st
     let mut text = |name| val::take(&mut fields, name).and_then(val::text);
     let (status, error) = (text("status"), text("error"));
     let failed_so = status.as_deref() == Some("error");
+    let error = error.filter(|message| !message.is_empty());
     match error.or_else(|| failed_so.then(|| NO_MESSAGE.to_owned())) {
         Some(message) => Ok(Err(Rejection { message, ..failed() })),
         None => from_text(subject, Some(text("output-json").unwrap_or_default())),

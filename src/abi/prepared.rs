@@ -213,10 +213,13 @@ impl Prepared {
     /// Why it could not be asked, as for any call.
     pub async fn exported_flows(&self, name: &str, limits: &Limits) -> Result<Vec<ExportedFlow>> {
         let Some(lister) = &self.exports.flows else { return Ok(Vec::new()) };
+        let end = Instant::now() + limits.timeout;
         let mut flows = self.list_flows(lister, name, limits).await?;
         for flow in &mut flows {
             let subject = Subject { component: name, op: "get-flow-json" };
-            let mut guest = self.enter_alone(Scope::outside(name), limits).await?;
+            // All of them together have the time of one call.
+            let left = Limits { timeout: end.saturating_duration_since(Instant::now()), ..limits.clone() };
+            let mut guest = self.enter_alone(Scope::outside(name), &left).await?;
             let result = until(guest.deadline(), lister.get(&self.pre, guest.store(), &flow.id)).await;
             flow.json = checked(&mut guest, subject, result, limits, |json| json.as_ref().map_or(0, String::len))?;
         }

@@ -33,7 +33,7 @@ pub enum Built {
 pub fn build(project: &Project, recipe: &Recipe, only_if_stale: bool) -> Result<Built> {
     let file = recipe.component(project);
     let stamp = toolchain::scratch(project)?.join(format!("{}.stamp", recipe.id));
-    let sources = stamp_of(recipe)?;
+    let sources = stamp_of(project, recipe)?;
     if only_if_stale && is_current(&file, &stamp, &sources) {
         return Ok(Built::UpToDate);
     }
@@ -46,8 +46,8 @@ pub fn build(project: &Project, recipe: &Recipe, only_if_stale: bool) -> Result<
 }
 
 /// What the component is made of and how.
-fn stamp_of(recipe: &Recipe) -> Result<String> {
-    let sources = Sources::of([recipe.dir.as_path()], recipe.made().as_slice())?;
+fn stamp_of(project: &Project, recipe: &Recipe) -> Result<String> {
+    let sources = Sources::of_recipe(project, recipe)?;
     let how = format!("{} {:?} {:?}", env!("CARGO_PKG_VERSION"), recipe.compiler, recipe.world);
     Ok(format!("{}-{}", sources.code, blake3::hash(how.as_bytes())))
 }

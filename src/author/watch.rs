@@ -46,7 +46,8 @@ impl Watcher {
         Ok(Self { notify, covered: BTreeSet::new(), events })
     }
 
-    /// Watches these directories and all below them that hold sources, among them those that are new since last time.
+    /// Watches these directories and all below them that hold sources, among them those that are new since last time,
+    /// or were deleted and made again.
     ///
     /// # Errors
     ///
@@ -57,9 +58,10 @@ impl Watcher {
             // A directory that is deleted takes its watch with it.
             let _ = self.notify.unwatch(gone);
         }
-        for new in wanted.difference(&self.covered) {
-            match self.notify.watch(new, RecursiveMode::NonRecursive) {
-                Err(error) if new.is_dir() => return Err(unwatchable(new, &error)),
+        // One that was covered may be another by now, under the same name; to watch one twice changes nothing.
+        for dir in &wanted {
+            match self.notify.watch(dir, RecursiveMode::NonRecursive) {
+                Err(error) if dir.is_dir() => return Err(unwatchable(dir, &error)),
                 _ => {}
             }
         }
@@ -98,5 +100,20 @@ mod tests {
         std::fs::remove_dir_all(dir.path().join("src")).unwrap();
         watcher.changed().await;
         watcher.cover([dir.path()]).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_was_deleted_and_made_again_is_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let src = dir.path().join("src");
+        std::fs::create_dir(&src).unwrap();
+        let mut watcher = Watcher::new().unwrap();
+        watcher.cover([dir.path()]).unwrap();
+        std::fs::remove_dir(&src).unwrap();
+        std::fs::create_dir(&src).unwrap();
+        watcher.changed().await;
+        watcher.cover([dir.path()]).unwrap();
+        std::fs::write(src.join("lib.rs"), "one").unwrap();
+        tokio::time::timeout(Duration::from_secs(10), watcher.changed()).await.unwrap();
     }
 }

@@ -69,6 +69,7 @@ pub(super) fn examine(checker: &Checker<'_>, name: &str, bytes: &[u8]) -> Examin
             examined.facts.speaks = speaks
                 .filter_map(|want| conform::export(want, &shape, checker.surface).ok())
                 .map(|chosen| chosen.generation.to_string())
+                .chain(conform::gives_flows(&shape).then(|| conform::PACK_API.to_owned()))
                 .collect();
             examined.shape = Some(shape);
         }
@@ -133,6 +134,8 @@ pub(super) fn bytes(checker: &Checker<'_>, path: &Path, bytes: Bytes) -> TargetR
     let mut report = TargetReport::new(path, TargetKind::Component);
     let wanted = wanted(&examined, checker.surface);
     add(checker, &mut report, examined, wanted, None);
+    let unused = crate::pack::unused_description(&bytes, &checker.options.load.limits);
+    unused.into_iter().for_each(|note| report.add(note.in_file(path), Severity::Warning));
     report
 }
 
@@ -141,7 +144,7 @@ pub(super) fn bytes(checker: &Checker<'_>, path: &Path, bytes: Bytes) -> TargetR
 fn wanted(examined: &Examined, surface: &Surface) -> Vec<conform::Finding> {
     let Some(shape) = &examined.shape else { return Vec::new() };
     let (node, provider) = (examined.export(Want::Node, surface), examined.export(Want::Provider, surface));
-    let callable = node.is_ok() || provider.is_ok();
+    let callable = node.is_ok() || provider.is_ok() || conform::gives_flows(shape);
     let exports =
         |finding: &conform::Finding| shape.exports.keys().any(|name| conform::shown(name) == finding.interface);
     let (node, provider) = (node.err().unwrap_or_default(), provider.err().unwrap_or_default());

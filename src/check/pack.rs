@@ -20,11 +20,17 @@ use crate::pack::{Callee, Declared};
 /// Errors that say that nothing was checked: what is at the path is no pack, or cannot be read.
 const UNCHECKED: [Code; 3] = [Code::Io, Code::PackKind, Code::ArchiveInvalid];
 
+/// Whether a file is too large to be read at all.
+fn is_unread(checker: &Checker<'_>, path: &Path) -> bool {
+    let limit = checker.options.load.limits.archive;
+    std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() > limit)
+}
+
 /// The pack at `path`, or why it does not load.
 pub(super) fn checked(checker: &Checker<'_>, path: &Path, loaded: Result<Pack>) -> TargetReport {
     let pack = match loaded {
         Ok(pack) => pack,
-        Err(error) if UNCHECKED.contains(&error.code()) => {
+        Err(error) if UNCHECKED.contains(&error.code()) || is_unread(checker, path) => {
             return TargetReport::unchecked(path, TargetKind::Pack, error);
         }
         Err(error) => {

@@ -1,6 +1,5 @@
 //! `dev`: an author's directory, built, checked and served with a chat page, again after each change.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -66,10 +65,10 @@ impl Session {
     /// Makes a version of what is there, and another one whenever it changes. Ends only if changes cannot be seen.
     async fn work(mut self, mut watcher: Watcher) -> Result<Infallible> {
         loop {
-            // A build.yaml that cannot be read is a version that failed; it is waited for with the rest.
-            let project = Project::open(&self.dir);
-            watcher.cover(directories(&project, &self.dir))?;
-            let now = held(&project, &self.dir);
+            let dir = self.dir.clone();
+            let look = on_a_thread(move || Look::at(&dir, watcher)).await??;
+            let (project, now) = (look.project, look.now);
+            watcher = look.watcher;
             if !matches!((&now, self.seen), (Ok(now), Some(seen)) if *now == seen) {
                 self.seen = now.as_ref().ok().copied();
                 let made = match now.and(project) {
@@ -85,15 +84,10 @@ impl Session {
     /// Builds, checks and runs what is there now. If anything is wrong, what ran before goes on running.
     async fn version(&mut self, project: Project) -> Result<Arc<Loaded>> {
         let begun = Instant::now();
-        let (project, built) = on_a_thread(move || {
-            let built = build_all(&project);
-            (project, built)
-        })
-        .await?;
-        let project = Ok(project);
+        let (built, after) = on_a_thread(move || (build_all(&project), Sources::of(&project))).await?;
         if let Some(seen) = &mut self.seen {
             // The components that were just built are no change to wait for.
-            seen.pack = held(&project, &self.dir)?.pack;
+            seen.pack = after?.pack;
         }
         let built = built?;
         let pack = load::read(&self.dir, LoadOptions::default()).await?;
@@ -105,14 +99,26 @@ impl Session {
     }
 }
 
-fn directories<'a>(project: &'a Result<Project>, dir: &'a Path) -> BTreeSet<&'a Path> {
-    project.as_ref().map_or_else(|_| BTreeSet::from([dir]), Project::directories)
+/// What there is to see in the directory.
+struct Look {
+    /// It tells of changes since.
+    watcher: Watcher,
+    project: Result<Project>,
+    /// What the project's directories hold now.
+    now: Result<Sources>,
 }
 
-/// What the project's directories hold now.
-fn held(project: &Result<Project>, dir: &Path) -> Result<Sources> {
-    let made = project.as_ref().map(Project::made).unwrap_or_default();
-    Sources::of(directories(project, dir), &made)
+impl Look {
+    /// Reads every file, which takes its time. Fails only if changes cannot be seen.
+    fn at(dir: &Path, mut watcher: Watcher) -> Result<Self> {
+        let project = Project::open(dir);
+        // A build.yaml that cannot be read is a version that failed; it is waited for with the rest.
+        let bare = Project { root: dir.to_owned(), components: Vec::new() };
+        let looked_at = project.as_ref().unwrap_or(&bare);
+        watcher.cover(looked_at.directories())?;
+        let now = Sources::of(looked_at);
+        Ok(Self { watcher, project, now })
+    }
 }
 
 /// Builds the components whose sources changed, and answers how many those are.
@@ -149,9 +155,9 @@ fn tell(made: Result<Arc<Loaded>>) -> Result<()> {
     }
 }
 
-/// Does what may take long where the end of the command does not wait for it: a compiler may hang.
+/// Does what may take long where neither the server nor the end of the command waits for it: a compiler may hang.
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     let (send, done) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || send.send(work()));
-    done.await.map_err(|_| Error::new(Code::Internal, "a build did not end as it should"))
+    done.await.map_err(|_| Error::new(Code::Internal, "work on a thread did not end as it should"))
 }

@@ -31,7 +31,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write a pack of any form that is read in the one current form; the same pack gives the same bytes
+    /// Write a pack of an older form in the one current form; the same pack gives the same bytes
     ///
     /// What the current form has no place for is said on stderr. A pack of which a flow would be lost is refused.
     Migrate {

@@ -11,7 +11,7 @@
 //!
 //! Tools add keys of their own, so unknown ones are no error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -109,13 +109,7 @@ impl PackBinding {
     /// # Errors
     ///
     /// `PackNotBound`.
-    pub fn check<'a>(
-        &self,
-        pack_id: &str,
-        version: &semver::Version,
-        digest: &str,
-        flows: impl IntoIterator<Item = &'a Id> + Clone,
-    ) -> Result<()> {
+    pub fn check(&self, pack_id: &str, version: &semver::Version, digest: &str) -> Result<()> {
         let mut findings = Vec::new();
         let mut differs = |message: String| findings.push(Error::new(Code::PackNotBound, message).in_file(&self.file));
         if *self.pack_id != *pack_id {
@@ -130,18 +124,29 @@ impl PackBinding {
                 differs(format!("the pack is {found}, the bindings name {:?}", clip(pinned)));
             }
         }
-        for flow in &self.flows {
-            if !flows.clone().into_iter().any(|known| known == flow) {
-                differs(format!("the bindings name flow {flow:?}, which pack {pack_id} does not have"));
-            }
-        }
-        match findings.is_empty() {
-            true => Ok(()),
-            false => {
-                Err(Error::from_many(Code::PackNotBound, "the pack is not the one that the bindings name", findings))
-            }
-        }
+        refuse(findings)
     }
+
+    /// Checks that the pack has the flows that are named here; `flows` are those it has.
+    ///
+    /// # Errors
+    ///
+    /// `PackNotBound`.
+    pub fn check_flows<'a>(&self, pack_id: &str, flows: impl Iterator<Item = &'a Id>) -> Result<()> {
+        let known: HashSet<&Id> = flows.collect();
+        let missing = self.flows.iter().filter(|flow| !known.contains(flow)).map(|flow| {
+            let message = format!("the bindings name flow {flow:?}, which pack {pack_id} does not have");
+            Error::new(Code::PackNotBound, message).in_file(&self.file)
+        });
+        refuse(missing.collect())
+    }
+}
+
+fn refuse(findings: Vec<Error>) -> Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    Err(Error::from_many(Code::PackNotBound, "the pack is not the one that the bindings name", findings))
 }
 
 fn required(cursor: Cursor<'_>, key: &str) -> Option<Id> {
@@ -265,12 +270,15 @@ mod tests {
         let (_, mut binding) = parse(TEXT).unwrap();
         let flows = [Id::from("main"), Id::from("after")];
         let version = semver::Version::new(1, 2, 0);
-        assert!(binding.check("acme.greeter", &version, "sha256:00", &flows).is_ok());
-        let error = binding.check("acme.other", &semver::Version::new(2, 0, 0), "sha256:00", &flows[..1]).unwrap_err();
-        assert_eq!((error.code(), error.details().len()), (Code::PackNotBound, 3), "{error}");
+        assert!(binding.check("acme.greeter", &version, "sha256:00").is_ok());
+        assert!(binding.check_flows("acme.greeter", flows.iter()).is_ok());
+        let error = binding.check_flows("acme.greeter", flows[..1].iter()).unwrap_err();
+        assert!(error.code() == Code::PackNotBound && error.message().contains("after"), "{error}");
+        let error = binding.check("acme.other", &semver::Version::new(2, 0, 0), "sha256:00").unwrap_err();
+        assert_eq!((error.code(), error.details().len()), (Code::PackNotBound, 2), "{error}");
         binding.pinned = Some(format!("sha256:{}", "A0".repeat(32)));
-        assert!(binding.check("acme.greeter", &version, &format!("sha256:{}", "a0".repeat(32)), &flows).is_ok());
-        assert!(binding.check("acme.greeter", &version, "sha256:00", &flows).is_err());
+        assert!(binding.check("acme.greeter", &version, &format!("sha256:{}", "a0".repeat(32))).is_ok());
+        assert!(binding.check("acme.greeter", &version, "sha256:00").is_err());
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::shape::ComponentShape;
+
 /// Which of the published shapes of an interface a component exports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
@@ -67,6 +69,8 @@ pub(super) const RUNTIME_0_6_1: &str = "greentic:component/runtime@0.6.1";
 pub(super) const COMPONENT_RUNTIME: &str = "greentic:component/component-runtime@0.6.0";
 /// What a component of a package of its own exports.
 pub(super) const COMPONENT_API: &str = "greentic:component-v1/component-api@0.1.0";
+/// By which a pack in one component gives its flows to be run by the host.
+pub const PACK_API: &str = "greentic:pack-export-v1/pack-api@0.1.0";
 /// A pack in one component, whose flows run inside it.
 pub(super) const PACK_EXEC: &str = "greentic:pack-export/pack-exec@0.4.0";
 /// The same, before its functions were sorted into interfaces.
@@ -101,6 +105,12 @@ pub(super) const CALLED: &[(&str, Shape, Source)] = &[
     ("greentic:provider/schema-core-api@1.0.0", Shape::Only, Source::Package),
     ("greentic:provider-core/schema-core-api@1.0.0", Shape::Only, Source::Package),
 ];
+
+/// Whether a component holds flows that the host runs, and need not be callable itself.
+pub fn gives_flows(shape: &ComponentShape) -> bool {
+    let functions = shape.exports.get(PACK_API).map(|interface| &interface.functions);
+    functions.is_some_and(|functions| ["list-flows", "get-flow-json"].iter().all(|name| functions.contains_key(*name)))
+}
 
 #[cfg(test)]
 mod tests {

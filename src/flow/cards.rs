@@ -4,7 +4,8 @@
 //! `card_source: asset` with `card_spec.asset_path` becomes `card_source: inline` with `card_spec.inline_json`;
 //! `card_spec.i18n_bundle_path`, or the pack's `assets/i18n` where texts say `{{i18n:key}}`, becomes
 //! `card_spec.i18n_inline`, a map of locales to texts; `locale` is what the event says. What the payload says itself
-//! stays. A file is parsed once, the first time that it is named: at load, unless a template makes the path.
+//! stays. A file is parsed once, the first time that it is named: at load, unless a template makes the path. Whether
+//! texts say `{{i18n:key}}` is asked of the flow as written, never of an event: what users write adds nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -58,6 +59,45 @@ pub(crate) enum Problem {
     NotJson,
 }
 
+/// Which parts of a component's payload get the texts of the pack's `assets/i18n`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Texts {
+    payload: Wanted,
+    /// The payload of a call inside the payload.
+    call: Wanted,
+}
+
+/// Whether a part of a payload gets texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// No text can be in it.
+    Never,
+    /// Templates make it: if that is a card, it may have texts.
+    InCards,
+    /// Its author wrote a text.
+    Always,
+}
+
+impl Texts {
+    /// What a payload asks for as its author wrote it, in a flow with these parameters.
+    pub(crate) fn of(payload: &Value, parameters: &Value) -> Self {
+        let call = payload.pointer("/call/payload").or_else(|| payload.get("call"));
+        Self { payload: Wanted::of(payload, parameters), call: Wanted::of(call.unwrap_or(payload), parameters) }
+    }
+}
+
+impl Wanted {
+    fn of(part: &Value, parameters: &Value) -> Self {
+        if says(part, I18N) || (says(part, "parameters") && says(parameters, I18N)) {
+            Self::Always
+        } else if says(part, "{{") {
+            Self::InCards
+        } else {
+            Self::Never
+        }
+    }
+}
+
 /// The parts of a payload that may be about a card: itself, and the payload of a call inside it.
 pub(crate) fn parts(payload: &Value) -> impl Iterator<Item = &Map<String, Value>> {
     [Some(payload), payload.pointer("/call/payload")].into_iter().flatten().filter_map(Value::as_object)
@@ -81,22 +121,23 @@ impl Cards {
         card.into_iter().chain(bundle).collect()
     }
 
-    /// Puts into `payload` what it names. `events` are the events that may say the locale, the first that does wins.
+    /// Puts into `payload` what it names, and texts where `texts` says so. `events` are the events that may say the
+    /// locale, the first that does wins.
     ///
     /// # Errors
     ///
     /// `RenderFailed` if a path leads out of the pack. What is missing stays as it is named.
-    pub fn fill(&self, payload: &mut Value, events: &[&Value]) -> Result<()> {
+    pub fn fill(&self, payload: &mut Value, texts: Texts, events: &[&Value]) -> Result<()> {
         if let Some(call) = payload.pointer_mut("/call/payload").and_then(Value::as_object_mut) {
-            self.fill_part(call, events)?;
+            self.fill_part(call, texts.call, events)?;
         }
-        payload.as_object_mut().map_or(Ok(()), |part| self.fill_part(part, events))
+        payload.as_object_mut().map_or(Ok(()), |part| self.fill_part(part, texts.payload, events))
     }
 
-    fn fill_part(&self, part: &mut Map<String, Value>, events: &[&Value]) -> Result<()> {
+    fn fill_part(&self, part: &mut Map<String, Value>, wanted: Wanted, events: &[&Value]) -> Result<()> {
         let is_card = part.contains_key("card_source") || part.contains_key("card_spec");
-        let has_texts = || self.0.bundles.contains_key(DEFAULT_BUNDLE) && part.values().any(names_texts);
-        if !is_card && !has_texts() {
+        let has_texts = wanted == Wanted::Always && self.0.bundles.contains_key(DEFAULT_BUNDLE);
+        if !is_card && !has_texts {
             return Ok(());
         }
         let from_asset = asset_path(part).map(str::to_owned);
@@ -107,7 +148,7 @@ impl Cards {
             }
         }
         let configured = bundle_path(part).map(str::to_owned);
-        if configured.is_some() || from_asset.is_some() || part.values().any(names_texts) {
+        if configured.is_some() || from_asset.is_some() || wanted != Wanted::Never {
             match self.bundle(configured.as_deref().unwrap_or(DEFAULT_BUNDLE)) {
                 Ok(bundle) => add_texts(part, &bundle),
                 Err(problem) => tell(configured.as_deref().unwrap_or(DEFAULT_BUNDLE), problem)?,
@@ -204,12 +245,12 @@ fn add_texts(part: &mut Map<String, Value>, texts: &Value) {
     }
 }
 
-/// Whether a value holds a text that is to be translated.
-fn names_texts(value: &Value) -> bool {
+/// Whether a text in `value` has `mark` in it.
+fn says(value: &Value, mark: &str) -> bool {
     match value {
-        Value::String(text) => text.contains(I18N),
-        Value::Array(items) => items.iter().any(names_texts),
-        Value::Object(fields) => fields.values().any(names_texts),
+        Value::String(text) => text.contains(mark),
+        Value::Array(items) => items.iter().any(|item| says(item, mark)),
+        Value::Object(fields) => fields.values().any(|field| says(field, mark)),
         _ => false,
     }
 }

@@ -1,5 +1,7 @@
 //! A flow as its author wrote it, before it is checked: the one form that manifests and `.ygtc` files become.
 
+use std::path::Path;
+
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -74,6 +76,36 @@ pub struct FlowDoc {
     pub nodes: IndexMap<String, NodeDoc>,
     /// The file (and entry) that the flow came from.
     pub origin: Location,
+}
+
+impl FlowDoc {
+    /// The flow `id` of a component that runs it itself: its only node calls the operation of that name.
+    pub(crate) fn of_operation(id: Id, kind: FlowKind, component: &Id, path: &Path) -> Self {
+        let node = NodeDoc {
+            component: component.to_string(),
+            operation: Some(id.to_string()),
+            default_operation: None,
+            input: Value::String("{{in}}".to_owned()),
+            output: Value::Null,
+            err_map: Value::Null,
+            routing: RoutingDoc::End,
+            retry: Value::Null,
+            timeout: Value::Null,
+            when: Value::Null,
+            location: None,
+        };
+        Self {
+            id,
+            kind,
+            title: None,
+            description: None,
+            tags: Vec::new(),
+            entrypoints: IndexMap::new(),
+            parameters: Value::Null,
+            nodes: IndexMap::from([("run".to_owned(), node)]),
+            origin: Location { file: path.display().to_string(), position: None },
+        }
+    }
 }
 
 /// A node before compilation.

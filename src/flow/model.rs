@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::flow::cards::Texts;
 use crate::flow::condition::Condition;
 use crate::flow::doc::FlowKind;
 use crate::flow::template::Mapping;
@@ -135,6 +136,8 @@ pub struct ComponentCall {
     pub op: String,
     /// The payload.
     pub input: Mapping,
+    /// Where the payload gets the pack's translations.
+    pub texts: Texts,
     /// Maps the component's error to an output: rendered with `input` and `error`. With it the node does not fail.
     pub err_map: Option<Mapping>,
 }

@@ -13,6 +13,9 @@ use crate::pack::limits::Limits;
 use crate::pack::model::Digest;
 use crate::pack::names;
 
+/// Where components lie.
+const COMPONENTS: &str = "components/";
+
 /// A directory that holds a pack.
 #[derive(Debug)]
 pub(super) struct Directory {
@@ -77,6 +80,22 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// What a pack names must lie in it: a link could lead anywhere. Components may be links, for they are what their
+    /// builds leave elsewhere, and are nothing but run.
+    fn refuse_links(&self, name: &str) -> Result<()> {
+        let mut path = self.root.clone();
+        for part in Path::new(name).components().filter(|_| !name.starts_with(COMPONENTS)) {
+            path.push(part);
+            match fs::symlink_metadata(&path) {
+                Ok(data) if data.is_symlink() => return Err(special(name, data.file_type()).in_file(&self.root)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Files for Directory {
     fn has(&self, name: &str) -> bool {
         fs::metadata(self.root.join(name)).is_ok_and(|data| data.is_file())
@@ -96,6 +115,7 @@ impl Files for Directory {
 
     fn read(&mut self, name: &str) -> Result<Vec<u8>> {
         let path = self.root.join(name);
+        self.refuse_links(name)?;
         let bytes = read_file(&path, self.limits.entry)?;
         if bytes.len() as u64 > self.ledger.left(&self.limits) {
             let message = format!("the pack's files are larger than the limit of {} bytes", self.limits.total);
@@ -106,6 +126,7 @@ impl Files for Directory {
     }
 
     fn measure_unread(&mut self, name: &str) -> Result<Measure> {
+        self.refuse_links(name)?;
         let bytes = read_file(&self.root.join(name), self.limits.entry)?;
         Ok(Measure { size: bytes.len() as u64, hash: blake3::hash(&bytes) })
     }

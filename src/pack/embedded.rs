@@ -14,11 +14,16 @@ use crate::pack::model::SecretRequirement;
 /// The name of the custom section, and the key under which the description is listed with the extensions.
 pub(super) const SECTION: &str = "greentic.manifest";
 
+/// Flows that it may name.
+const MAX_FLOWS: usize = 256;
+
 /// What such a component says.
 pub(super) struct Embedded {
     pub(super) id: Id,
     pub(super) version: Version,
     pub(super) secret_requirements: Vec<SecretRequirement>,
+    /// The flows that it names, the one to begin with first.
+    pub(super) flows: Vec<Id>,
     /// All of it, as written.
     pub(super) written: Value,
 }
@@ -29,6 +34,15 @@ struct Wire {
     version: String,
     #[serde(default)]
     secret_requirements: Vec<SecretRequirement>,
+    #[serde(default)]
+    entry_flows: Vec<String>,
+    #[serde(default)]
+    flows: Vec<WireFlow>,
+}
+
+#[derive(Deserialize)]
+struct WireFlow {
+    id: String,
 }
 
 /// Looks for a description in `wasm`. What looks like one and is none is ignored in data, and noted in the section.
@@ -57,6 +71,11 @@ pub(super) fn find(wasm: &[u8], limits: &Limits) -> (Option<Embedded>, Option<Er
     (None, note)
 }
 
+/// Why the description in a section of `wasm` is not used, if there is one that is not.
+pub(crate) fn unused(wasm: &[u8], limits: &Limits) -> Option<Error> {
+    find(wasm, limits).1
+}
+
 /// Whether bytes begin like a CBOR map, which most data does not.
 fn is_map(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|first| first >> 5 == 5)
@@ -67,5 +86,15 @@ fn read(bytes: &[u8], limits: &Limits) -> Result<Embedded, String> {
     let wire = Wire::deserialize(&written).map_err(|error| error.to_string())?;
     let id = id::parse("pack id", &wire.pack_id).map_err(|error| error.message().to_owned())?;
     let version = Version::parse(&wire.version).map_err(|error| format!("version: {error}"))?;
-    Ok(Embedded { id, version, secret_requirements: wire.secret_requirements, written })
+    let mut flows: Vec<Id> = Vec::new();
+    for flow in wire.entry_flows.iter().chain(wire.flows.iter().map(|flow| &flow.id)) {
+        let flow = id::parse("flow id", flow).map_err(|error| error.message().to_owned())?;
+        if !flows.contains(&flow) {
+            flows.push(flow);
+        }
+        if flows.len() > MAX_FLOWS {
+            return Err(format!("it names more than {MAX_FLOWS} flows"));
+        }
+    }
+    Ok(Embedded { id, version, secret_requirements: wire.secret_requirements, flows, written })
 }

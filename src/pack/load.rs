@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::error::{Code, Error, Result};
+use crate::flow::doc::{FlowDoc, FlowKind};
 use crate::id::Id;
 use crate::pack::archive::{Archive, is_zip};
 use crate::pack::describe::{self, Described};
@@ -191,7 +192,10 @@ fn single(bytes: Bytes, path: &Path, limits: &Limits) -> Pack {
         notes: note.map(|note| note.in_file(path)).into_iter().collect(),
         faults: Vec::new(),
     };
-    if let Some(Embedded { id, version, secret_requirements, written }) = embedded {
+    if let Some(Embedded { id, version, secret_requirements, flows, written }) = embedded {
+        let component = pack.components.keys().next().cloned();
+        let flow = |id: Id| Some(FlowDoc::of_operation(id, FlowKind::Messaging, component.as_ref()?, path));
+        pack.flows = flows.into_iter().filter_map(flow).collect();
         (pack.id, pack.version, pack.secret_requirements) = (id, version, secret_requirements);
         pack.extensions.insert(embedded::SECTION.to_owned(), written);
     }

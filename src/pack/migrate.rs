@@ -117,7 +117,7 @@ fn entries(
                 let bytes = files.read(free.key())?;
                 free.insert(bytes);
             }
-        } else if !is_said_otherwise(&name, pack, described) {
+        } else if !is_said_otherwise(&name, &files.place(&name), pack, described) {
             lost.push(name);
         }
     }
@@ -126,14 +126,14 @@ fn entries(
 }
 
 /// Whether the new pack says what the file `name` of the old one says.
-fn is_said_otherwise(name: &str, pack: &Pack, described: &Described) -> bool {
+fn is_said_otherwise(name: &str, place: &str, pack: &Pack, described: &Described) -> bool {
     let is_manifest = [manifest::FILE, "manifest.json"].contains(&name) || sbom::FILES.contains(&name);
     let is_component = described
         .wanted
         .iter()
         .any(|wanted| wanted.source.file.as_deref() == Some(name) || resolve::file_name(&wanted.id) == name);
     let describes = described.read.iter().any(|read| read == name);
-    let is_flow = pack.flows.iter().any(|flow| flow.origin.file.ends_with(&format!("!{name}")));
+    let is_flow = pack.flows.iter().any(|flow| flow.origin.file == place);
     is_manifest || is_component || describes || is_flow || lock::NAMES.contains(&name)
 }
 

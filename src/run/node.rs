@@ -90,7 +90,7 @@ pub(super) async fn component(
 ) -> Result<Called> {
     let component = env.program.component(&call.component)?;
     let mut input = call.input.render(vars)?;
-    env.program.cards.fill(&mut input, events)?;
+    env.program.cards.fill(&mut input, call.texts, events)?;
     let request = Request { side: Side::Component(component), op: &call.op, input };
     let called = attempts(env, node, &request).await;
     called.map_error(call.err_map.as_ref(), vars, &request.input)

@@ -64,6 +64,8 @@ pub(super) struct Frame {
     prev: Arc<NodeOutput>,
     /// The node that gave `prev`.
     last: Option<Id>,
+    /// Whether `prev` was replied. It is asked for before the next checkpoint only, so the store need not know it.
+    said: bool,
 }
 
 /// In the order in which the nodes first ran.
@@ -83,7 +85,8 @@ impl Outputs for NodeOutputs {
 impl Frame {
     fn new(flow: Arc<Flow>, at: NodeIx, entry: Arc<Value>) -> Self {
         let prev = Arc::new(NodeOutput { ok: true, payload: empty(), meta: Value::Null });
-        Self { flow, at, input: Arc::clone(&entry), entry, outputs: NodeOutputs::default(), prev, last: None }
+        let input = Arc::clone(&entry);
+        Self { flow, at, input, entry, outputs: NodeOutputs::default(), prev, last: None, said: false }
     }
 
     /// The node that the frame stands at.
@@ -91,10 +94,9 @@ impl Frame {
         self.flow.nodes.get(self.at).ok_or_else(|| Error::new(Code::Internal, "a run points beyond its flow"))
     }
 
-    /// What the node before gave, and which it was; none at the flow's start.
-    pub(super) fn before(&self) -> (Arc<NodeOutput>, Option<&Node>) {
-        let last = self.last.as_ref().and_then(|last| self.flow.nodes.iter().find(|node| node.id == *last));
-        (Arc::clone(&self.prev), last)
+    /// What the node before gave, and whether that was replied; none at the flow's start.
+    pub(super) fn before(&self) -> (Arc<NodeOutput>, Option<bool>) {
+        (Arc::clone(&self.prev), self.last.as_ref().map(|_| self.said))
     }
 
     /// The inputs that may say something about the user: that of the current event, and that of the flow.
@@ -175,7 +177,7 @@ impl Run {
                 let flow = flow_named(program, &flow)?;
                 self.push(Arc::clone(&flow), entry);
             }
-            Entry::Step { node, output } => self.put(node, output),
+            Entry::Step { node, output } => self.put(node, output, false),
             Entry::End => self.pop(),
             Entry::Resume { input } => self.hear(input),
         }
@@ -194,10 +196,11 @@ impl Run {
         }
     }
 
-    fn put(&mut self, node: Id, output: Arc<NodeOutput>) {
+    fn put(&mut self, node: Id, output: Arc<NodeOutput>, said: bool) {
         let Some(frame) = self.frames.last_mut() else { return };
         self.bytes += weight(&output.payload);
         frame.prev = Arc::clone(&output);
+        frame.said = said;
         frame.last = Some(node.clone());
         if let Some(before) = frame.outputs.0.insert(node, output) {
             self.bytes = self.bytes.saturating_sub(weight(&before.payload));
@@ -300,15 +303,15 @@ impl Run {
         Ok(())
     }
 
-    /// Records the result of the node that the innermost frame stands at.
-    pub(super) fn record(&mut self, output: NodeOutput) -> Result<Arc<NodeOutput>> {
+    /// Records the result of the node that the innermost frame stands at. `said` tells whether it was replied already.
+    pub(super) fn record(&mut self, output: NodeOutput, said: bool) -> Result<Arc<NodeOutput>> {
         if is_too_deep(&output.payload) {
             return Err(too_deep("the node's result"));
         }
         let node = self.top()?.node()?.id.clone();
         let output = Arc::new(output);
         self.note(Entry::Step { node: node.clone(), output: Arc::clone(&output) });
-        self.put(node, Arc::clone(&output));
+        self.put(node, Arc::clone(&output), said);
         Ok(output)
     }
 

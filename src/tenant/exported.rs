@@ -2,14 +2,11 @@
 
 use std::path::Path;
 
-use indexmap::IndexMap;
-use serde_json::Value;
-
 use super::catalog::LoadedComponent;
 use crate::abi::ExportedFlow;
 use crate::engine::limits::Limits;
-use crate::error::{Code, Error, Kind, Location, Result};
-use crate::flow::doc::{FlowDoc, FlowKind, NodeDoc, RoutingDoc};
+use crate::error::{Code, Error, Kind, Result};
+use crate::flow::doc::{FlowDoc, FlowKind};
 use crate::flow::json;
 use crate::id::{self, Id, clip};
 use crate::pack::model::{Pack, PackForm};
@@ -25,7 +22,7 @@ pub(super) async fn add(
     components: &std::collections::HashMap<Id, Result<LoadedComponent>>,
     limits: &Limits,
 ) -> Result<()> {
-    let only = pack.components.keys().next().filter(|_| pack.form == PackForm::Wasm && pack.flows.is_empty()).cloned();
+    let only = pack.components.keys().next().filter(|_| pack.form == PackForm::Wasm).cloned();
     let Some((id, Some(Ok(component)))) = only.map(|id| (id.clone(), components.get(&id))) else { return Ok(()) };
     let listed = match component.prepared.exported_flows(&id, limits).await {
         Err(busy) if busy.code().kind() == Kind::Unavailable => return Err(busy),
@@ -36,13 +33,19 @@ pub(super) async fn add(
         }
         Ok(listed) => listed,
     };
+    // A component that describes its pack has said which of them count.
+    let named = !pack.flows.is_empty();
     for flow in listed {
         match read(&flow, &id, &pack.path) {
-            Ok(doc) if pack.flows.iter().any(|other| other.id == doc.id) => {
-                let message = format!("component {id} holds two flows {:?}; the first is used", doc.id);
-                pack.notes.push(Error::new(Code::FlowInvalid, message).in_file(&pack.path));
-            }
-            Ok(doc) => pack.flows.push(doc),
+            Ok(doc) => match pack.flows.iter_mut().find(|other| other.id == doc.id) {
+                Some(known) if named => *known = doc,
+                Some(_) => {
+                    let message = format!("component {id} holds two flows {:?}; the first is used", doc.id);
+                    pack.notes.push(Error::new(Code::FlowInvalid, message).in_file(&pack.path));
+                }
+                None if named => {}
+                None => pack.flows.push(doc),
+            },
             Err(error) => pack.notes.push(error),
         }
     }
@@ -54,34 +57,10 @@ fn read(flow: &ExportedFlow, component: &Id, path: &Path) -> Result<FlowDoc> {
     if let Some(text) = &flow.json {
         return json::read(text.as_bytes(), path);
     }
-    let origin = Location { file: path.display().to_string(), position: None };
-    let id = id::parse("flow id", &flow.id).map_err(|error| error.at(origin.clone()))?;
+    let id = id::parse("flow id", &flow.id).map_err(|error| error.in_file(path))?;
     let kind = flow.kind.as_deref().map_or(Some(FlowKind::Messaging), FlowKind::named).ok_or_else(|| {
         let message = format!("flow {id} is of the unknown kind {:?}", clip(flow.kind.as_deref().unwrap_or_default()));
-        Error::new(Code::FlowInvalid, message).at(origin.clone())
+        Error::new(Code::FlowInvalid, message).in_file(path)
     })?;
-    let node = NodeDoc {
-        component: component.to_string(),
-        operation: Some(flow.id.clone()),
-        default_operation: None,
-        input: Value::String("{{in}}".to_owned()),
-        output: Value::Null,
-        err_map: Value::Null,
-        routing: RoutingDoc::End,
-        retry: Value::Null,
-        timeout: Value::Null,
-        when: Value::Null,
-        location: None,
-    };
-    Ok(FlowDoc {
-        id,
-        kind,
-        title: None,
-        description: None,
-        tags: Vec::new(),
-        entrypoints: IndexMap::new(),
-        parameters: Value::Null,
-        nodes: IndexMap::from([("run".to_owned(), node)]),
-        origin,
-    })
+    Ok(FlowDoc::of_operation(id, kind, component, path))
 }

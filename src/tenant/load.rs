@@ -51,12 +51,15 @@ pub async fn prepare(
     mut pack: Pack,
     strict: bool,
 ) -> Result<Loaded> {
+    // Before anything of the pack runs.
+    if let Some(bound) = config.pack_binding() {
+        bound.check(&pack.id, &pack.version, &pack.digest.to_string())?;
+    }
     let components = prepare_components(registry, config, env, &pack).await;
     unless_unavailable(components.values())?;
     exported::add(&mut pack, &components, &config.limits()).await?;
     if let Some(bound) = config.pack_binding() {
-        let flows: Vec<&Id> = pack.flows.iter().map(|flow| &flow.id).collect();
-        bound.check(&pack.id, &pack.version, &pack.digest.to_string(), flows)?;
+        bound.check_flows(&pack.id, pack.flows.iter().map(|flow| &flow.id))?;
     }
     let providers = load_providers(config, &pack, &components).await;
     unless_unavailable(providers.values())?;

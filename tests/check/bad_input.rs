@@ -177,12 +177,14 @@ fn two_providers_of_one_id_are_told_apart_from_two_of_one_type() {
 #[test]
 fn oversized_files_are_refused_unread() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("large.wasm");
-    // Sparse: it takes no room on the disk, and reading it whole would take a gigabyte of memory.
-    std::fs::File::create(&path).unwrap().set_len(1 << 30).unwrap();
-    let report = check::check(&[path], &Options::default(), None).unwrap();
-    assert_eq!(report.exit_code(), 2);
-    assert_eq!(report.targets[0].findings[0].code, Code::ArchiveBounds);
+    for name in ["large.wasm", "large.gtpack"] {
+        let path = dir.path().join(name);
+        // Sparse: it takes no room on the disk, and reading it whole would take a gigabyte of memory.
+        std::fs::File::create(&path).unwrap().set_len(1 << 30).unwrap();
+        let report = check::check(&[path], &Options::default(), None).unwrap();
+        assert_eq!(report.exit_code(), 2, "{name}");
+        assert_eq!(report.targets[0].findings[0].code, Code::ArchiveBounds, "{name}");
+    }
 
     let mut module = wat("(component)");
     module.extend([0, 0x80, 0x80, 0x80, 0x19, 1, b'x']);

@@ -18,8 +18,12 @@ fn cards() -> Cards {
 }
 
 fn filled(payload: Value, event: Value) -> Value {
-    let mut payload = payload;
-    cards().fill(&mut payload, &[&event, &json!({ "metadata": { "locale": "entry" } })]).unwrap();
+    let texts = Texts::of(&payload, &Value::Null);
+    filled_as(texts, payload, event)
+}
+
+fn filled_as(texts: Texts, mut payload: Value, event: Value) -> Value {
+    cards().fill(&mut payload, texts, &[&event, &json!({ "metadata": { "locale": "entry" } })]).unwrap();
     payload
 }
 
@@ -63,6 +67,50 @@ fn texts_without_a_card_spec_get_one() {
 }
 
 #[test]
+fn what_users_write_adds_no_texts() {
+    let said = json!({ "said": "{{i18n:hello.title}}", "call": { "payload": { "said": "{{i18n:hello.title}}" } } });
+    for written in [
+        json!({ "said": "{{in.text}}", "call": { "payload": { "said": "{{in.text}}" } } }),
+        json!({ "said": "{{in.text}}", "call": "{{in}}" }),
+        json!("{{in}}"),
+    ] {
+        let texts = Texts::of(&written, &json!({ "days": 3 }));
+        assert_eq!(filled_as(texts, said.clone(), json!({ "locale": "de" })), said, "{written}");
+    }
+    let card = json!({ "card_source": "inline", "card_spec": { "inline_json": "{{i18n:hello.title}}" } });
+    let plain = json!({ "card_source": "inline", "card_spec": { "inline_json": {} } });
+    let filled = filled_as(Texts::of(&plain, &Value::Null), card, json!({}));
+    assert_eq!(filled["card_spec"].get("i18n_inline"), None);
+}
+
+#[test]
+fn what_the_author_wrote_adds_texts_wherever_it_stands() {
+    let text = json!({ "title": "{{i18n:hello.title}}" });
+    let parameters = json!({ "titles": ["{{i18n:hello.title}}"] });
+    let texts = Texts::of(&json!({ "title": "{{parameters.titles[0]}}" }), &parameters);
+    assert_eq!(filled_as(texts, text.clone(), json!({}))["card_spec"]["i18n_inline"]["de"]["hello.title"], "Hallo");
+    assert_eq!(filled_as(Texts::of(&json!({}), &parameters), text.clone(), json!({})), text);
+
+    let card = json!({ "card_source": "inline", "card_spec": { "inline_json": { "body": "{{i18n:hello.title}}" } } });
+    for written in [
+        card.clone(),
+        json!({ "card_source": "inline", "card_spec": { "inline_json": "{{prev.card}}" } }),
+        json!("{{prev}}"),
+    ] {
+        let filled = filled_as(Texts::of(&written, &Value::Null), card.clone(), json!({}));
+        assert_eq!(filled["card_spec"]["i18n_inline"]["de"]["hello.title"], "Hallo", "{written}");
+    }
+}
+
+#[test]
+fn a_call_gets_texts_apart_from_what_is_around_it() {
+    let payload = json!({ "title": "{{i18n:hello.title}}", "call": { "payload": { "text": "hi" } } });
+    let filled = filled(payload.clone(), json!({}));
+    assert_eq!(filled["call"], payload["call"]);
+    assert_eq!(filled["card_spec"]["i18n_inline"]["de"]["hello.title"], "Hallo");
+}
+
+#[test]
 fn the_locale_is_the_events_else_the_entrys() {
     let card = || json!({ "card_source": "inline", "card_spec": {} });
     for (event, expected) in [
@@ -95,7 +143,8 @@ fn what_is_missing_is_left_to_the_component_and_escapes_are_refused() {
         ] {
             let named = cards().named(payload.as_object().unwrap());
             assert_eq!(named, [(path.to_owned(), Err(Problem::Escapes))]);
-            let error = cards().fill(&mut payload, &[]).unwrap_err();
+            let texts = Texts::of(&payload, &Value::Null);
+            let error = cards().fill(&mut payload, texts, &[]).unwrap_err();
             assert_eq!(error.code(), Code::RenderFailed, "{path}");
         }
     }

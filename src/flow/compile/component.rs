@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::error::Code;
+use crate::flow::cards::Texts;
 use crate::flow::compile::node::{BUILTINS, Compiler};
 use crate::flow::compile::{ComponentInfo, builtin, card};
 use crate::flow::doc::NodeDoc;
@@ -104,9 +105,10 @@ pub(super) fn call(compiler: &mut Compiler<'_>, named: &str) -> Option<Action> {
         }
     };
     card::check(compiler, &payload);
+    let texts = Texts::of(&payload, &compiler.doc.parameters);
     let input = compiler.payload(&payload);
     let err_map = compiler.map(&written.err_map, Root::FAILURE, false);
-    Some(Action::Component(ComponentCall { component: callee.id, op: op?, input, err_map }))
+    Some(Action::Component(ComponentCall { component: callee.id, op: op?, input, texts, err_map }))
 }
 
 /// The operation with which a component's id ends, if it is one of several.

@@ -1,7 +1,7 @@
 //! The manifest of the generation before pack-v1: it has a `meta` block, names are written out, and flows and
 //! components are files of their own with BLAKE3 hashes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use indexmap::IndexMap;
 use semver::Version;
@@ -219,8 +219,9 @@ impl Reader<'_> {
             }
         }
         let mut flows: Vec<_> = flows.into_values().collect();
-        let rank = |id: &str| entries.iter().position(|entry| entry == id).unwrap_or(entries.len());
-        flows.sort_by_key(|flow| rank(&flow.id));
+        // From the back, so that the first mention of a flow counts.
+        let ranks: HashMap<&str, usize> = entries.iter().enumerate().rev().map(|(at, id)| (id.as_str(), at)).collect();
+        flows.sort_by_key(|flow| ranks.get(&*flow.id).copied().unwrap_or(entries.len()));
         flows
     }
 

@@ -46,12 +46,14 @@ impl<'a> Execution<'a> {
     fn skip(&mut self, flow: &Flow, node: &Node) -> Result<Next> {
         self.run_mut()?.count_step();
         self.tell(What::Skipped { flow: flow.id.clone(), node: node.id.clone() });
-        let (before, source) = self.run()?.top()?.before();
-        let was_said = source.is_none_or(is_reply);
-        let led = self.lead(node, &before, was_said)?;
+        let (before, said) = self.run()?.top()?.before();
+        // Where nothing came before there is nothing to reply.
+        let led = self.lead(node, &before, said.unwrap_or(true))?;
         self.conclude(match led {
-            // What is left out makes no reply of its own.
-            Led::Ended { payload, word: Word::IfSilent } => Led::Ended { payload, word: Word::Said },
+            // What is left out makes no reply of its own; a calling flow may reply what was not said yet.
+            Led::Ended { payload, word: Word::IfSilent | Word::Said } if said != Some(true) => {
+                Led::Ended { payload, word: Word::None }
+            }
             led => led,
         })
     }
@@ -250,7 +252,7 @@ impl<'a> Execution<'a> {
     /// Records a node's result and goes where its route leads.
     pub(super) fn after(&mut self, output: NodeOutput) -> Result<Next> {
         self.retryable &= !output.ok;
-        let led = self.recorded(output)?;
+        let led = self.recorded(output, false)?;
         self.conclude(led)
     }
 
@@ -262,20 +264,26 @@ impl<'a> Execution<'a> {
                 self.last_word(payload, word)?;
                 return Ok(Next::Finish);
             }
-            led = self.recorded(NodeOutput { ok: true, payload, meta: Value::Null })?;
+            let output = NodeOutput { ok: true, payload, meta: Value::Null };
+            led = self.recorded(output, word == Word::Said)?;
         }
     }
 
-    /// Records the result of the node that the run stands at, and follows its route.
-    fn recorded(&mut self, mut output: NodeOutput) -> Result<Led> {
+    /// Records the result of the node that the run stands at, and follows its route. `was_said` tells whether a called
+    /// flow replied the result already.
+    fn recorded(&mut self, mut output: NodeOutput, was_said: bool) -> Result<Led> {
         let flow = Arc::clone(&self.run()?.top()?.flow);
         let node = node_at(&flow, self.run()?.top()?.at)?;
+        let mut said = was_said || is_reply(node);
         // An output map says what to make of a result; a failure is for error maps and routes.
         if let Some(map) = node.output.as_ref().filter(|_| output.ok) {
-            output.payload = map.render(&self.run()?.vars()?.with_result(&output.payload))?;
+            let mapped = map.render(&self.run()?.vars()?.with_result(&output.payload))?;
+            // What a map makes of a reply was not said yet.
+            said = said && mapped == output.payload;
+            output.payload = mapped;
         }
-        let recorded = self.run_mut()?.record(output)?;
-        self.lead(node, &recorded, is_reply(node))
+        let recorded = self.run_mut()?.record(output, said)?;
+        self.lead(node, &recorded, said)
     }
 
     /// Follows the route of the node that the run stands at. `was_said` tells whether the output was replied already.
@@ -300,7 +308,12 @@ impl<'a> Execution<'a> {
 
     /// The payload with which the outermost flow ends is a reply if the route says so, or if there was none.
     fn last_word(&mut self, payload: Value, word: Word) -> Result<()> {
-        if word == Word::Said || (word == Word::IfSilent && self.run()?.replied) {
+        let stays_silent = match word {
+            Word::Said | Word::None => true,
+            Word::IfSilent => self.run()?.replied,
+            Word::Reply => false,
+        };
+        if stays_silent {
             return Ok(());
         }
         match payload {
@@ -331,6 +344,8 @@ enum Led {
 enum Word {
     /// A reply that was given already.
     Said,
+    /// No reply.
+    None,
     /// A reply if there was none.
     IfSilent,
     /// A reply.
