@@ -84,7 +84,8 @@ impl Runner {
     /// How many tests have `marker` in their names.
     pub(super) fn count(self, marker: &str) -> Result<usize> {
         let mut command = cargo();
-        command.args(["test", "--quiet", "--locked", "--workspace", "--lib", "--bins", "--tests", "--"]);
+        // Not `--bins`, which would take the fuzz targets along: they are programs of their own, without a list.
+        command.args(["test", "--quiet", "--locked", "--workspace", "--tests", "--"]);
         let output = command.args([marker, "--list"]).stderr(Stdio::inherit()).output().context(NO_CARGO)?;
         if !output.status.success() {
             bail!("the tests do not compile");
