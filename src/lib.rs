@@ -35,13 +35,16 @@ pub mod error;
 pub mod flow;
 pub mod host;
 pub mod id;
+pub mod ingest;
 pub mod ingress;
 pub mod pack;
+pub mod reload;
 pub mod run;
 pub mod server;
 pub mod session;
 pub mod store;
 pub mod tenant;
+pub mod trust;
 
 pub use activity::{Activity, ActivityKind};
 pub use config::HostConfig;

@@ -1,0 +1,9 @@
+//! Ingestion: the index that says which packs a tenant runs, and the way of their bytes to this machine.
+//!
+//! In: a locator. Out: a file in the cache whose digest is known, or why there is none. Everything that comes from
+//! elsewhere is bounded while it is read; nothing is half written. This room parses no pack and runs nothing.
+
+pub mod locator;
+mod source;
+
+pub use locator::Locator;

@@ -1,0 +1,49 @@
+//! What was verified about a pack, for logs, the command line and the admin API.
+
+use serde::Serialize;
+
+/// What was verified about a pack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verification {
+    /// Whether unsigned packs are refused.
+    pub strict: bool,
+    /// The digest that the index states.
+    pub digest: Check,
+    /// The signature that the index states.
+    pub index_signature: Signed,
+    /// The signature in the pack.
+    pub pack_signature: Signed,
+    /// The pack's bill of materials.
+    pub sbom: Check,
+}
+
+/// How a statement about bytes compares with the bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// Nothing is stated.
+    Absent,
+    /// It is as stated.
+    Matches,
+    /// It is not as stated.
+    Differs,
+}
+
+/// What a signature is worth.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+pub enum Signed {
+    /// There is none.
+    Absent,
+    /// No key is configured that could tell.
+    Unchecked,
+    /// A configured key made it over these bytes.
+    Valid {
+        /// The id of that key.
+        key: String,
+    },
+    /// No configured key made it.
+    UnknownKey,
+    /// It is not valid: malformed, or over other bytes.
+    Invalid,
+}
