@@ -287,16 +287,6 @@ codes! {
     /// A flow's result cannot be made into an HTTP answer.
     ResponseInvalid = 809, Failed;
 
-    // 10xx: where packs come from
-    /// A locator is not of a form that this host reads.
-    LocatorInvalid = 1000, BadInput;
-    /// A locator's scheme, or where it leads, is not allowed.
-    LocatorDenied = 1001, BadInput;
-    /// Nothing lies at a locator.
-    NotFound = 1002, BadInput;
-    /// What lies at a locator cannot be fetched now.
-    FetchFailed = 1003, Unavailable;
-
     // 097x: making components
     /// A `build.yaml` is not valid.
     ProjectInvalid = 970, BadInput;
@@ -306,6 +296,16 @@ codes! {
     BuildFailed = 972, Failed;
     /// What a build left is no component, and cannot be made one.
     NotComponentized = 973, BadInput;
+
+    // 10xx: where packs come from
+    /// A locator is not of a form that this host reads.
+    LocatorInvalid = 1000, BadInput;
+    /// A locator's scheme, or where it leads, is not allowed.
+    LocatorDenied = 1001, BadInput;
+    /// Nothing lies at a locator.
+    NotFound = 1002, BadInput;
+    /// What lies at a locator cannot be fetched now.
+    FetchFailed = 1003, Unavailable;
 }
 
 impl fmt::Display for Code {
