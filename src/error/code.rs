@@ -306,6 +306,14 @@ codes! {
     NotFound = 1002, BadInput;
     /// What lies at a locator cannot be fetched now.
     FetchFailed = 1003, Unavailable;
+    /// An index is not valid.
+    IndexInvalid = 1040, BadInput;
+    /// An index breaks a bound (bytes, tenants, overlays).
+    IndexBounds = 1041, BadInput;
+    /// A pack is not the one that the index means.
+    IndexMismatch = 1042, BadInput;
+    /// A pack is older than one that the tenant ran before.
+    Downgrade = 1043, BadInput;
 }
 
 impl fmt::Display for Code {

@@ -207,6 +207,17 @@ impl Digest {
         use sha2::Digest as _;
         Self(sha2::Sha256::digest(bytes).into())
     }
+
+    /// Reads `sha256:` and 64 hex digits of either case, or the digits alone.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = match text.split_once(':') {
+            Some((kind, digits)) => Some(digits).filter(|_| kind.eq_ignore_ascii_case("sha256"))?,
+            None => text,
+        };
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(digits, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
 }
 
 impl std::fmt::Display for Digest {
