@@ -45,6 +45,7 @@ pub mod session;
 pub mod store;
 pub mod tenant;
 pub mod trust;
+pub mod watch;
 
 pub use activity::{Activity, ActivityKind};
 pub use config::HostConfig;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use owo_colors::OwoColorize as _;
 
-use crate::author::watch::{Sources, Watcher};
+use crate::author::watch::{self, Sources};
 use crate::author::{self, Built, Project};
 use crate::cli::page::{Page, PageArgs};
 use crate::cli::report;
@@ -20,6 +20,7 @@ use crate::host::RunnerHost;
 use crate::id::Id;
 use crate::pack::LoadOptions;
 use crate::tenant::{Loaded, load};
+use crate::watch::Watcher;
 
 /// Work on a pack of sources: build, check and run it, again after each change
 ///
@@ -115,7 +116,7 @@ impl Look {
         // A build.yaml that cannot be read is a version that failed; it is waited for with the rest.
         let bare = Project { root: dir.to_owned(), components: Vec::new() };
         let looked_at = project.as_ref().unwrap_or(&bare);
-        watcher.cover(looked_at.directories())?;
+        watcher.cover(watch::directories(looked_at.directories())?)?;
         let now = Sources::of(looked_at);
         Ok(Self { watcher, project, now })
     }

@@ -71,7 +71,11 @@ impl Sources {
 }
 
 /// These directories and all below them that hold sources.
-pub(super) fn directories<'a>(roots: impl IntoIterator<Item = &'a Path>) -> Result<BTreeSet<PathBuf>> {
+///
+/// # Errors
+///
+/// `Io` for what cannot be read, `TooLarge` for more directories than sources can have.
+pub fn directories<'a>(roots: impl IntoIterator<Item = &'a Path>) -> Result<BTreeSet<PathBuf>> {
     let roots: BTreeSet<&Path> = roots.into_iter().collect();
     let tops = tops(roots.iter().copied());
     let mut all = BTreeSet::new();
