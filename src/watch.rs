@@ -20,6 +20,8 @@ pub struct Watcher {
     notify: RecommendedWatcher,
     covered: BTreeSet<PathBuf>,
     events: mpsc::Receiver<()>,
+    /// Something was heard and is not told yet, because whoever waited for quiet did not wait to the end.
+    heard: bool,
 }
 
 impl Watcher {
@@ -38,7 +40,7 @@ impl Watcher {
             }
         })
         .map_err(|e| unwatchable(Path::new("."), &e))?;
-        Ok(Self { notify, covered: BTreeSet::new(), events })
+        Ok(Self { notify, covered: BTreeSet::new(), events, heard: false })
     }
 
     /// Watches these directories, not what is below them, and no others, among them those that were deleted since last
@@ -63,12 +65,14 @@ impl Watcher {
         Ok(())
     }
 
-    /// Waits until something may have changed, and then until it is quiet.
+    /// Waits until something may have changed, and then until it is quiet. Nothing is lost if the wait is given up.
     pub async fn changed(&mut self) {
-        if self.events.recv().await.is_none() {
+        if !self.heard && self.events.recv().await.is_none() {
             return std::future::pending().await;
         }
+        self.heard = true;
         while tokio::time::timeout(QUIET, self.events.recv()).await.is_ok_and(|event| event.is_some()) {}
+        self.heard = false;
     }
 }
 

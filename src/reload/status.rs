@@ -134,4 +134,6 @@ pub enum TenantOutcome {
     Unloaded,
     /// Its packs were refused; what ran before goes on running.
     Failed,
+    /// The index names it, and this host has no bindings for it.
+    Unbound,
 }
