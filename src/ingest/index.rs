@@ -224,6 +224,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 
 /// A tenant's entry as it is written.
 #[derive(Deserialize)]
+#[serde(expecting = "a tenant's main_pack and overlays")]
 struct Written {
     main_pack: WrittenPack,
     #[serde(default)]
@@ -231,6 +232,7 @@ struct Written {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object that describes a pack")]
 struct WrittenPack {
     reference: Option<Reference>,
     name: Option<String>,
@@ -242,6 +244,7 @@ struct WrittenPack {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with name and version")]
 struct Reference {
     name: Option<String>,
     version: Option<String>,
