@@ -3,7 +3,11 @@
 //! In: a locator. Out: a file in the cache whose digest is known, or why there is none. Everything that comes from
 //! elsewhere is bounded while it is read; nothing is half written. This room parses no pack and runs nothing.
 
+pub mod cache;
+pub mod fetch;
 pub mod locator;
 mod source;
 
+pub use cache::Cache;
+pub use fetch::{FetchOptions, Fetched, Fetcher, Origin, Outcome};
 pub use locator::Locator;
