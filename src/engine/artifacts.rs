@@ -8,18 +8,20 @@
 
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use wasmtime::component::Component;
 
 use crate::error::{Code, Error, Result};
+use crate::private;
 
 /// Says what the hash covers; changes whenever that does.
 const CONTEXT: &str = "greentic-runner-host compiled component, format 1";
 const HASH_LEN: usize = blake3::OUT_LEN;
 const EXTENSION: &str = "cwasm";
-/// What the directory holds at most; the oldest files go first.
+/// What the directory holds at most; the files that were used longest ago go first.
 const MAX_DIR_BYTES: u64 = 2 << 30;
 
 /// A private directory of compiled components for one engine configuration.
@@ -32,7 +34,7 @@ pub(super) struct Artifacts {
 impl Artifacts {
     /// Opens `dir`, creating it if it does not exist.
     pub(super) fn open(dir: &Path, engine: &wasmtime::Engine) -> Result<Self> {
-        private_dir(dir).map_err(|e| unusable(dir, &e))?;
+        private::dir(dir).map_err(|e| unusable(dir, &e))?;
         if let Err(error) = prune(dir, MAX_DIR_BYTES) {
             tracing::warn!(%error, dir = %dir.display(), "cannot tidy the directory of compiled components");
         }
@@ -41,11 +43,18 @@ impl Artifacts {
 
     /// The compiled form of the component with `digest`, if it is there and intact.
     pub(super) fn load(&self, digest: &[u8; 32]) -> Option<Vec<u8>> {
-        let file = fs::read(self.path(digest)).ok()?;
-        let (hash, artifact) = file.split_at_checked(HASH_LEN)?;
+        let mut file = fs::File::open(self.path(digest)).ok()?;
+        let mut content = Vec::new();
+        file.read_to_end(&mut content).ok()?;
+        let (hash, artifact) = content.split_at_checked(HASH_LEN)?;
         let expected = self.hash(digest, artifact);
         // Constant-time comparison; a mismatch is a miss.
-        (expected == blake3::Hash::from_slice(hash).ok()?).then(|| artifact.to_vec())
+        if expected != blake3::Hash::from_slice(hash).ok()? {
+            return None;
+        }
+        // What was used last is deleted last; that it cannot be noted harms nothing.
+        let _ = file.set_modified(SystemTime::now());
+        Some(artifact.to_vec())
     }
 
     /// Keeps `artifact`. Failing to do so costs time at the next start, nothing else.
@@ -61,7 +70,7 @@ impl Artifacts {
         file.write_all(artifact)?;
         file.as_file().sync_all()?;
         file.persist(self.path(digest)).map_err(|e| e.error)?;
-        fs::File::open(&self.dir)?.sync_all()
+        private::sync(&self.dir)
     }
 
     fn hash(&self, digest: &[u8; 32], artifact: &[u8]) -> blake3::Hash {
@@ -107,33 +116,7 @@ fn compatibility(engine: &wasmtime::Engine) -> [u8; HASH_LEN] {
     *wide.0.finalize().as_bytes()
 }
 
-#[cfg(unix)]
-fn private_dir(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let found = fs::symlink_metadata(dir)?;
-    let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
-    if !found.is_dir() {
-        return refuse("it is not a directory");
-    }
-    if found.permissions().mode() & 0o077 != 0 {
-        return refuse("others than its owner may enter it");
-    }
-    // A file made here shows who this process is.
-    if tempfile::tempfile_in(dir)?.metadata()?.uid() != found.uid() {
-        return refuse("it belongs to another user");
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn private_dir(dir: &Path) -> io::Result<()> {
-    fs::create_dir_all(dir)?;
-    tempfile::tempfile_in(dir).map(drop)
-}
-
-/// Deletes the oldest files until the rest is within `limit`.
+/// Deletes the files that were used longest ago until the rest is within `limit`.
 fn prune(dir: &Path, limit: u64) -> io::Result<()> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir)? {

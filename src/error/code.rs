@@ -306,6 +306,26 @@ codes! {
     NotFound = 1002, BadInput;
     /// What lies at a locator cannot be fetched now.
     FetchFailed = 1003, Unavailable;
+    /// This host was built without the way in which a locator is fetched.
+    SourceMissing = 1004, BadInput;
+    /// A source wants other credentials, or none that are there suffice.
+    AccessRefused = 1005, BadInput;
+    /// What lies at a locator is larger than the limit.
+    FetchTooLarge = 1006, BadInput;
+    /// What lies at a locator changed while it was read.
+    SourceChanged = 1007, Unavailable;
+    /// A redirect leads where it may not, or on and on.
+    RedirectRefused = 1008, BadInput;
+    /// A source's answer cannot be used.
+    SourceAnswer = 1009, Failed;
+    /// The directory of the cache cannot be used.
+    CacheDirectory = 1010, BadInput;
+    /// The cache has no room.
+    CacheFull = 1011, Unavailable;
+    /// A source cannot be reached, and what was fetched before is used.
+    SourceOffline = 1012, Unavailable;
+    /// A file with credentials cannot be used.
+    NetrcInvalid = 1013, BadInput;
     /// An index is not valid.
     IndexInvalid = 1040, BadInput;
     /// An index breaks a bound (bytes, tenants, overlays).

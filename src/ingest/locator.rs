@@ -1,15 +1,43 @@
 //! Where an index or a pack lies.
+//!
+//! A locator is shown without what may be secret: it never holds credentials, and its query, which may be a signature,
+//! is left out. `docs/locators.md` has the forms.
 
+mod base;
+mod http;
+mod object;
+mod oci;
+mod path;
+mod scheme;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 use std::path::PathBuf;
 
 use url::Url;
 
-/// Where an index or a pack lies. Shown without credentials.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+use crate::error::{Code, Error, Result};
+use crate::id::clip;
+
+pub use base::Base;
+pub use object::{ObjectStoreKind, ObjectUrl};
+pub use oci::OciReference;
+pub use scheme::Scheme;
+
+/// The longest locator that is read, in bytes.
+const MAX_LEN: usize = 4096;
+
+/// The forms of locators, for hints.
+const FORMS: &str = "write a path, fs://, https://, oci://registry/repository:tag, s3://bucket/key, gcs://bucket/object or \
+     azblob://account/container/blob";
+
+/// Where an index or a pack lies. Shown without credentials and without a query.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Locator {
     /// A file of this machine.
     Fs(PathBuf),
-    /// `https://…`, or `http://…` where that is allowed.
+    /// `https://…`, or `http://…` where that is allowed. Without user and password, and without a fragment.
     Http(Url),
     /// An artifact of an OCI registry.
     Oci(OciReference),
@@ -17,39 +45,127 @@ pub enum Locator {
     Object(ObjectUrl),
 }
 
-/// An artifact of an OCI registry: `oci://registry/repository:tag` or `…@sha256:…`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct OciReference {
-    /// Host, and port if one is given.
-    pub registry: String,
-    /// The repository.
-    pub repository: String,
-    /// The tag, `latest` if neither tag nor digest is given.
-    pub tag: Option<String>,
-    /// The digest of the artifact's manifest.
-    pub digest: Option<String>,
+impl Locator {
+    /// Reads `text`. What has no scheme lies beside `base`, or has the scheme `default` if that leads elsewhere.
+    pub fn parse(text: &str, base: &Base, default: Scheme) -> Result<Self> {
+        let text = text.trim();
+        check(text)?;
+        match split_scheme(text) {
+            Some((scheme, rest)) => Self::of_scheme(&scheme, rest, text, base),
+            None => base.resolve(text, default),
+        }
+    }
+
+    fn of_scheme(scheme: &str, rest: &str, text: &str, base: &Base) -> Result<Self> {
+        match scheme {
+            "fs" => base.file(path::of_fs(rest)),
+            "file" => base.file(path::of_file_url(text)?),
+            "http" | "https" => http::parse(text).map(Self::Http),
+            "oci" => oci::parse(rest).map(Self::Oci),
+            "s3" => object::s3(rest).map(Self::Object),
+            "gcs" | "gs" => object::gcs(rest).map(Self::Object),
+            "azblob" => object::azblob(rest).map(Self::Object),
+            "az" => object::az(rest).map(Self::Object),
+            // The published form of cloud locators: a plain request to the rest.
+            _ => match scheme.split_once('+') {
+                Some(("oci" | "s3" | "gcs" | "azblob", http @ ("https" | "http"))) => {
+                    http::parse(&format!("{http}://{rest}")).map(Self::Http)
+                }
+                _ => Err(invalid(text, "its scheme is not known").hint(FORMS)),
+            },
+        }
+    }
+
+    /// The scheme by which its bytes are fetched.
+    pub fn scheme(&self) -> Scheme {
+        match self {
+            Self::Fs(_) => Scheme::Fs,
+            Self::Http(_) => Scheme::Http,
+            Self::Oci(_) => Scheme::Oci,
+            Self::Object(object) => match object.store {
+                ObjectStoreKind::S3 => Scheme::S3,
+                ObjectStoreKind::Gcs => Scheme::Gcs,
+                ObjectStoreKind::AzBlob => Scheme::AzBlob,
+            },
+        }
+    }
+
+    /// Whether it leads away from this machine's files.
+    pub fn is_remote(&self) -> bool {
+        !matches!(self, Self::Fs(_))
+    }
+
+    /// All of it, its query too: what distinguishes it from others. Not to be shown.
+    pub(in crate::ingest) fn key(&self) -> String {
+        match self {
+            Self::Http(url) => url.as_str().to_owned(),
+            other => other.to_string(),
+        }
+    }
 }
 
-/// An object of an object store: `s3://bucket/key`, `gcs://bucket/object`, `azblob://account/container/blob`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ObjectUrl {
-    /// Which store.
-    pub store: ObjectStoreKind,
-    /// The account, for Azure.
-    pub account: Option<String>,
-    /// The bucket or container.
-    pub bucket: String,
-    /// The object's key.
-    pub key: String,
+impl fmt::Display for Locator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fs(path) => write!(f, "{}", path.display()),
+            Self::Http(url) => http::show(url, f),
+            Self::Oci(reference) => reference.fmt(f),
+            Self::Object(object) => object.fmt(f),
+        }
+    }
 }
 
-/// The kinds of object stores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ObjectStoreKind {
-    /// Amazon S3 and what speaks its protocol.
-    S3,
-    /// Google Cloud Storage.
-    Gcs,
-    /// Azure Blob Storage.
-    AzBlob,
+impl fmt::Debug for Locator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What holds for every form.
+fn check(text: &str) -> Result<()> {
+    if text.is_empty() {
+        return Err(Error::new(Code::LocatorInvalid, "a locator is empty").hint(FORMS));
+    }
+    if text.len() > MAX_LEN {
+        let message = format!("a locator has {} bytes; at most {MAX_LEN} are read", text.len());
+        return Err(Error::new(Code::LocatorInvalid, message).hint("give the pack a shorter name"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(invalid(text, "it holds control characters").hint("remove them"));
+    }
+    Ok(())
+}
+
+/// The scheme, in lower case, and what follows `://`.
+fn split_scheme(text: &str) -> Option<(String, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'.' | b'-'));
+    is_scheme.then(|| (scheme.to_ascii_lowercase(), rest))
+}
+
+/// An error about `text`, of which only what is no secret is shown.
+fn invalid(text: &str, why: &str) -> Error {
+    Error::new(Code::LocatorInvalid, format!("the locator {:?} cannot be used: {why}", shown(text)))
+}
+
+fn denied(text: &str, why: &str) -> Error {
+    Error::new(Code::LocatorDenied, format!("the locator {:?} is refused: {why}", shown(text)))
+}
+
+/// `text` without query and without what stands before an `@` in front of its first path.
+fn shown(text: &str) -> String {
+    let text = text.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), text),
+    };
+    // The browser's way of writing a path too, for a URL is read with either.
+    let end = rest.find(['/', '\\']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+    let host = match authority.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => authority.to_owned(),
+    };
+    clip(&format!("{scheme}{host}{path}"))
 }

@@ -1,0 +1,32 @@
+//! Locators of files.
+
+use std::path::{Component, Path, PathBuf};
+
+use url::Url;
+
+use super::invalid;
+use crate::error::Result;
+
+/// The path after `fs://`. It is taken as it is written: nothing in it is decoded.
+pub(super) fn of_fs(rest: &str) -> PathBuf {
+    tidy(Path::new(rest))
+}
+
+/// The path of a `file://` URL, in which `%20` and its like are decoded.
+pub(super) fn of_file_url(text: &str) -> Result<PathBuf> {
+    let hint = "write file:///absolute/path; for a relative one, ./path";
+    let url = Url::parse(text).map_err(|_| invalid(text, "it is no file URL").hint(hint))?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid(text, "a file has no query").hint("write ? as %3F and # as %23, or use fs://"));
+    }
+    let path = url.to_file_path().map_err(|()| invalid(text, "it names another machine").hint(hint))?;
+    if path.to_string_lossy().chars().any(char::is_control) {
+        return Err(invalid(text, "it holds control characters").hint("remove them"));
+    }
+    Ok(tidy(&path))
+}
+
+/// `path` without `.` and doubled separators. A `..` stays: what it means depends on links.
+pub(super) fn tidy(path: &Path) -> PathBuf {
+    path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
+}
