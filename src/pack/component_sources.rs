@@ -46,7 +46,7 @@ impl Source {
 
     /// Whether it was published where another machine finds it too. A path is one of the machine that built the pack.
     pub(super) fn is_elsewhere(&self) -> bool {
-        self.published.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "file" | "fs"))
+        self.published.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "file" | "fs" | "builtin"))
     }
 
     /// Compares a component's bytes that were fetched with every digest that is stated of them.

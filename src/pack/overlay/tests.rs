@@ -173,7 +173,7 @@ fn refused(packs: &[&Made], code: Code, names: &[&str]) -> Error {
     for name in names {
         assert!(text.contains(name), "{name} in {text}");
     }
-    assert!(error.hint_text().is_some(), "{error}");
+    assert!(error.hint_text().or(error.details().first().and_then(Error::hint_text)).is_some(), "{error}");
     error
 }
 
