@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::capabilities::grants::{Grant, Grants};
+use crate::capabilities::grants::Grants;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Location, Result};
 use crate::id::Id;
@@ -211,9 +211,13 @@ impl HostConfig {
 
     /// What the tenant's components may be linked to.
     pub fn grants(&self) -> Grants {
-        let granted = self.bindings.grants.as_deref().unwrap_or(&Grant::ALL);
-        let granted: Grants = granted.iter().copied().collect();
-        if self.bindings.state_store.allow { granted } else { granted.without(Grant::State) }
+        policy::granted(&self.bindings)
+    }
+
+    /// What components of overlays may be linked to, where components of the main pack really import `main`.
+    pub fn overlay_grants(&self, main: Grants) -> Grants {
+        let further: Grants = self.bindings.packs.overlay_grants.iter().copied().collect();
+        self.grants().and(main.or(further))
     }
 
     /// A provider's settings, if the file states any. Not for logs.

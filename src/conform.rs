@@ -36,7 +36,7 @@ pub use compare::compare;
 pub use export::{Chosen, Want, export};
 pub use finding::{Finding, Rule, Severity, refusal, verdict};
 pub use generation::{Generation, PACK_API, Shape, gives_flows};
-pub use import::{How, Link, links};
+pub use import::{How, Link, links, needs};
 pub use model::{Function, Interface, Type, TypeRef};
 pub(crate) use names::shown;
 pub use plan::{Cases, Conversion, Field, Named, Plan};

@@ -109,6 +109,11 @@ impl Engine {
     pub async fn compile(&self, binary: &Binary<'_>) -> Result<Arc<Compiled>> {
         self.0.compiler.get(binary).await
     }
+
+    /// How many components this engine has compiled. Those that it found in the artifact cache do not count.
+    pub fn compiled(&self) -> u64 {
+        self.0.compiler.count()
+    }
 }
 
 impl std::fmt::Debug for Engine {

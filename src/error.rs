@@ -79,6 +79,13 @@ impl Error {
         self
     }
 
+    /// Puts what the error is about before what went wrong.
+    #[must_use]
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.0.message = format!("{what}: {}", self.0.message);
+        self
+    }
+
     /// The stable code.
     pub fn code(&self) -> Code {
         self.0.code

@@ -6,15 +6,17 @@
 pub(crate) mod activity;
 mod builder;
 mod housekeeping;
+mod packs;
 
-use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 pub use builder::HostBuilder;
+pub use packs::Work;
 
 use crate::abi::Registry;
 use crate::activity::Activity;
@@ -22,13 +24,12 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
-use crate::pack::LoadOptions;
-use crate::pack::model::Pack;
+use crate::pack::model::Digest;
 use crate::run::event::Event;
 use crate::run::lanes::{Lanes, Load, Submitted};
 use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::store::{Counts, ReplyRoute, Store, StoredReply};
-use crate::tenant::{Loaded, Tenants, load};
+use crate::tenant::{Loaded, Sourced, Tenants};
 
 /// How long [`RunnerHost::stop`] waits for the work that has begun.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -43,6 +44,8 @@ pub struct RunnerHost {
     watch: Arc<ReplyWatch>,
     env: Id,
     health: Mutex<Health>,
+    /// How many packs were prepared.
+    prepared: AtomicU64,
     housekeeping: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -90,76 +93,8 @@ impl RunnerHost {
             tracing::warn!("some events were not done in time; they go on at the next start");
         }
         let unloaded: Vec<_> = self.tenants.iter().filter_map(|(_, tenant)| tenant.swap(None)).collect();
-        futures::future::join_all(unloaded.iter().map(|old| old.farewell("the host stops"))).await;
+        futures::future::join_all(unloaded.iter().map(|old| old.farewell("the host stops", None))).await;
         Ok(())
-    }
-
-    /// Loads the pack at `path` for `tenant`: a `.gtpack`, a directory, an `index.ygtc` or a `.wasm`. The tenant's
-    /// earlier pack, if any, stays in place until the new one is ready, and if it is refused.
-    pub async fn load_pack(&self, tenant: &str, path: &Path) -> Result<()> {
-        self.load_pack_with(tenant, path, LoadOptions::default()).await.map(drop)
-    }
-
-    /// Like [`RunnerHost::load_pack`], with places to look for components; returns what was loaded.
-    pub async fn load_pack_with(&self, tenant: &str, path: &Path, options: LoadOptions) -> Result<Arc<Loaded>> {
-        self.tenants.get(tenant)?;
-        let read = load::read(path, options).await;
-        let loaded = match read {
-            Ok(pack) => self.activate(tenant, pack, |_| Ok(())).await,
-            Err(error) => Err(error),
-        };
-        self.note_load(loaded.as_ref().err());
-        loaded
-    }
-
-    /// Loads a pack that was read already, such as one that is embedded in a binary.
-    pub async fn load(&self, tenant: &str, pack: Pack) -> Result<Arc<Loaded>> {
-        self.load_if(tenant, pack, |_| Ok(())).await
-    }
-
-    /// Like [`RunnerHost::load`], if `accept` takes what was prepared; else the earlier pack stays in place.
-    pub async fn load_if(
-        &self,
-        tenant: &str,
-        pack: Pack,
-        accept: impl FnOnce(&Loaded) -> Result<()>,
-    ) -> Result<Arc<Loaded>> {
-        let loaded = self.activate(tenant, pack, accept).await;
-        self.note_load(loaded.as_ref().err());
-        loaded
-    }
-
-    async fn activate(
-        &self,
-        tenant: &str,
-        pack: Pack,
-        accept: impl FnOnce(&Loaded) -> Result<()>,
-    ) -> Result<Arc<Loaded>> {
-        let tenant = self.tenants.get(tenant)?;
-        let config = Arc::clone(tenant.config());
-        // Large and rare: it is kept out of the futures of those who wait for it.
-        let prepared = Box::pin(load::prepare(&self.registry, &config, &self.env, pack, config.strict_packs()));
-        let loaded = prepared.await?;
-        accept(&loaded)?;
-        for note in &loaded.notes {
-            tracing::warn!(code = %note.code(), tenant = %config.tenant(), "{note}");
-        }
-        let old = tenant.swap(Some(loaded));
-        if self.lanes.is_open() {
-            self.lanes.recover().await?;
-        }
-        if let Some(old) = old {
-            old.farewell("another pack takes its place").await;
-        }
-        tenant.loaded().ok_or_else(|| Error::new(Code::PackNotLoaded, "the pack was unloaded at once"))
-    }
-
-    fn note_load(&self, error: Option<&Error>) {
-        let mut health = self.health.lock();
-        health.last_error = error.map(ToString::to_string);
-        if error.is_none() {
-            health.last_load = Some(self.clock.now());
-        }
     }
 
     /// Runs the flow that serves `activity` until it ends or waits, and returns its replies.
@@ -187,7 +122,7 @@ impl RunnerHost {
         self.watch.subscribe(route)
     }
 
-    /// A tenant's pack and configuration.
+    /// A tenant's packs and configuration.
     pub fn tenant(&self, tenant: &str) -> Option<TenantHandle> {
         let tenant = self.tenants.get(tenant).ok()?;
         Some(TenantHandle { config: Arc::clone(tenant.config()), loaded: tenant.loaded()? })
@@ -237,7 +172,7 @@ impl RunnerHost {
     }
 }
 
-/// A tenant with a loaded pack.
+/// A tenant with loaded packs.
 #[derive(Clone, Debug)]
 pub struct TenantHandle {
     config: Arc<HostConfig>,
@@ -250,14 +185,34 @@ impl TenantHandle {
         &self.config
     }
 
-    /// Its pack, as runs execute it.
+    /// Its packs, as runs execute them.
     pub fn pack(&self) -> &crate::run::program::Program {
         &self.loaded.program
     }
 
-    /// What is odd about its pack.
+    /// What is odd about its packs.
     pub fn notes(&self) -> &[Error] {
         &self.loaded.notes
+    }
+
+    /// Its main pack, and where it came from.
+    pub fn main(&self) -> &Sourced {
+        &self.loaded.set.main
+    }
+
+    /// The packs over its main pack, in their order.
+    pub fn overlays(&self) -> &[Sourced] {
+        &self.loaded.set.overlays
+    }
+
+    /// The digests of these.
+    pub fn overlay_digests(&self) -> Vec<Digest> {
+        self.overlays().iter().map(|overlay| overlay.pack.digest).collect()
+    }
+
+    /// The secrets that its packs ask for, sorted.
+    pub fn required_secrets(&self) -> Vec<String> {
+        self.loaded.required_secrets()
     }
 }
 

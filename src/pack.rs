@@ -34,7 +34,9 @@ pub mod manifest;
 pub mod migrate;
 pub mod model;
 mod names;
+pub mod overlay;
 pub mod provider;
+mod remote;
 mod resolve;
 mod runtime_flows;
 pub mod sbom;
@@ -50,6 +52,7 @@ pub use limits::Limits;
 pub(crate) use load::is_directory;
 pub use migrate::{Migration, migrate};
 pub use model::Pack;
+pub use remote::RemoteComponent;
 pub use scaffold::scaffold;
 
 /// Where a pack's components may lie besides the pack, and how large it may be.
@@ -59,6 +62,9 @@ pub struct LoadOptions {
     pub overrides: BTreeMap<Id, PathBuf>,
     /// A directory that holds `<id>.wasm` or `components/<id>.wasm`; searched before the pack.
     pub components_dir: Option<PathBuf>,
+    /// Files that were fetched for components of the pack, see [`remote_components`]. They are used for what lies
+    /// nowhere else, and must have every digest that is stated of them.
+    pub fetched: BTreeMap<Id, PathBuf>,
     /// The bounds.
     pub limits: Limits,
     /// Go on after an error where something of the pack is left to look at: such errors stand in
@@ -82,6 +88,17 @@ pub struct LoadOptions {
 /// A code between `GRH-0200` and `GRH-0299`, `FlowInvalid` for flow files, `Io` for what cannot be read.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Pack> {
     load::load(path, options)
+}
+
+/// The components that the pack at `path` names and that lie elsewhere: neither `options` nor the pack itself holds
+/// them. Only the pack's description is read. It blocks, as [`load`] does.
+///
+/// # Errors
+///
+/// What opening the pack can fail with, and `ComponentUnpinned` for a component that has to be fetched and of which no
+/// digest is stated.
+pub fn remote_components(path: &Path, options: &LoadOptions) -> Result<Vec<RemoteComponent>> {
+    remote::components(path, options)
 }
 
 /// Loads a `.wasm` component as a pack with this component and no flows. It blocks, as [`load`] does.

@@ -7,7 +7,9 @@ mod catalog;
 mod exported;
 mod farewell;
 pub mod load;
+mod overlaid;
 pub(crate) mod provider;
+mod set;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +19,10 @@ use arc_swap::ArcSwapOption;
 use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
+use crate::pack::model::Digest;
 use crate::run::program::{Program, Programs};
+
+pub use set::{PackSet, Sourced};
 
 /// The tenants of a host.
 #[derive(Debug, Default)]
@@ -30,15 +35,39 @@ pub struct Tenants {
 pub struct Tenant {
     config: Arc<HostConfig>,
     loaded: ArcSwapOption<Loaded>,
+    /// Held by whoever changes what is loaded, from the moment at which it looks at what there is.
+    changing: tokio::sync::Mutex<()>,
 }
 
-/// A loaded pack and what is odd about it.
+/// Loaded packs and what is odd about them.
 #[derive(Debug)]
 pub struct Loaded {
     /// What runs execute.
     pub program: Arc<Program>,
-    /// What is wrong with the pack without refusing it: disabled flows, refused components, odd files.
+    /// What is wrong with the packs without refusing them: disabled flows, refused components, odd files.
     pub notes: Vec<Error>,
+    /// The packs themselves, so that overlays can change without the main pack being read again.
+    pub set: PackSet,
+}
+
+impl Loaded {
+    /// Whether the packs are those of these digests, in this order. Then loading them again would change nothing,
+    /// unless components lie beside the packs, of which a pack's digest does not speak.
+    pub fn same_packs(&self, digests: &[Digest]) -> bool {
+        self.set.packs().map(|sourced| sourced.pack.digest).eq(digests.iter().copied())
+    }
+
+    /// Whether `set` has the same main pack, and other overlays: then what both have in common just goes on.
+    pub fn stays_in(&self, set: &PackSet) -> bool {
+        let same = |(one, other): (&Sourced, &Sourced)| one.has_same_content(other);
+        let (own, new) = (&self.set.overlays, &set.overlays);
+        same((&self.set.main, &set.main)) && !(own.len() == new.len() && own.iter().zip(new).all(same))
+    }
+
+    /// The secrets that the packs ask for, sorted.
+    pub fn required_secrets(&self) -> Vec<String> {
+        self.set.secrets()
+    }
 }
 
 impl Tenants {
@@ -47,7 +76,11 @@ impl Tenants {
         let mut tenants = HashMap::new();
         for config in configs {
             let id = config.tenant().clone();
-            let tenant = Tenant { config: Arc::new(config), loaded: ArcSwapOption::empty() };
+            let tenant = Tenant {
+                config: Arc::new(config),
+                loaded: ArcSwapOption::empty(),
+                changing: tokio::sync::Mutex::default(),
+            };
             if tenants.insert(id.clone(), tenant).is_some() {
                 return Err(Error::new(Code::DuplicateTenant, format!("two bindings are for tenant {id}"))
                     .hint("give each tenant one bindings file"));
@@ -82,14 +115,19 @@ impl Tenant {
         &self.config
     }
 
-    /// Its pack, if one is loaded.
+    /// Its packs, if any are loaded.
     pub fn loaded(&self) -> Option<Arc<Loaded>> {
         self.loaded.load_full()
     }
 
-    /// Swaps its pack and gives the old one back. Runs that have begun go on with that.
-    pub fn swap(&self, loaded: Option<Loaded>) -> Option<Arc<Loaded>> {
-        self.loaded.swap(loaded.map(Arc::new))
+    /// The right to change what is loaded.
+    pub async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
+    /// Swaps its packs and gives the old one back. Runs that have begun go on with that.
+    pub fn swap(&self, loaded: Option<Arc<Loaded>>) -> Option<Arc<Loaded>> {
+        self.loaded.swap(loaded)
     }
 }
 

@@ -18,6 +18,7 @@ use super::flows::{ExportedFlow, FlowLister};
 use super::named::Hook;
 use super::{description, provider};
 use crate::capabilities::HostCtx;
+use crate::capabilities::grants::Grants;
 use crate::capabilities::scope::Scope;
 use crate::capabilities::state_view::StateView;
 use crate::conform::Generation;
@@ -33,6 +34,7 @@ pub struct Prepared {
     engine: Engine,
     pre: InstancePre<HostCtx>,
     exports: Exports,
+    needs: Grants,
     /// What it says of itself as a provider.
     description: OnceCell<Value>,
     /// What it says of itself as a component.
@@ -41,9 +43,20 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(engine: Engine, exports: Exports, pre: InstancePre<HostCtx>, compiled: Arc<Compiled>) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        exports: Exports,
+        needs: Grants,
+        pre: InstancePre<HostCtx>,
+        compiled: Arc<Compiled>,
+    ) -> Self {
         let (description, own_description) = (OnceCell::new(), OnceCell::new());
-        Self { engine, pre, exports, description, own_description, _compiled: compiled }
+        Self { engine, pre, exports, needs, description, own_description, _compiled: compiled }
+    }
+
+    /// The grants that what it imports takes.
+    pub fn needs(&self) -> Grants {
+        self.needs
     }
 
     /// Whether flow nodes can call it.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +28,7 @@ pub struct Registry {
     engine: Engine,
     trial: Limits,
     prepared: Shared<([u8; 32], Grants), Prepared>,
+    made: AtomicU64,
     assets: Shared<[u8; 32], AssetsDir>,
     assets_parent: Option<PathBuf>,
 }
@@ -39,7 +41,8 @@ impl Registry {
 
     /// A registry that gives components `trial` for their trial at load.
     pub fn with_trial_limits(engine: Engine, trial: Limits) -> Self {
-        Self { engine, trial, prepared: Shared::default(), assets: Shared::default(), assets_parent: None }
+        let (prepared, assets) = (Shared::default(), Shared::default());
+        Self { engine, trial, prepared, made: AtomicU64::new(0), assets, assets_parent: None }
     }
 
     /// Lays out assets in `dir`, which is this registry's alone, and removes what an earlier process that was killed
@@ -89,6 +92,25 @@ impl Registry {
         self.prepared.get_or_make((binary.digest, grants), self.make(binary, grants)).await
     }
 
+    /// How many times a component was compared, linked and tried, because nobody held it in that form.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// The grants that it takes to give `binary` everything that it imports. Nothing of it runs; if it is held as it
+    /// was prepared for `grants`, it is not even read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::check`], or why its outside cannot be read.
+    pub async fn needs(&self, binary: &Binary<'_>, grants: Grants) -> Result<Grants> {
+        if let Some(held) = self.prepared.held(&(binary.digest, grants)) {
+            return Ok(held.needs());
+        }
+        let judge = |shape: ComponentShape, surface: &Surface| Ok(conform::needs(&shape, surface));
+        self.read_shape(binary, judge).await
+    }
+
     /// Checks that instances of `binary` can begin within `limits`, which a trial with larger ones does not tell.
     ///
     /// # Errors
@@ -102,31 +124,35 @@ impl Registry {
     }
 
     async fn make(&self, binary: &Binary<'_>, grants: Grants) -> Result<Prepared> {
+        self.made.fetch_add(1, Ordering::Relaxed);
+        let name = binary.name.to_owned();
+        let conforming = move |shape: ComponentShape, surface: &Surface| {
+            conform::verdict(&name, conform::compare(&shape, surface, grants, &[]))?;
+            Ok(shape)
+        };
+        let shape = self.read_shape(binary, conforming).await?;
         let surface = Surface::host()?;
-        let shape = self.conforming(binary, surface, grants).await?;
         let compiled = self.engine.compile(binary).await?;
         let linker = surface::linker(binary.name, &compiled.component, &shape, grants)?;
         let pre = linker.instantiate_pre(&compiled.component).map_err(|e| unlinkable(binary.name, &e))?;
         let exports = Exports::find(binary.name, &shape, surface, &pre);
-        let prepared = Prepared::new(self.engine.clone(), exports, pre, compiled);
+        let needs = conform::needs(&shape, surface);
+        let prepared = Prepared::new(self.engine.clone(), exports, needs, pre, compiled);
         prepared.smoke_test(binary.name, &self.trial).await.map_err(|e| not_started(binary.name, e))?;
         Ok(prepared)
     }
 
-    /// The outside of a component that fits the host. Reading it takes as long as the component is large, so it is
+    /// What `judge` says of the outside of a component. Reading it takes as long as the component is large, so it is
     /// bounded and done where it holds up nobody.
-    async fn conforming(
+    async fn read_shape<T: Send + 'static>(
         &self,
         binary: &Binary<'_>,
-        surface: &'static Surface,
-        grants: Grants,
-    ) -> Result<ComponentShape> {
+        judge: impl FnOnce(ComponentShape, &Surface) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (engine, name, bytes) = (self.engine.clone(), binary.name.to_owned(), binary.bytes.clone());
         let judged = tokio::task::spawn_blocking(move || {
             engine.check(&name, &bytes)?;
-            let shape = conform::inspect(&name, &bytes)?;
-            conform::verdict(&name, conform::compare(&shape, surface, grants, &[]))?;
-            Ok(shape)
+            judge(conform::inspect(&name, &bytes)?, Surface::host()?)
         });
         judged.await.map_err(|e| Error::new(Code::Internal, format!("checking component {}: {e}", binary.name)))?
     }

@@ -77,6 +77,29 @@ impl Grants {
     pub fn has(self, grant: Grant) -> bool {
         self.0 & grant.bit() != 0
     }
+
+    /// What is in this set or in `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What is in this set and in `other`.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// What is in this set and not in `other`.
+    #[must_use]
+    pub fn beyond(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The grants in the set.
+    pub fn iter(self) -> impl Iterator<Item = Grant> {
+        Grant::ALL.into_iter().filter(move |grant| self.has(*grant))
+    }
 }
 
 impl FromIterator<Grant> for Grants {
@@ -87,7 +110,7 @@ impl FromIterator<Grant> for Grants {
 
 impl fmt::Debug for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(Grant::ALL.into_iter().filter(|g| self.has(*g)).map(Grant::name)).finish()
+        f.debug_set().entries(self.iter().map(Grant::name)).finish()
     }
 }
 
@@ -103,5 +126,14 @@ mod tests {
             assert_ne!(Grants::all().without(grant), Grants::all());
         }
         assert_eq!(format!("{:?}", Grants::none().with(Grant::Kv)), r#"{"kv"}"#);
+    }
+
+    #[test]
+    fn sets_are_joined_and_compared() {
+        let set = |grants: &[Grant]| grants.iter().copied().collect::<Grants>();
+        let (one, other) = (set(&[Grant::State, Grant::Kv]), set(&[Grant::Kv, Grant::Session]));
+        assert_eq!(one.or(other), set(&[Grant::State, Grant::Kv, Grant::Session]));
+        assert_eq!((one.and(other), one.beyond(other)), (set(&[Grant::Kv]), set(&[Grant::State])));
+        assert_eq!(one.iter().collect::<Vec<_>>(), [Grant::State, Grant::Kv]);
     }
 }

@@ -219,6 +219,8 @@ pub(super) struct Provider {
 pub(super) struct Packs {
     /// Refuses a pack of which a flow cannot run, instead of disabling the flow.
     pub(super) strict: bool,
+    /// What components of overlays may be linked to beyond what components of the main pack import.
+    pub(super) overlay_grants: Vec<Grant>,
 }
 
 /// A map whose keys are somebody else's. May hold what nobody should read: it is never shown.

@@ -7,6 +7,7 @@ use super::Note;
 use super::bindings::{self, Bindings, LimitsSection};
 use super::units::{ByteSize, Count, Name, Span, Text};
 use super::yaml::{Cursor, Finding};
+use crate::capabilities::grants::{Grant, Grants};
 use crate::engine::limits::Limits;
 use crate::error::Location;
 use crate::id::Id;
@@ -247,8 +248,26 @@ pub(super) fn check(bindings: &Bindings, root: Cursor<'_>) {
             at.report(Finding::at(at.place(), format!("`{key}` is longer than a day")).hint("give at most 24h"));
         }
     }
+    check_overlay_grants(bindings, root);
     check_schedules(bindings, root);
     check_addresses(bindings, root);
+}
+
+/// Overlays never get what the tenant as a whole does not.
+fn check_overlay_grants(bindings: &Bindings, root: Cursor<'_>) {
+    let Some(at) = root.get("packs").and_then(|packs| packs.get("overlay_grants")) else { return };
+    let granted = granted(bindings);
+    for grant in bindings.packs.overlay_grants.iter().filter(|grant| !granted.has(**grant)) {
+        let finding =
+            Finding::at(at.place(), format!("`overlay_grants` names `{grant}`, which the tenant does not have"));
+        at.report(finding.hint(format!("remove it, or grant `{grant}` to the tenant with `grants` and `state_store`")));
+    }
+}
+
+/// What a tenant's components may be linked to.
+pub(super) fn granted(bindings: &Bindings) -> Grants {
+    let granted: Grants = bindings.grants.as_deref().unwrap_or(&Grant::ALL).iter().copied().collect();
+    if bindings.state_store.allow { granted } else { granted.without(Grant::State) }
 }
 
 fn check_schedules(bindings: &Bindings, root: Cursor<'_>) {

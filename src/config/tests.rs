@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
+use crate::capabilities::grants::Grant;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -89,6 +90,9 @@ fn reads_every_section() {
     assert_eq!(config.provider_config("mail").unwrap()["from"], "bot@example.org");
     assert_eq!(config.configured_providers().collect::<Vec<_>>(), ["mail"]);
     assert!(config.strict_packs());
+    assert_eq!(config.overlay_grants(Grants::none()), Grants::none().with(Grant::Kv));
+    let main = Grants::none().with(Grant::Telemetry).with(Grant::State);
+    assert_eq!(config.overlay_grants(main), [Grant::Kv, Grant::Telemetry].into_iter().collect());
 }
 
 #[test]

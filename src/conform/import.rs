@@ -62,6 +62,12 @@ pub fn links(shape: &ComponentShape, surface: &Surface, grants: Grants) -> Vec<L
     imports.filter_map(|(name, interface)| judge(name, interface, surface, grants).link).collect()
 }
 
+/// The grants that it takes to be given everything that a component of this `shape` imports.
+pub fn needs(shape: &ComponentShape, surface: &Surface) -> Grants {
+    let imports = shape.imports.iter().filter(|(_, interface)| !interface.is_types_only());
+    imports.filter_map(|(name, _)| surface.offer(name)).flat_map(|(_, offer)| offer.needs.iter().copied()).collect()
+}
+
 /// Judges the import of `asked` under `name`. Of a surface on record nothing can be linked, but the same is said.
 pub(super) fn judge(name: &str, asked: &Interface, surface: &Surface, grants: Grants) -> Judged {
     if surface.has_wasi(name) {

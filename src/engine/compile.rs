@@ -1,6 +1,7 @@
 //! From the bytes of a component to machine code: once per digest, bounded, and few at a time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -42,6 +43,7 @@ pub(super) struct Compiler {
     places: Arc<Semaphore>,
     artifacts: Option<Arc<Artifacts>>,
     compiled: Shared<[u8; 32], Compiled>,
+    count: Arc<AtomicU64>,
 }
 
 impl Compiler {
@@ -52,7 +54,13 @@ impl Compiler {
         artifacts: Option<Artifacts>,
     ) -> Self {
         let places = Arc::new(Semaphore::new(parallel.max(1)));
-        Self { engine, bounds, places, artifacts: artifacts.map(Arc::new), compiled: Shared::default() }
+        let artifacts = artifacts.map(Arc::new);
+        Self { engine, bounds, places, artifacts, compiled: Shared::default(), count: Arc::default() }
+    }
+
+    /// How many components were compiled, those that were found in the artifact cache left out.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     pub(super) fn check(&self, name: &str, bytes: &[u8]) -> Result<Needs> {
@@ -73,6 +81,7 @@ impl Compiler {
             name: binary.name.to_owned(),
             digest: binary.digest,
             bytes: binary.bytes.clone(),
+            count: Arc::clone(&self.count),
         };
         // The place moves along: a caller that gives up must not let further compilations start beside this one.
         let done = tokio::task::spawn_blocking(move || {
@@ -90,6 +99,7 @@ struct Task {
     name: String,
     digest: [u8; 32],
     bytes: Bytes,
+    count: Arc<AtomicU64>,
 }
 
 impl Task {
@@ -113,6 +123,7 @@ impl Task {
     }
 
     fn compile(&self) -> Result<Component> {
+        self.count.fetch_add(1, Ordering::Relaxed);
         let artifact = self.engine.precompile_component(&self.bytes).map_err(|e| self.rejected(&e))?;
         // What was compiled just now always loads, unless the pool has no place of the size that it needs.
         let component = artifacts::instantiate(&self.engine, &artifact).map_err(|e| self.too_large(&e))?;

@@ -33,6 +33,11 @@ impl<K: Eq + Hash, V> Shared<K, V> {
         Ok(made)
     }
 
+    /// The value of `key`, if somebody holds it and nobody is making it.
+    pub fn held(&self, key: &K) -> Option<Arc<V>> {
+        self.slots.lock().get(key)?.try_lock().ok()?.upgrade()
+    }
+
     fn slot(&self, key: K) -> Slot<V> {
         let mut slots = self.slots.lock();
         if let Some(slot) = slots.get(&key) {

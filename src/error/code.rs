@@ -104,6 +104,22 @@ codes! {
     Migrate = 232, BadInput;
     /// A pack is not the one that the bindings name.
     PackNotBound = 233, BadInput;
+    /// A pack stands twice among the packs of a tenant.
+    OverlayRepeated = 250, BadInput;
+    /// Two packs of a tenant hold different components under one id.
+    OverlayComponent = 251, BadInput;
+    /// Two packs of a tenant declare different providers under one id.
+    OverlayProvider = 252, BadInput;
+    /// An overlay leaves it open which flow an event starts.
+    OverlayFlow = 253, BadInput;
+    /// A component of an overlay asks for more than overlays of its tenant get.
+    OverlayGrant = 254, BadInput;
+    /// An overlay keeps a flow from running that runs without it.
+    OverlayBreaks = 255, BadInput;
+    /// An asset of an overlay collides with one of another pack.
+    OverlayAsset = 256, BadInput;
+    /// A component that does not lie in its pack has no digest.
+    ComponentUnpinned = 257, BadInput;
 
     // 03xx: conformance of components
     /// A file is not a WebAssembly component.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 
@@ -175,6 +176,7 @@ impl HostBuilder {
             watch,
             env: env.env,
             health: Mutex::new(Health::default()),
+            prepared: AtomicU64::new(0),
             housekeeping: Mutex::new(None),
         })
     }

@@ -51,6 +51,13 @@ impl Assets {
         Cards::new(self.iter().map(|(path, bytes)| (path.to_owned(), bytes.clone())))
     }
 
+    /// These, and `over` in place of those that have the same paths.
+    #[must_use]
+    pub(super) fn overlaid(&self, over: &Self) -> Self {
+        let both = self.iter().chain(over.iter());
+        both.map(|(path, bytes)| (path.to_owned(), bytes.clone())).collect()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

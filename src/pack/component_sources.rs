@@ -44,6 +44,29 @@ impl Source {
         }
     }
 
+    /// Whether it was published where another machine finds it too. A path is one of the machine that built the pack.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.published.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "file" | "fs" | "builtin"))
+    }
+
+    /// Compares a component's bytes that were fetched with every digest that is stated of them.
+    pub(super) fn check_fetched(&self, bytes: &[u8], what: &str) -> Result<()> {
+        self.of_bytes().try_for_each(|stated| check_digest(bytes, stated, what))
+    }
+
+    /// The digests of the component's own bytes. A reference to a registry may end in a digest, which is that of the
+    /// artifact in which the registry wraps the file; tools that resolve such a reference state that one again.
+    pub(super) fn of_bytes(&self) -> impl Iterator<Item = &Stated> {
+        let artifact = self.artifact();
+        self.digests.iter().filter(move |stated| Some(stated.digest.as_str()) != artifact)
+    }
+
+    /// The digest of a registry's artifact in which the reference ends.
+    pub(super) fn artifact(&self) -> Option<&str> {
+        let (_, digest) = self.published.strip_prefix("oci://")?.rsplit_once('@')?;
+        digest.contains(':').then_some(digest)
+    }
+
     /// Compares a component's bytes with every digest that is stated of it.
     pub(super) fn check(&self, bytes: &[u8], what: &str) -> Result<()> {
         self.digests.iter().try_for_each(|stated| check_digest(bytes, stated, what))

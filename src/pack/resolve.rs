@@ -53,6 +53,8 @@ type Planned<'a> = (Result<Found, Vec<String>>, &'a Wanted);
 enum Found {
     /// A file outside of the pack.
     Outside(PathBuf),
+    /// A file that was fetched from where the pack says that the component was published.
+    Fetched(PathBuf),
     /// A file of the pack.
     Inside(String),
 }
@@ -99,6 +101,11 @@ pub(super) fn components(
     Ok(out)
 }
 
+/// Whether a component is to be had without fetching it.
+pub(super) fn is_here(wanted: &Wanted, files: &dyn Files, options: &LoadOptions) -> bool {
+    find(wanted, files, options).is_ok_and(|found| !matches!(found, Found::Fetched(_)))
+}
+
 /// Looks for a component; the error lists the places.
 fn find(wanted: &Wanted, files: &dyn Files, options: &LoadOptions) -> Result<Found, Vec<String>> {
     let id = &wanted.id;
@@ -122,6 +129,9 @@ fn find(wanted: &Wanted, files: &dyn Files, options: &LoadOptions) -> Result<Fou
             return Ok(Found::Inside(name));
         }
         looked.push(files.place(&name));
+    }
+    if let Some(path) = options.fetched.get(id) {
+        return Ok(Found::Fetched(path.clone()));
     }
     Err(looked)
 }
@@ -161,7 +171,7 @@ fn missing(plan: &[Planned<'_>]) -> Error {
     let details = absent.iter().map(|(wanted, looked)| {
         let published = match wanted.source.published.as_str() {
             "" => String::new(),
-            from => format!(" (published as {:?}, which this host does not fetch)", crate::id::clip(from)),
+            from => format!(" (published as {:?}, and not fetched)", crate::id::clip(from)),
         };
         let digest = wanted.source.digests.first();
         let digest = digest.map(|stated| format!(" with the digest {}", crate::id::clip(&stated.digest)));
@@ -171,20 +181,32 @@ fn missing(plan: &[Planned<'_>]) -> Error {
         Error::new(Code::ComponentsMissing, message)
     });
     let ids: Vec<_> = absent.iter().map(|(wanted, _)| &*wanted.id).collect();
+    let mut hint =
+        "put the files into one of these places, or say where they are with --components-dir or --components-map"
+            .to_owned();
+    if absent.iter().any(|(wanted, _)| wanted.source.is_elsewhere()) {
+        hint.push_str("; what was published elsewhere is fetched by `serve`, if the pack states its digest");
+    }
     Error::new(Code::ComponentsMissing, format!("components are missing: {}", ids.join(", ")))
         .with_details(details.collect())
-        .hint("put the files into one of these places, or say where they are with --components-dir or --components-map")
+        .hint(hint)
 }
 
 fn open(wanted: &Wanted, found: &Found, files: &mut dyn Files, options: &LoadOptions) -> Result<PackComponent> {
     let (bytes, found_in) = match found {
-        Found::Outside(path) => (read_file(path, options.limits.entry)?, path.display().to_string()),
+        Found::Outside(path) | Found::Fetched(path) => {
+            (read_file(path, options.limits.entry)?, path.display().to_string())
+        }
         Found::Inside(name) => (files.read(name)?, files.place(name)),
     };
-    // Who puts another file in a component's place knows that it is another one.
-    if let Found::Inside(_) = found {
-        wanted.source.check(&bytes, &format!("component {:?}", wanted.id)).map_err(|error| error.in_file(&found_in))?;
-    }
+    let what = || format!("component {:?}", wanted.id);
+    let checked = match found {
+        // Who puts another file in a component's place knows that it is another one.
+        Found::Outside(_) => Ok(()),
+        Found::Inside(_) => wanted.source.check(&bytes, &what()),
+        Found::Fetched(_) => wanted.source.check_fetched(&bytes, &what()),
+    };
+    checked.map_err(|error| error.in_file(&found_in))?;
     let entry = wanted.entry.as_ref();
     Ok(PackComponent {
         id: wanted.id.clone(),

@@ -16,6 +16,7 @@ use crate::flow::model::{FlowSet, Retry};
 use crate::id::Id;
 use crate::pack::Assets;
 use crate::pack::model::Digest;
+use crate::pack::overlay::PackIdentity;
 
 /// A tenant's pack, prepared.
 #[derive(Debug)]
@@ -24,12 +25,14 @@ pub struct Program {
     pub tenant: Id,
     /// The deployment environment.
     pub env: Id,
-    /// The pack's id.
+    /// The main pack's id: sessions, state and what waits are kept under it, whatever lies over it.
     pub pack: Id,
-    /// The pack's version.
+    /// The main pack's version.
     pub version: semver::Version,
-    /// The pack's digest.
+    /// The digest of all packs in their order; that of the main pack if it is the only one.
     pub digest: Digest,
+    /// The packs that it is made of, the main pack first.
+    pub packs: Vec<PackIdentity>,
     /// The pack's flows.
     pub flows: FlowSet,
     /// The pack's cards and texts, for payloads that name them.
@@ -70,6 +73,11 @@ pub trait Programs: Send + Sync + 'static {
 }
 
 impl Program {
+    /// Whether `component` is what it has under `id`.
+    pub fn holds(&self, id: &Id, component: &Arc<Prepared>) -> bool {
+        self.components.get(id).is_some_and(|own| Arc::ptr_eq(own, component))
+    }
+
     /// A component that a compiled flow names.
     pub fn component(&self, id: &Id) -> Result<&Arc<Prepared>> {
         self.components.get(id).ok_or_else(|| Error::new(Code::ComponentUnknown, format!("no component {id}")))

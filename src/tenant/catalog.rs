@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::abi::Prepared;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::flow::cards::Cards;
 use crate::flow::compile::{Catalog, ComponentInfo, ProviderInfo};
 use crate::id::Id;
 use crate::pack::model::Pack;
 use crate::tenant::provider::LoadedProvider;
+
+pub(super) type Components = HashMap<Id, Result<LoadedComponent>>;
+pub(super) type Providers = HashMap<Id, Result<LoadedProvider>>;
 
 /// A component that can be called.
 pub(super) struct LoadedComponent {
@@ -23,8 +26,8 @@ pub(super) struct LoadedComponent {
 /// A pack's components and providers.
 pub(super) struct PackCatalog<'a> {
     pub(super) pack: &'a Pack,
-    pub(super) components: &'a HashMap<Id, Result<LoadedComponent, Error>>,
-    pub(super) providers: &'a HashMap<Id, Result<LoadedProvider, Error>>,
+    pub(super) components: &'a Components,
+    pub(super) providers: &'a Providers,
     pub(super) cards: &'a Cards,
 }
 

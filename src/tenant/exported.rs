@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::catalog::LoadedComponent;
+use super::catalog::Components;
 use crate::abi::ExportedFlow;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Kind, Result};
@@ -11,45 +11,50 @@ use crate::flow::json;
 use crate::id::{self, Id, clip};
 use crate::pack::model::{Pack, PackForm};
 
-/// Asks the component of a pack without a manifest for its flows, and adds them to the pack. What is wrong with one of
-/// them is a note.
+/// The flows of a pack, and what is wrong with those that its component lists.
+pub(super) struct Flows {
+    pub(super) flows: Vec<FlowDoc>,
+    pub(super) notes: Vec<Error>,
+}
+
+/// The flows of a pack. The component of a pack without a manifest is asked for them; what is wrong with one of them is
+/// a note.
 ///
 /// # Errors
 ///
 /// That the host is too busy to ask.
-pub(super) async fn add(
-    pack: &mut Pack,
-    components: &std::collections::HashMap<Id, Result<LoadedComponent>>,
-    limits: &Limits,
-) -> Result<()> {
-    let only = pack.components.keys().next().filter(|_| pack.form == PackForm::Wasm).cloned();
-    let Some((id, Some(Ok(component)))) = only.map(|id| (id.clone(), components.get(&id))) else { return Ok(()) };
-    let listed = match component.prepared.exported_flows(&id, limits).await {
+pub(super) async fn flows(pack: &Pack, components: &Components, limits: &Limits) -> Result<Flows> {
+    let (mut flows, mut notes) = (pack.flows.clone(), Vec::new());
+    let only = pack.components.keys().next().filter(|_| pack.form == PackForm::Wasm);
+    let Some((id, Some(Ok(component)))) = only.map(|id| (id, components.get(id))) else {
+        return Ok(Flows { flows, notes });
+    };
+    let listed = match component.prepared.exported_flows(id, limits).await {
         Err(busy) if busy.code().kind() == Kind::Unavailable => return Err(busy),
         Err(cause) => {
             let error = Error::new(Code::ComponentDescribe, format!("component {id} cannot say which flows it holds"));
-            pack.notes.push(error.with_details(vec![cause]).in_file(&pack.path));
-            return Ok(());
+            notes.push(error.with_details(vec![cause]).in_file(&pack.path));
+            return Ok(Flows { flows, notes });
         }
         Ok(listed) => listed,
     };
     // A component that describes its pack has said which of them count.
-    let named = !pack.flows.is_empty();
+    let named = !flows.is_empty();
     for flow in listed {
-        match read(&flow, &id, &pack.path) {
-            Ok(doc) => match pack.flows.iter_mut().find(|other| other.id == doc.id) {
+        match read(&flow, id, &pack.path) {
+            Ok(doc) => match flows.iter_mut().find(|other| other.id == doc.id) {
                 Some(known) if named => *known = doc,
                 Some(_) => {
                     let message = format!("component {id} holds two flows {:?}; the first is used", doc.id);
-                    pack.notes.push(Error::new(Code::FlowInvalid, message).in_file(&pack.path));
+                    notes.push(Error::new(Code::FlowInvalid, message).in_file(&pack.path));
                 }
                 None if named => {}
-                None => pack.flows.push(doc),
+                None => flows.push(doc),
             },
-            Err(error) => pack.notes.push(error),
+            Err(error) => notes.push(error),
         }
     }
-    Ok(())
+    Ok(Flows { flows, notes })
 }
 
 /// A flow of the component `component`: as it was given, or one that has the component run it.

@@ -1,6 +1,5 @@
-//! Loading a pack for a tenant: read, prepare, ask the providers, compile the flows.
+//! Loading packs for a tenant: read, merge, prepare, ask the providers, compile the flows.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,15 +15,13 @@ use crate::flow::compile::compile;
 use crate::flow::model::{FlowSet, FlowState, Retry};
 use crate::id::{Id, clip};
 use crate::pack::model::{Pack, PackComponent};
+use crate::pack::overlay::{self, Merged};
 use crate::pack::{self, Assets, LoadOptions};
 use crate::run::program::Program;
-use crate::tenant::Loaded;
-use crate::tenant::catalog::{LoadedComponent, PackCatalog};
-use crate::tenant::exported;
-use crate::tenant::provider::{self, LoadedProvider};
-
-type Components = HashMap<Id, Result<LoadedComponent>>;
-type Providers = HashMap<Id, Result<LoadedProvider>>;
+use crate::tenant::catalog::{Components, LoadedComponent, PackCatalog, Providers};
+use crate::tenant::exported::{self, Flows};
+use crate::tenant::overlaid::{self, Layer};
+use crate::tenant::{Loaded, PackSet, provider};
 
 /// Reads a pack; the work is done where it may block.
 pub async fn read(path: &Path, options: LoadOptions) -> Result<Pack> {
@@ -43,32 +40,42 @@ async fn read_by(reader: fn(&Path, &LoadOptions) -> Result<Pack>, path: &Path, o
         .map_err(|e| Error::new(Code::Internal, format!("reading a pack did not end well: {e}")))?
 }
 
-/// Prepares a pack for a tenant. Refuses it if nothing of it could run, or, under `strict`, if anything is wrong.
+/// Prepares packs for a tenant. Refuses them if nothing of them could run, if an overlay does what it may not, or,
+/// under `strict`, if anything is wrong. What stays of the packs that are `running` is not started again.
 pub async fn prepare(
     registry: &Registry,
     config: &HostConfig,
     env: &Id,
-    mut pack: Pack,
+    set: PackSet,
     strict: bool,
+    running: Option<&Loaded>,
 ) -> Result<Loaded> {
-    // Before anything of the pack runs.
+    // Before anything of the packs runs.
+    let main = &set.main.pack;
     if let Some(bound) = config.pack_binding() {
-        bound.check(&pack.id, &pack.version, &pack.digest.to_string())?;
+        bound.check(&main.id, &main.version, &main.digest.to_string())?;
     }
-    let components = prepare_components(registry, config, env, &pack).await;
+    let packs: Vec<&Pack> = set.packs().map(|sourced| &*sourced.pack).collect();
+    let mut merged = overlay::merge(&packs)?;
+    overlaid::check_grants(registry, config, &merged).await?;
+    let running = running.filter(|running| running.stays_in(&set)).map(|running| &*running.program);
+    let components = prepare_components(registry, config, env, &merged, running).await;
     unless_unavailable(components.values())?;
-    exported::add(&mut pack, &components, &config.limits()).await?;
+    let layers = add_flows(config, &mut merged, packs, &components).await?;
     if let Some(bound) = config.pack_binding() {
-        bound.check_flows(&pack.id, pack.flows.iter().map(|flow| &flow.id))?;
+        bound.check_flows(&main.id, merged.pack.flows.iter().map(|flow| &flow.id))?;
     }
-    let providers = load_providers(config, &pack, &components).await;
+    let providers = load_providers(config, &merged, &components).await;
     unless_unavailable(providers.values())?;
+    let pack = &merged.pack;
     let cards = pack.assets.cards();
-    let catalog = PackCatalog { pack: &pack, components: &components, providers: &providers, cards: &cards };
-    let flows = compile(&pack.flows, &catalog);
-    let mut notes = notes_of(&pack, &flows, &components, &providers);
-    refuse_useless(&pack, &flows, &components, &providers, strict, &notes)?;
-    notes.extend(advice(config, &pack, &providers));
+    let catalog = PackCatalog { pack, components: &components, providers: &providers, cards: &cards };
+    let mut flows = compile(&pack.flows, &catalog);
+    overlaid::name_overlays(&mut flows, &merged);
+    let mut notes = notes_of(pack, &flows, &components, &providers);
+    overlaid::check_unbroken(&merged, &layers, &flows, &components, &providers)?;
+    refuse_useless(pack, &flows, &components, &providers, strict, &notes)?;
+    notes.extend(advice(config, pack, &providers));
     let readers = components.values().filter_map(|component| component.as_ref().ok());
     let assets_dir = assets_dir(registry, &pack.assets, readers.map(|component| &*component.prepared)).await?;
     let retry = config.retry_config();
@@ -77,19 +84,41 @@ pub async fn prepare(
         env: env.clone(),
         pack: pack.id.clone(),
         version: pack.version.clone(),
-        digest: pack.digest,
+        digest: merged.digest(),
+        packs: merged.packs,
         flows,
         cards,
         components: components.into_iter().filter_map(|(id, c)| Some((id, c.ok()?.prepared))).collect(),
         providers: providers.into_iter().filter_map(|(id, p)| Some((id, p.ok()?.provider))).collect(),
-        assets: pack.assets,
+        assets: merged.pack.assets,
         assets_dir,
         limits: config.limits(),
         run_limits: config.run_limits(),
         retry: Retry { max_attempts: retry.max_attempts, base_delay: retry.base_delay },
         wait_ttl: config.wait_ttl(),
     };
-    Ok(Loaded { program: Arc::new(program), notes })
+    Ok(Loaded { program: Arc::new(program), notes, set })
+}
+
+/// Adds the flows of each pack, and keeps them for comparing if there are overlays.
+async fn add_flows<'a>(
+    config: &HostConfig,
+    merged: &mut Merged,
+    packs: Vec<&'a Pack>,
+    components: &Components,
+) -> Result<Vec<Layer<'a>>> {
+    let (sole, overlaid) = (overlaid::sole_kinds(config), packs.len() > 1);
+    let mut layers = Vec::new();
+    for (at, pack) in packs.into_iter().enumerate() {
+        let Flows { flows, notes } = exported::flows(pack, components, &config.limits()).await?;
+        let notes: Vec<_> = notes.into_iter().map(|note| merged.about(at, note)).collect();
+        merged.pack.notes.extend(notes);
+        if overlaid {
+            layers.push(Layer { pack, flows: flows.clone() });
+        }
+        merged.add_flows(at, flows, &sole)?;
+    }
+    Ok(layers)
 }
 
 /// The pack's assets as files, if it has any and one of its components reads files.
@@ -105,16 +134,23 @@ pub async fn assets_dir<'a>(
     registry.assets(assets.digest().0, files).await.map(Some)
 }
 
-async fn prepare_components(registry: &Registry, config: &HostConfig, env: &Id, pack: &Pack) -> Components {
-    let prepares = pack.components.values().map(|component| async {
+async fn prepare_components(
+    registry: &Registry,
+    config: &HostConfig,
+    env: &Id,
+    merged: &Merged,
+    running: Option<&Program>,
+) -> Components {
+    let prepares = merged.pack.components.values().map(|component| async {
         let scope = Scope {
             tenant: config.tenant().clone(),
             env: env.clone(),
-            pack: pack.id.clone(),
+            pack: merged.pack.id.clone(),
             ..Scope::outside(&component.id)
         };
-        let loaded = load_component(registry, config, scope, component).await;
-        (component.id.clone(), loaded.map_err(|error| error.in_file(&component.found_in)))
+        let loaded = load_component(registry, config, scope, component, running).await;
+        let at = merged.pack_of_component(&component.id);
+        (component.id.clone(), loaded.map_err(|error| merged.about(at, error.in_file(&component.found_in))))
     });
     futures::future::join_all(prepares).await.into_iter().collect()
 }
@@ -131,12 +167,15 @@ async fn load_component(
     config: &HostConfig,
     scope: Scope,
     component: &PackComponent,
+    running: Option<&Program>,
 ) -> Result<LoadedComponent> {
     let binary = Binary { name: &component.id, bytes: &component.wasm, digest: component.digest.0 };
     registry.admit(&binary, &config.limits()).await?;
     let prepared = registry.prepare(&binary, config.grants()).await?;
     let limits = config.limits();
-    prepared.on_start(scope, &limits).await?;
+    if !running.is_some_and(|running| running.holds(&component.id, &prepared)) {
+        prepared.on_start(scope, &limits).await?;
+    }
     let mut ops: Vec<_> = component.operations.iter().map(|op| op.name.clone()).collect();
     let mut notes = Vec::new();
     if prepared.component_callable().is_ok() {
@@ -156,12 +195,14 @@ fn silent(id: &Id, cause: Error) -> Result<Error> {
     Ok(error.hint("flows may call any operation of it; name those it has in the manifest").with_details(vec![cause]))
 }
 
-async fn load_providers(config: &HostConfig, pack: &Pack, components: &Components) -> Providers {
-    let loads = pack.providers.values().map(|decl| async {
+async fn load_providers(config: &HostConfig, merged: &Merged, components: &Components) -> Providers {
+    let loads = merged.pack.providers.values().map(|decl| async {
         let loaded = match components.get(&decl.component) {
             Some(Ok(component)) => {
                 let own = config.provider_config(&decl.id).cloned().map(Value::Object);
-                provider::load(decl, Arc::clone(&component.prepared), own.as_ref(), &config.limits()).await
+                let component = Arc::clone(&component.prepared);
+                let loaded = provider::load(decl, component, own.as_ref(), &config.limits()).await;
+                loaded.map_err(|error| merged.about(merged.pack_of_provider(&decl.id), error))
             }
             Some(Err(error)) => Err(error.clone()),
             None => Err(Error::new(

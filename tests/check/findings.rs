@@ -18,6 +18,14 @@ const NOT_OF_CHECK: &[(Code, &str)] = &[
     (Code::SmokeTest, "an instance of it is made"),
     (Code::ProviderUnhealthy, "the provider says it when it is asked"),
     (Code::SurfaceInvalid, "the command fails before it checks"),
+    (Code::OverlayRepeated, "it takes several packs of a tenant"),
+    (Code::OverlayComponent, "it takes several packs of a tenant"),
+    (Code::OverlayProvider, "it takes several packs of a tenant"),
+    (Code::OverlayFlow, "it takes several packs of a tenant"),
+    (Code::OverlayGrant, "it takes several packs of a tenant, and its bindings"),
+    (Code::OverlayBreaks, "it takes several packs of a tenant"),
+    (Code::OverlayAsset, "it takes several packs of a tenant"),
+    (Code::ComponentUnpinned, "it is found when components are fetched"),
 ];
 
 /// Codes outside of the hundreds of packs, components and flows.

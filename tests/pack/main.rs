@@ -9,5 +9,6 @@ mod hostile;
 mod interop;
 mod legacy;
 mod locks;
+mod remote;
 mod roundtrip;
 mod util;
