@@ -29,6 +29,7 @@ use crate::run::lanes::{Lanes, Load, Submitted};
 use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::store::{Counts, ReplyRoute, Store, StoredReply};
 use crate::tenant::{Loaded, Tenants, load};
+use crate::trust::TrustPolicy;
 
 /// How long [`RunnerHost::stop`] waits for the work that has begun.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -42,6 +43,7 @@ pub struct RunnerHost {
     lanes: Arc<Lanes>,
     watch: Arc<ReplyWatch>,
     env: Id,
+    trust: TrustPolicy,
     health: Mutex<Health>,
     housekeeping: Mutex<Option<JoinHandle<()>>>,
 }
@@ -137,9 +139,13 @@ impl RunnerHost {
     ) -> Result<Arc<Loaded>> {
         let tenant = self.tenants.get(tenant)?;
         let config = Arc::clone(tenant.config());
+        // Before anything of the pack runs.
+        let (verification, note) = pack.judge(&self.trust, None).accepted()?;
         // Large and rare: it is kept out of the futures of those who wait for it.
         let prepared = Box::pin(load::prepare(&self.registry, &config, &self.env, pack, config.strict_packs()));
-        let loaded = prepared.await?;
+        let mut loaded = prepared.await?;
+        loaded.verification = Some(verification);
+        loaded.notes.extend(note);
         accept(&loaded)?;
         for note in &loaded.notes {
             tracing::warn!(code = %note.code(), tenant = %config.tenant(), "{note}");
@@ -206,6 +212,11 @@ impl RunnerHost {
             self.tenants.iter().filter_map(|(id, tenant)| Some((id.clone(), tenant.loaded()?))).collect();
         packs.sort_by(|a, b| a.0.cmp(&b.0));
         packs
+    }
+
+    /// Which packs it accepts.
+    pub fn trust(&self) -> &TrustPolicy {
+        &self.trust
     }
 
     /// How the host is.

@@ -39,6 +39,9 @@ mod resolve;
 mod runtime_flows;
 pub mod sbom;
 pub mod scaffold;
+pub mod sign;
+pub mod signature;
+mod verify;
 
 pub use assets::Assets;
 pub use build::{BuildReport, build};
@@ -51,6 +54,7 @@ pub(crate) use load::is_directory;
 pub use migrate::{Migration, migrate};
 pub use model::Pack;
 pub use scaffold::scaffold;
+pub use sign::{SignReport, sign};
 
 /// Where a pack's components may lie besides the pack, and how large it may be.
 #[derive(Clone, Debug, Default)]

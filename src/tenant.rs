@@ -18,6 +18,7 @@ use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::run::program::{Program, Programs};
+use crate::trust::Verification;
 
 /// The tenants of a host.
 #[derive(Debug, Default)]
@@ -39,6 +40,8 @@ pub struct Loaded {
     pub program: Arc<Program>,
     /// What is wrong with the pack without refusing it: disabled flows, refused components, odd files.
     pub notes: Vec<Error>,
+    /// What was verified about the pack, once it was judged.
+    pub verification: Option<Verification>,
 }
 
 impl Tenants {

@@ -89,7 +89,7 @@ pub async fn prepare(
         retry: Retry { max_attempts: retry.max_attempts, base_delay: retry.base_delay },
         wait_ttl: config.wait_ttl(),
     };
-    Ok(Loaded { program: Arc::new(program), notes })
+    Ok(Loaded { program: Arc::new(program), notes, verification: None })
 }
 
 /// The pack's assets as files, if it has any and one of its components reads files.

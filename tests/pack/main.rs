@@ -10,4 +10,5 @@ mod interop;
 mod legacy;
 mod locks;
 mod roundtrip;
+mod signed;
 mod util;
