@@ -5,7 +5,7 @@ use std::fmt;
 use ed25519_dalek::ed25519::pkcs8::{EncodePrivateKey as _, KeypairBytes};
 use ed25519_dalek::pkcs8::{DecodePrivateKey as _, spki::der::pem::LineEnding};
 use ed25519_dalek::{Signer as _, SigningKey};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::error::{Code, Error, Result};
 use crate::trust::evidence::index_message;
@@ -60,9 +60,10 @@ impl PrivateKey {
     /// `Internal` if it cannot be written so.
     pub fn to_pem(&self) -> Result<Zeroizing<String>> {
         // Without the public key, which older tools cannot read beside the private one.
-        let key = KeypairBytes { secret_key: self.key.to_bytes(), public_key: None };
-        key.to_pkcs8_pem(LineEnding::LF)
-            .map_err(|error| Error::new(Code::Internal, format!("a private key cannot be written: {error}")))
+        let mut key = KeypairBytes { secret_key: self.key.to_bytes(), public_key: None };
+        let pem = key.to_pkcs8_pem(LineEnding::LF);
+        key.secret_key.zeroize();
+        pem.map_err(|error| Error::new(Code::Internal, format!("a private key cannot be written: {error}")))
     }
 
     /// The key that verifies what this one signs.
