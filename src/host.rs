@@ -30,6 +30,7 @@ use crate::run::lanes::{Lanes, Load, Submitted};
 use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::store::{Counts, ReplyRoute, Store, StoredReply};
 use crate::tenant::{Loaded, Sourced, Tenants};
+use crate::trust::TrustPolicy;
 
 /// How long [`RunnerHost::stop`] waits for the work that has begun.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -43,6 +44,7 @@ pub struct RunnerHost {
     lanes: Arc<Lanes>,
     watch: Arc<ReplyWatch>,
     env: Id,
+    trust: TrustPolicy,
     health: Mutex<Health>,
     /// How many packs were prepared.
     prepared: AtomicU64,
@@ -141,6 +143,11 @@ impl RunnerHost {
             self.tenants.iter().filter_map(|(id, tenant)| Some((id.clone(), tenant.loaded()?))).collect();
         packs.sort_by(|a, b| a.0.cmp(&b.0));
         packs
+    }
+
+    /// Which packs it accepts.
+    pub fn trust(&self) -> &TrustPolicy {
+        &self.trust
     }
 
     /// How the host is.

@@ -41,6 +41,9 @@ mod resolve;
 mod runtime_flows;
 pub mod sbom;
 pub mod scaffold;
+pub mod sign;
+pub mod signature;
+mod verify;
 
 pub use assets::Assets;
 pub use build::{BuildReport, build};
@@ -54,6 +57,7 @@ pub use migrate::{Migration, migrate};
 pub use model::Pack;
 pub use remote::RemoteComponent;
 pub use scaffold::scaffold;
+pub use sign::{SignReport, sign};
 
 /// Where a pack's components may lie besides the pack, and how large it may be.
 #[derive(Clone, Debug, Default)]

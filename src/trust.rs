@@ -4,6 +4,23 @@
 //! reason to refuse a pack if there is one. This room does no I/O and knows no pack: `pack` says what a signature in a
 //! pack is over, `ingest` where bytes come from. A key that travels with a pack proves nothing here.
 
+mod certificate;
+mod evidence;
+mod judge;
+mod key;
+mod policy;
+mod private;
 mod report;
 
+pub use certificate::Certificate;
+pub use evidence::{Evidence, PackSignature, SbomState, SignedContent, StatedOrigin};
+pub use judge::{Judgement, judge};
+pub use key::PublicKey;
+pub use policy::{Strictness, TrustPolicy};
+pub use private::PrivateKey;
 pub use report::{Check, Signed, Verification};
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use key::{base64_of, decode};

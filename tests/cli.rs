@@ -1,6 +1,9 @@
 //! The command line as people and scripts use it: stdout, stderr, exit codes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "cli/trust.rs"]
+mod trust;
+
 mod common;
 
 use std::path::Path;
@@ -26,6 +29,7 @@ nodes:
 fn runner() -> Command {
     let mut command = Command::cargo_bin("greentic-runner").unwrap();
     command.env_remove("GREENTIC_DATA_DIR").env_remove("RUST_LOG").env("NO_COLOR", "1");
+    command.env_remove("PACK_PUBLIC_KEY").env_remove("PACK_VERIFY_STRICT");
     command
 }
 

@@ -13,7 +13,8 @@ use assert_cmd::Command;
 use common::{event, guest, say, texts};
 use greentic_runner_host::error::Code;
 use greentic_runner_host::run::event::FlowChoice;
-use greentic_runner_host::{HostBuilder, HostConfig, RunnerHost};
+use greentic_runner_host::trust::{PrivateKey, PublicKey, Signed, Strictness, TrustPolicy};
+use greentic_runner_host::{HostBuilder, HostConfig, LoadOptions, RunnerHost};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -206,4 +207,35 @@ async fn a_pack_of_nothing_but_empty_flows_and_components_loads() {
     let error = say(&host, "s", "hi").await.unwrap_err();
     assert_eq!(error.code(), Code::FlowDisabled);
     assert!(error.to_string().contains("empty"), "the component is named in {error}");
+}
+
+#[tokio::test]
+async fn a_signed_legacy_pack_runs_where_packs_are_verified_strictly() {
+    let dir = TempDir::new().unwrap();
+    let old = archive(dir.path(), "old.gtpack", &legacy());
+    let signed = dir.path().join("signed.gtpack");
+    let (key, other) = (PrivateKey::generate().unwrap(), PrivateKey::generate().unwrap());
+    greentic_runner_host::pack::sign(&old, &key, None, jiff::Timestamp::UNIX_EPOCH, &signed).unwrap();
+    let host = |keys: Vec<PublicKey>| {
+        let config = HostConfig::from_yaml("tenant: t", "bindings.yaml").unwrap();
+        let trust = TrustPolicy { keys, strictness: Strictness::ByKeys };
+        HostBuilder::new().with_config(config).with_memory_store().with_trust(trust).build().unwrap()
+    };
+
+    let stranger = host(vec![other.public()]);
+    let refused = stranger.load_pack("t", &signed).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PackUntrusted);
+    assert!(stranger.tenant("t").is_none(), "nothing of it is loaded");
+
+    let rotating = host(vec![other.public(), key.public()]);
+    rotating.start().await.unwrap();
+    let loaded = rotating.load_pack_with("t", &signed, LoadOptions::default()).await.unwrap();
+    let verification = loaded.verification.clone().unwrap();
+    assert_eq!(verification.pack_signature, Signed::Valid { key: key.public().id().to_owned() });
+    assert_eq!(rotating.load_pack("t", &old).await.unwrap_err().code(), Code::PackUntrusted);
+    let running = rotating.tenant("t").unwrap();
+    assert_eq!(running.pack().digest, loaded.program.digest, "the pack before goes on");
+    say(&rotating, "s", "one").await.unwrap();
+    assert_eq!(texts(&say(&rotating, "s", "two").await.unwrap()), [SAID[0]]);
+    rotating.stop().await.unwrap();
 }

@@ -19,8 +19,13 @@ use greentic_runner_host::id::Id;
 use greentic_runner_host::ingress::channels::{Verification, WebchatChannel, WebhookChannel};
 use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook as hook};
 use greentic_runner_host::pack::manifest::{Decoded, Manifest};
+use greentic_runner_host::pack::signature::Envelope;
 use greentic_runner_host::pack::{self, Limits, LoadOptions};
 use greentic_runner_host::run::event::FlowChoice;
+use greentic_runner_host::trust::{
+    self, Certificate, Evidence, PackSignature, PublicKey, SbomState, SignedContent, StatedOrigin, Strictness,
+    TrustPolicy,
+};
 use greentic_runner_host::{Error, HostConfig, conform};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use indexmap::IndexMap;
@@ -40,6 +45,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("gtbind", gtbind),
     ("lock", lock),
     ("manifest", manifest),
+    ("signature", signature),
     ("template", template),
     ("webchat", webchat),
     ("webhook", webhook),
@@ -101,6 +107,49 @@ pub fn lock(bytes: &[u8]) {
     let limits = Limits { manifest_values: 10_000, ..Limits::default() };
     if let Some(lock) = blames_input(pack::lock::read(bytes, "pack.lock", &limits)) {
         assert!(lock.notes.len() <= 50, "{} notes", lock.notes.len());
+    }
+}
+
+/// Keys, signatures of indexes and packs, certificates: no bytes are a signature of a key that signed nothing.
+pub fn signature(bytes: &[u8]) {
+    let text = str::from_utf8(bytes).ok();
+    for key in text.and_then(|text| TrustPolicy::read_keys(text).ok()).into_iter().flatten() {
+        let again = PublicKey::parse(&key.to_string()).expect("a key is printed as it is read");
+        assert_eq!(again.fingerprint(), key.fingerprint());
+    }
+    let certificate = Certificate::first(bytes);
+    let clean = |certificate: &Certificate| !certificate.subject.contains(char::is_control);
+    assert!(certificate.as_ref().is_none_or(clean), "a certificate writes to a terminal");
+    let pack_signature = match Envelope::read(bytes) {
+        Ok((envelope, signature)) => {
+            let key = envelope.key_fingerprint;
+            PackSignature::Present(Box::new(SignedContent { signature, message: [9; 32], key, certificate }))
+        }
+        Err(error) => {
+            assert_eq!(error.code(), Code::SignatureInvalid);
+            PackSignature::Unusable(error)
+        }
+    };
+    let stated = StatedOrigin { digest: None, signature: text.map(str::to_owned) };
+    let sbom = SbomState::Matches;
+    let evidence = Evidence { stated: &stated, digest: [7; 32], pack_signature: &pack_signature, sbom: &sbom };
+    let key = |text: &str| PublicKey::parse(text).expect("it is a key");
+    // The first made the signatures of the corpus, the second none.
+    let made = key("ed25519:Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=");
+    let other = key("ed25519:/FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU=");
+    for strictness in [Strictness::ByKeys, Strictness::Strict, Strictness::Report] {
+        for keys in [vec![], vec![other.clone()], vec![made.clone(), other.clone()]] {
+            let policy = TrustPolicy { keys, strictness };
+            let judgement = trust::judge(&policy, &evidence);
+            let of_other = |signed: &trust::Signed| matches!(signed, trust::Signed::Valid { key } if key == other.id());
+            let signed = [&judgement.verification.index_signature, &judgement.verification.pack_signature];
+            assert!(!signed.into_iter().any(of_other), "a signature of a key that signed nothing");
+            if !policy.is_strict() {
+                assert!(judgement.refusal.is_none(), "what is only reported refuses nothing");
+            } else if !policy.keys.contains(&made) {
+                assert!(judgement.refusal.is_some(), "accepted without a signature");
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cli::serve::stopped;
 use crate::engine::EngineOptions;
 use crate::error::Result;
 use crate::pack::{self, LoadOptions};
+use crate::trust::TrustPolicy;
 
 /// The pack, built from `demo/` by `cargo xtask demo`.
 const PACK: &[u8] = include_bytes!("../../demo/demo.gtpack");
@@ -29,7 +30,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
-    let page = Page::open(&args.page, "demo", EngineOptions::default()).await?;
+    // The pack that comes with the program is as trusted as the program: no key has to vouch for it.
+    let trust = args.pack.is_none().then(TrustPolicy::default);
+    let page = Page::open(&args.page, "demo", EngineOptions::default(), trust).await?;
     let options = LoadOptions::default();
     let pack = match &args.pack {
         Some(path) => pack::load(path, &options)?,

@@ -41,7 +41,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     Project::open(&args.dir)?;
     // What was compiled once need not be compiled again by the next `dev`: some languages bring large engines along.
     let engine = EngineOptions { artifact_dir: Some(args.dir.join("build/compiled")), ..EngineOptions::default() };
-    let page = Page::open(&args.page, "dev", engine).await?;
+    let page = Page::open(&args.page, "dev", engine, None).await?;
     page.host.start().await?;
     page.invite("Talk to the flow, and see its run:")?;
     let session = Session { dir: args.dir, host: Arc::clone(&page.host), tenant: page.tenant, seen: None };

@@ -91,6 +91,8 @@ async fn call(args: &Args) -> Result<ExitCode> {
     let registry = Registry::new(Engine::new(EngineOptions::default())?);
     let progress = Progress::on_stderr(args.json);
     let pack = progress.of(pack(args), || "reading the file…".to_owned()).await?;
+    let (_, note) = pack.judge(&RunnerConfig::from_env()?.trust, None).accepted()?;
+    note.iter().for_each(report::warn);
     let compiling = || progress::compiling(1);
     if args.describe {
         return progress.of(Box::pin(describe(args, &registry, &config, &pack)), compiling).await;

@@ -1,4 +1,8 @@
-//! `pack`: making packs and looking into them.
+//! `pack`: making packs, signing them, and looking into them.
+
+mod keygen;
+mod sign;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +12,7 @@ use crate::cli::sources::ComponentArgs;
 use crate::error::{Code, Error, Result};
 use crate::pack;
 
-/// Make packs and look into them
+/// Make packs, sign them, and look into them
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Build a directory of flows and components into a .gtpack; the same sources give the same bytes
@@ -48,6 +52,9 @@ pub(super) enum Command {
         /// The directory to make
         dir: PathBuf,
     },
+    Keygen(keygen::Args),
+    Sign(sign::Args),
+    Verify(verify::Args),
 }
 
 pub(super) fn run(command: Command) -> Result<ExitCode> {
@@ -79,6 +86,9 @@ pub(super) fn run(command: Command) -> Result<ExitCode> {
             }
             report::say(&format!("try it: greentic-runner run --pack {}", dir.display()));
         }
+        Command::Keygen(args) => keygen::run(&args)?,
+        Command::Sign(args) => sign::run(&args)?,
+        Command::Verify(args) => return verify::run(&args),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -16,6 +16,7 @@ use crate::host::{HostBuilder, RunnerHost};
 use crate::id::Id;
 use crate::run::trace::TraceFeed;
 use crate::server::{HostBackend, Server, ServerOptions};
+use crate::trust::TrustPolicy;
 
 /// The port, unless it is taken.
 const PORT: u16 = 8080;
@@ -39,14 +40,24 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// Takes the port and builds the host, which is not started and has no pack yet.
-    pub(super) async fn open(args: &PageArgs, tenant: &str, engine: EngineOptions) -> Result<Self> {
+    /// Takes the port and builds the host, which is not started and has no pack yet. Without `trust` it accepts the
+    /// packs that the environment says.
+    pub(super) async fn open(
+        args: &PageArgs,
+        tenant: &str,
+        engine: EngineOptions,
+        trust: Option<TrustPolicy>,
+    ) -> Result<Self> {
         let tenant = Id::from(tenant);
         let feed = TraceFeed::new(TRACE);
         let builder = HostBuilder::new()
             .with_config(HostConfig::for_tenant(tenant.clone()))
             .with_engine(engine)
             .with_observer(Arc::new(feed.clone()));
+        let builder = match trust {
+            Some(trust) => builder.with_trust(trust),
+            None => builder,
+        };
         let builder = match &args.data_dir {
             Some(dir) => builder.with_data_dir(dir),
             None => builder.with_memory_store(),

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Result};
 use crate::id::{self, Id, clip};
+use crate::trust::TrustPolicy;
 
 const DATA_DIR: &str = "GREENTIC_DATA_DIR";
+const PUBLIC_KEY: &str = "PACK_PUBLIC_KEY";
+const VERIFY_STRICT: &str = "PACK_VERIFY_STRICT";
 
 /// What environment variables say. A variable that is empty counts as not set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub struct RunnerConfig {
     pub env: Id,
     /// `DEFAULT_TENANT`: the tenant of requests that name none; `demo` unless set.
     pub default_tenant: Id,
+    /// `PACK_PUBLIC_KEY`, the keys whose signatures count, and `PACK_VERIFY_STRICT`, what becomes of packs without one.
+    pub trust: TrustPolicy,
 }
 
 impl RunnerConfig {
@@ -38,6 +43,7 @@ impl RunnerConfig {
             value.into_string().map_err(|_| findings.push(invalid(name, "is not valid UTF-8", "set it anew"))).ok()
         };
         let (port, env, tenant) = (text("PORT"), text("GREENTIC_ENV"), text("DEFAULT_TENANT"));
+        let (public_key, verify_strict) = (text(PUBLIC_KEY), text(VERIFY_STRICT));
         let config = Self {
             port: port.map_or(Some(8080), |port| port.trim().parse().ok()).unwrap_or_else(|| {
                 findings.push(invalid("PORT", "is no port number", "give a number from 0 to 65535"));
@@ -46,6 +52,7 @@ impl RunnerConfig {
             data_dir: var(DATA_DIR).filter(|dir| !dir.is_empty()).map(PathBuf::from),
             env: identifier("GREENTIC_ENV", env, "local", &mut findings),
             default_tenant: identifier("DEFAULT_TENANT", tenant, "demo", &mut findings),
+            trust: trust(public_key, verify_strict, &mut findings),
         };
         if findings.is_empty() {
             return Ok(config);
@@ -75,6 +82,25 @@ fn identifier(name: &str, value: Option<String>, default: &str, findings: &mut V
         findings.push(invalid(name, &what, "use ASCII letters, digits, '.', '-' and '_'"));
     }
     Id::from(value)
+}
+
+fn trust(keys: Option<String>, strict: Option<String>, findings: &mut Vec<Error>) -> TrustPolicy {
+    let cannot = |name: &str, why: Error| {
+        invalid(
+            name,
+            &format!("cannot be used: {}", why.message()),
+            why.hint_text().unwrap_or("correct it or unset it"),
+        )
+    };
+    let keys = keys.map_or(Ok(Vec::new()), |text| TrustPolicy::read_keys(&text)).unwrap_or_else(|errors| {
+        findings.extend(errors.into_iter().map(|why| cannot(PUBLIC_KEY, why)));
+        Vec::new()
+    });
+    let strictness = strict.map_or(Ok(Default::default()), |text| text.parse()).unwrap_or_else(|why| {
+        findings.push(cannot(VERIFY_STRICT, why));
+        Default::default()
+    });
+    TrustPolicy { keys, strictness }
 }
 
 fn invalid(name: &str, what: &str, hint: &str) -> Error {
@@ -119,6 +145,25 @@ mod tests {
         for name in ["PORT", "GREENTIC_ENV", "DEFAULT_TENANT"] {
             assert!(named.iter().any(|message| message.contains(name)), "{all}");
         }
+    }
+
+    #[test]
+    fn keys_and_strictness_are_read() {
+        let key = "ed25519:Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+        let trust = |vars: &[(&str, &str)]| read(vars).map(|config| config.trust);
+        assert_eq!(trust(&[(PUBLIC_KEY, ""), (VERIFY_STRICT, "")]).unwrap(), TrustPolicy::default());
+        for (strict, expected) in [("", true), ("1", true), ("true", true), ("0", false), ("FALSE", false)] {
+            let keyed = trust(&[(PUBLIC_KEY, key), (VERIFY_STRICT, strict)]).unwrap();
+            assert_eq!((keyed.keys.len(), keyed.is_strict()), (1, expected), "{strict:?}");
+            let without = trust(&[(VERIFY_STRICT, strict)]).unwrap();
+            assert_eq!((without.keys.len(), without.is_strict()), (0, matches!(strict, "1" | "true")), "{strict:?}");
+        }
+        let error = trust(&[(PUBLIC_KEY, "ed25519:AAAA, rsa:AAAA"), (VERIFY_STRICT, "maybe")]).unwrap_err();
+        let named: Vec<_> = error.details().iter().map(Error::message).collect();
+        assert_eq!(named.len(), 3, "{error}");
+        assert!(named[0].starts_with("the environment variable PACK_PUBLIC_KEY cannot be used: key 1: "), "{error}");
+        assert!(named[2].starts_with("the environment variable PACK_VERIFY_STRICT cannot be used: "), "{error}");
+        assert!(error.details().iter().all(|one| one.code() == Code::EnvInvalid && one.hint_text().is_some()));
     }
 
     #[cfg(unix)]

@@ -104,6 +104,16 @@ codes! {
     Migrate = 232, BadInput;
     /// A pack is not the one that the bindings name.
     PackNotBound = 233, BadInput;
+    /// A key cannot be used.
+    KeyInvalid = 240, BadInput;
+    /// No configured key vouches for a pack.
+    PackUntrusted = 241, BadInput;
+    /// A signature is not valid.
+    SignatureInvalid = 242, BadInput;
+    /// Packs are to be verified, and no key is configured.
+    TrustWithoutKeys = 243, BadInput;
+    /// A pack cannot be signed.
+    PackSign = 244, BadInput;
     /// A pack stands twice among the packs of a tenant.
     OverlayRepeated = 250, BadInput;
     /// Two packs of a tenant hold different components under one id.

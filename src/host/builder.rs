@@ -21,6 +21,7 @@ use crate::store::Store;
 use crate::store::memory::MemoryStore;
 use crate::store::redb::RedbStore;
 use crate::tenant::Tenants;
+use crate::trust::TrustPolicy;
 
 /// Events that are worked on at once, unless the builder is told otherwise.
 const PARALLEL: usize = 64;
@@ -46,6 +47,7 @@ pub struct HostBuilder {
     engine: EngineOptions,
     shared: Option<Arc<Registry>>,
     parallel: Option<usize>,
+    trust: Option<TrustPolicy>,
 }
 
 #[derive(Default)]
@@ -139,6 +141,13 @@ impl HostBuilder {
         self
     }
 
+    /// Loads only packs that this policy accepts. Default: what `PACK_PUBLIC_KEY` and `PACK_VERIFY_STRICT` say.
+    #[must_use]
+    pub fn with_trust(mut self, trust: TrustPolicy) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
     /// Makes the host and opens its store. Fails without a tenant, and if the store cannot be opened.
     pub fn build(self) -> Result<RunnerHost> {
         let tenants = Arc::new(Tenants::new(self.configs)?);
@@ -175,6 +184,7 @@ impl HostBuilder {
             lanes,
             watch,
             env: env.env,
+            trust: self.trust.unwrap_or(env.trust),
             health: Mutex::new(Health::default()),
             prepared: AtomicU64::new(0),
             housekeeping: Mutex::new(None),

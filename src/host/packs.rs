@@ -9,6 +9,7 @@ use crate::error::{Code, Error, Result};
 use crate::pack::LoadOptions;
 use crate::pack::model::Pack;
 use crate::tenant::{Loaded, PackSet, Sourced, Tenant, load};
+use crate::trust::TrustPolicy;
 
 /// What loading packs has cost a host since it was built, for those who want to know that nothing was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,13 +154,13 @@ impl RunnerHost {
     async fn activate(
         &self,
         tenant: &Tenant,
-        set: PackSet,
+        mut set: PackSet,
         accept: impl FnOnce(&Loaded) -> Result<()>,
     ) -> Result<Arc<Loaded>> {
         let config = Arc::clone(tenant.config());
-        let mut count = 0;
-        for pack in set.packs() {
-            admit(pack)?;
+        let (mut count, mut reported) = (0, Vec::new());
+        for pack in set.packs_mut() {
+            reported.extend(admit(pack, &self.trust)?);
             count += 1;
         }
         self.prepared.fetch_add(count, Ordering::Relaxed);
@@ -167,7 +168,9 @@ impl RunnerHost {
         let (env, strict) = (&self.env, config.strict_packs());
         // Large and rare: it is kept out of the futures of those who wait for it.
         let prepared = Box::pin(load::prepare(&self.registry, &config, env, set, strict, running.as_deref()));
-        let loaded = Arc::new(prepared.await?);
+        let mut loaded = prepared.await?;
+        loaded.notes.extend(reported);
+        let loaded = Arc::new(loaded);
         accept(&loaded)?;
         for note in &loaded.notes {
             tracing::warn!(code = %note.code(), tenant = %config.tenant(), "{note}");
@@ -191,10 +194,15 @@ impl RunnerHost {
     }
 }
 
-/// What each pack of a tenant has to pass before anything of it runs.
-fn admit(pack: &Sourced) -> Result<()> {
+/// What each pack of a tenant has to pass before anything of it runs. What is to be reported and refuses nothing is
+/// returned.
+fn admit(pack: &mut Sourced, trust: &TrustPolicy) -> Result<Option<Error>> {
     let faults = &pack.pack.faults;
-    let Some(first) = faults.first() else { return Ok(()) };
+    let Some(first) = faults.first() else {
+        let (verification, note) = pack.pack.judge(trust, Some(&pack.stated)).accepted()?;
+        pack.verification = Some(verification);
+        return Ok(note);
+    };
     let summary = format!("pack {} was read in spite of errors, to be looked at and not to be run", pack.pack.id);
     Err(Error::from_many(first.code(), summary, faults.clone()).in_file(&pack.pack.path))
 }

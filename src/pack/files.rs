@@ -60,6 +60,11 @@ impl Ledger {
         limits.total.saturating_sub(self.spent)
     }
 
+    /// The names of the files that were read, sorted.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.seen.keys().map(String::as_str)
+    }
+
     /// Records a file that was read.
     pub(super) fn add(&mut self, name: &str, bytes: &[u8]) {
         let size = bytes.len() as u64;

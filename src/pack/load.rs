@@ -17,7 +17,8 @@ use crate::pack::files::Files;
 use crate::pack::manifest::{self, ExtensionRef, Findings};
 use crate::pack::model::{Digest, Generation, Pack, PackComponent, PackForm, PackKind, ProviderDecl};
 use crate::pack::resolve::{self, Wanted};
-use crate::pack::{Assets, Limits, LoadOptions, assets, authoring, provider, sbom};
+use crate::pack::{Assets, Limits, LoadOptions, assets, authoring, provider, sbom, signature};
+use crate::trust::{PackSignature, SbomState};
 
 /// The start of every WebAssembly file.
 const WASM: &[u8] = b"\0asm";
@@ -142,7 +143,13 @@ impl Opened {
         let files = &mut *self.files;
         let mut pack = assemble(&self.described, files, self.form, &self.path, options)?;
         if let Some(generation) = pack.generation {
-            let differs = sbom::compare(files, &options.limits, self.form == PackForm::Archive)?;
+            let compared = sbom::compare(files, &options.limits, self.form == PackForm::Archive)?;
+            pack.signed = signature::read(files, &compared);
+            let differs = match &compared.state {
+                SbomState::Differs(differs) => differs.clone(),
+                SbomState::Absent | SbomState::Matches => Vec::new(),
+            };
+            pack.sbom = compared.state;
             if generation == Generation::Legacy && !differs.is_empty() {
                 let summary = "the pack is not what its bill of materials says";
                 let error = Error::from_many(Code::SbomMismatch, summary, differs)
@@ -189,6 +196,8 @@ fn single(bytes: Bytes, path: &Path, limits: &Limits) -> Pack {
         secret_requirements: Vec::new(),
         assets: Assets::default(),
         signatures: Vec::new(),
+        signed: PackSignature::Absent,
+        sbom: SbomState::Absent,
         notes: note.map(|note| note.in_file(path)).into_iter().collect(),
         faults: Vec::new(),
     };
@@ -264,6 +273,8 @@ pub(super) fn assemble(
         secret_requirements: manifest.secret_requirements.clone(),
         assets,
         signatures: files.list("signatures")?,
+        signed: PackSignature::Absent,
+        sbom: SbomState::Absent,
         notes,
         faults: found,
     })

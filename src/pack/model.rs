@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::flow::doc::FlowDoc;
 use crate::id::Id;
 use crate::pack::assets::Assets;
+use crate::trust::{PackSignature, SbomState};
 
 /// A digest of bytes, shown as `sha256:<hex>`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,8 +50,12 @@ pub struct Pack {
     pub secret_requirements: Vec<SecretRequirement>,
     /// Its assets.
     pub assets: Assets,
-    /// The files that sign it, which are not verified.
+    /// The files under `signatures/`.
     pub signatures: Vec<String>,
+    /// What signs it from within; [`Pack::judge`] says what that is worth.
+    pub signed: PackSignature,
+    /// How it compares with its bill of materials.
+    pub sbom: SbomState,
     /// What is odd about the pack but does not refuse it.
     pub notes: Vec<Error>,
     /// What refuses the pack. There are none but after a load that keeps going.

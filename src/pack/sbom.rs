@@ -10,7 +10,8 @@ use crate::pack::cbor;
 use crate::pack::files::Files;
 use crate::pack::limits::Limits;
 use crate::pack::manifest::FINDINGS_KEPT as KEPT;
-use crate::pack::names;
+use crate::pack::{names, signature};
+use crate::trust::SbomState;
 
 /// The name of its file.
 pub const FILE: &str = "sbom.cbor";
@@ -22,7 +23,7 @@ pub(super) const FILES: [&str; 2] = [FILE, "sbom.json"];
 const FORMAT: &str = "greentic-sbom-v1";
 
 /// Files that it never lists: itself, and what signs it.
-const UNLISTED: [&str; 4] = [FILES[0], FILES[1], "signatures/pack.sig", "signatures/chain.pem"];
+const UNLISTED: [&str; 4] = [FILES[0], FILES[1], signature::FILE, signature::CHAIN];
 
 /// A bill of materials.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,44 +102,83 @@ fn media_type(path: &str) -> &'static str {
     }
 }
 
+/// How a pack compares with its bill of materials.
+#[derive(Default)]
+pub(super) struct Compared {
+    /// What that means; who judges packs says what of it.
+    pub(super) state: SbomState,
+    /// The bill, as bytes and as read; none if there is none that can be read.
+    pub(super) read: Option<(Vec<u8>, Sbom)>,
+    /// What of a directory the bill does not cover: nothing odd, but nothing that was signed either.
+    pub(super) uncovered: Option<Error>,
+}
+
 /// Compares a pack with its bill of materials and says all that differs. What that means is for the caller to say:
 /// a bill that nobody signed proves nothing, and packs with stale entries circulate. In a directory (which is not
 /// `whole`) files may be missing and further ones lie about.
-pub(super) fn compare(files: &mut dyn Files, limits: &Limits, whole: bool) -> Result<Vec<Error>> {
-    let Some(name) = FILES.into_iter().find(|name| files.has(name)) else { return Ok(Vec::new()) };
+pub(super) fn compare(files: &mut dyn Files, limits: &Limits, whole: bool) -> Result<Compared> {
+    let Some(name) = FILES.into_iter().find(|name| files.has(name)) else { return Ok(Compared::default()) };
     let place = files.place(name);
-    let note = |code, message: String| Error::new(code, message).in_file(&place);
-    let sbom = match Sbom::decode(&files.read(name)?, limits) {
+    let bytes = files.read(name)?;
+    let sbom = match Sbom::decode(&bytes, limits) {
         Ok(sbom) => sbom,
         Err(error) => {
-            return Ok(vec![note(error.code(), format!("the bill of materials cannot be read: {}", error.message()))]);
+            let message = format!("the bill of materials cannot be read: {}", error.message());
+            let state = SbomState::Differs(vec![Error::new(error.code(), message).in_file(&place)]);
+            return Ok(Compared { state, ..Compared::default() });
         }
     };
-    let mut unlisted: BTreeSet<_> = if whole { files.list("")?.into_iter().collect() } else { BTreeSet::new() };
+    let mut notes = listed(&sbom, files, limits, whole)?;
+    let mut uncovered = None;
+    if whole {
+        notes.extend(unlisted(&sbom, files.list("")?).take(KEPT.saturating_sub(notes.len())));
+    } else {
+        let gone = sbom.files.iter().map(|entry| &entry.path).find(|path| !is_file(path, files, limits));
+        let gone = gone.map(|path| mismatch(format!("{:?} is listed and does not exist", clip(path))));
+        // What nobody read cannot matter.
+        let used: Vec<_> = files.ledger().names().map(str::to_owned).collect();
+        uncovered = gone.or_else(|| unlisted(&sbom, used).next()).map(|error| error.in_file(&place));
+    }
+    let notes: Vec<_> = notes.into_iter().map(|note| note.in_file(&place)).collect();
+    let state = if notes.is_empty() { SbomState::Matches } else { SbomState::Differs(notes) };
+    Ok(Compared { state, read: Some((bytes, sbom)), uncovered })
+}
+
+fn mismatch(message: String) -> Error {
+    Error::new(Code::SbomMismatch, message)
+}
+
+/// What is not as it is listed.
+fn listed(sbom: &Sbom, files: &mut dyn Files, limits: &Limits, whole: bool) -> Result<Vec<Error>> {
     let mut notes = Vec::new();
+    let mut seen = BTreeSet::new();
     for entry in &sbom.files {
         let shown = clip(&entry.path);
-        let there = if whole { unlisted.remove(&entry.path) } else { is_file(&entry.path, files, limits) };
-        if !there {
-            if whole {
-                notes.push(note(Code::SbomMismatch, format!("{shown:?} is listed and does not exist")));
+        if !seen.insert(&entry.path) {
+            notes.push(mismatch(format!("{shown:?} is listed twice")));
+        } else if is_file(&entry.path, files, limits) {
+            let measure = files.measure(&entry.path)?;
+            if !measure.hash.to_hex().as_str().eq_ignore_ascii_case(&entry.hash_blake3) {
+                notes.push(mismatch(format!("{shown:?} differs from its listed hash")));
+            } else if measure.size != entry.size {
+                notes.push(mismatch(format!("{shown:?} has {} bytes, {} are listed", measure.size, entry.size)));
             }
-            continue;
-        }
-        let measure = files.measure(&entry.path)?;
-        if !measure.hash.to_hex().as_str().eq_ignore_ascii_case(&entry.hash_blake3) {
-            notes.push(note(Code::SbomMismatch, format!("{shown:?} differs from its listed hash")));
-        } else if measure.size != entry.size {
-            let message = format!("{shown:?} has {} bytes, {} are listed", measure.size, entry.size);
-            notes.push(note(Code::SbomMismatch, message));
+        } else if whole {
+            notes.push(mismatch(format!("{shown:?} is listed and does not exist")));
         }
         if notes.len() >= KEPT {
-            return Ok(notes);
+            break;
         }
     }
-    let unlisted = unlisted.iter().filter(|name| !UNLISTED.contains(&name.as_str())).take(KEPT - notes.len());
-    notes.extend(unlisted.map(|name| note(Code::SbomMismatch, format!("{:?} is not listed", clip(name)))));
     Ok(notes)
+}
+
+/// What is there and is not listed.
+fn unlisted(sbom: &Sbom, names: Vec<String>) -> impl Iterator<Item = Error> {
+    let known: BTreeSet<_> = sbom.files.iter().map(|entry| entry.path.as_str()).collect();
+    let others =
+        names.into_iter().filter(move |name| !known.contains(name.as_str()) && !UNLISTED.contains(&name.as_str()));
+    others.map(|name| mismatch(format!("{:?} is not listed", clip(&name))))
 }
 
 /// A bill of materials names what it likes; only what can be a file of the pack is looked for.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::pack::Pack;
 use crate::pack::model::Digest;
-use crate::trust::Verification;
+use crate::trust::{StatedOrigin, Verification};
 
 /// A pack and where it came from. Cheap to clone: the pack is shared, by as many tenants as run it.
 #[derive(Clone, Debug)]
@@ -13,7 +13,9 @@ pub struct Sourced {
     pub pack: Arc<Pack>,
     /// Where it came from, without credentials; none if it was given as it is.
     pub locator: Option<String>,
-    /// What was verified about it; none if nobody looked.
+    /// What an index states about it, which it is judged by.
+    pub stated: StatedOrigin,
+    /// What was verified about it; none until it is loaded.
     pub verification: Option<Verification>,
 }
 
@@ -27,10 +29,10 @@ pub struct PackSet {
 }
 
 impl Sourced {
-    /// Whether this is the same pack with the same components, from the same place, and as much is known of it. The
+    /// Whether this is the same pack with the same components, from the same place, of which the same is stated. The
     /// digest of a pack does not speak of components that were found beside it.
     pub fn is_same(&self, other: &Self) -> bool {
-        let known = (&self.locator, &self.verification) == (&other.locator, &other.verification);
+        let known = (&self.locator, &self.stated) == (&other.locator, &other.stated);
         known && self.has_same_content(other)
     }
 
@@ -52,7 +54,7 @@ impl From<Pack> for Sourced {
 
 impl From<Arc<Pack>> for Sourced {
     fn from(pack: Arc<Pack>) -> Self {
-        Self { pack, locator: None, verification: None }
+        Self { pack, locator: None, stated: StatedOrigin::default(), verification: None }
     }
 }
 
@@ -72,6 +74,11 @@ impl PackSet {
     /// All packs, the main pack first.
     pub fn packs(&self) -> impl Iterator<Item = &Sourced> + Clone {
         std::iter::once(&self.main).chain(&self.overlays)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn packs_mut(&mut self) -> impl Iterator<Item = &mut Sourced> {
+        std::iter::once(&mut self.main).chain(&mut self.overlays)
     }
 
     /// The packs' digests in their order.

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::trust::certificate::Certificate;
+
 /// What was verified about a pack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verification {
@@ -11,10 +13,13 @@ pub struct Verification {
     pub digest: Check,
     /// The signature that the index states.
     pub index_signature: Signed,
-    /// The signature in the pack.
+    /// The signature in the pack. Valid only if the pack is what its bill of materials says.
     pub pack_signature: Signed,
     /// The pack's bill of materials.
     pub sbom: Check,
+    /// What the certificate says that came with the pack, which proves nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
 }
 
 /// How a statement about bytes compares with the bytes.
@@ -42,8 +47,15 @@ pub enum Signed {
         /// The id of that key.
         key: String,
     },
-    /// No configured key made it.
+    /// It names a key that is not configured, so it counts neither for nor against the pack.
     UnknownKey,
     /// It is not valid: malformed, or over other bytes.
     Invalid,
+}
+
+impl Signed {
+    /// Whether a configured key made it over these bytes.
+    pub fn is_valid(&self) -> bool {
+        matches!(self, Self::Valid { .. })
+    }
 }

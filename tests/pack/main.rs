@@ -11,4 +11,5 @@ mod legacy;
 mod locks;
 mod remote;
 mod roundtrip;
+mod signed;
 mod util;
