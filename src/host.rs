@@ -137,6 +137,13 @@ impl RunnerHost {
         configs
     }
 
+    /// The ids of all tenants, sorted.
+    pub fn tenant_ids(&self) -> Vec<Id> {
+        let mut ids: Vec<_> = self.tenants.iter().map(|(id, _)| id.clone()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// The tenants that have a pack, with it, sorted by tenant.
     pub fn active_packs(&self) -> Vec<(Id, Arc<Loaded>)> {
         let mut packs: Vec<_> =
@@ -171,6 +178,11 @@ impl RunnerHost {
     /// The store.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Where it reads the time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// What prepares components, for callers that invoke a component outside a flow.
@@ -212,7 +224,12 @@ impl TenantHandle {
         &self.loaded.set.overlays
     }
 
-    /// The digests of these.
+    /// The digests of all its packs, the main pack first.
+    pub fn digests(&self) -> Vec<Digest> {
+        self.loaded.set.digests()
+    }
+
+    /// The digests of its overlays.
     pub fn overlay_digests(&self) -> Vec<Digest> {
         self.overlays().iter().map(|overlay| overlay.pack.digest).collect()
     }

@@ -69,6 +69,8 @@ pub struct LoadOptions {
     /// Files that were fetched for components of the pack, see [`remote_components`]. They are used for what lies
     /// nowhere else, and must have every digest that is stated of them.
     pub fetched: BTreeMap<Id, PathBuf>,
+    /// The digest that the pack must have. That of a file is compared before anything reads it.
+    pub expected: Option<model::Digest>,
     /// The bounds.
     pub limits: Limits,
     /// Go on after an error where something of the pack is left to look at: such errors stand in

@@ -7,8 +7,10 @@
 
 mod arrive;
 mod config;
+mod desk;
+mod fetching;
 mod floor;
-mod handle;
+pub mod handle;
 mod listing;
 mod packs;
 pub(crate) mod report;
@@ -26,16 +28,18 @@ use futures::StreamExt as _;
 use parking_lot::Mutex;
 
 pub use config::{PackSource, ReloadConfig};
-pub use handle::{ReloadHandle, Reloads};
+pub use desk::ReloadHandle;
+pub use handle::{Readiness, Reloads};
 pub use worker::Reloader;
 
-use crate::audit::Audit;
+use crate::audit::AuditLog;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
 use crate::host::RunnerHost;
 use crate::id::Id;
 use crate::ingest::index::TenantEntry;
 use crate::ingest::{Fetcher, Locator};
+use fetching::Fetching;
 use floor::Floors;
 use listing::{Listing, Listings};
 use packs::Packs;
@@ -67,9 +71,9 @@ struct Outcome {
 /// What all parts of a reloader share.
 struct Inner {
     host: Arc<RunnerHost>,
-    fetcher: Fetcher,
+    fetching: Fetching,
     config: ReloadConfig,
-    audit: Arc<Audit>,
+    audit: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
     packs: Packs,
     floors: Mutex<Floors>,
@@ -85,6 +89,18 @@ struct TenantState {
 }
 
 impl Inner {
+    fn fetcher(&self) -> Result<&Fetcher> {
+        self.fetching.get(&self.config)
+    }
+
+    /// The index's file, if it is one of this machine.
+    fn index_file(&self) -> Option<PathBuf> {
+        match &self.config.source {
+            PackSource::Index(Locator::Fs(path)) => Some(path.clone()),
+            _ => None,
+        }
+    }
+
     /// Whether older versions are refused: an operator who names a pack on the command line knows which it is.
     fn remembers_versions(&self) -> bool {
         matches!(self.config.source, PackSource::Index(_))
@@ -92,8 +108,8 @@ impl Inner {
 
     /// Brings every tenant to what is listed now. Returns which files of this machine were looked at, too.
     async fn run(&self, listings: &mut Listings, cause: Cause) -> (Outcome, BTreeSet<PathBuf>) {
-        let mut files = BTreeSet::from_iter(listings.file().map(PathBuf::from));
-        let tenants = match listings.read(&self.fetcher).await {
+        let mut files = BTreeSet::from_iter(self.index_file());
+        let tenants = match listings.read(self).await {
             Ok(listing) => {
                 files.extend(self.local_files(&listing));
                 self.packs.keep_only(&files);

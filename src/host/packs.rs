@@ -185,6 +185,11 @@ impl RunnerHost {
         Ok(loaded)
     }
 
+    /// Notes how a reload of all tenants went.
+    pub(crate) fn note_reload(&self, error: Option<&Error>) {
+        self.note_load(error);
+    }
+
     fn note_load(&self, error: Option<&Error>) {
         let mut health = self.health.lock();
         health.last_error = error.map(ToString::to_string);

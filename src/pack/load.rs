@@ -33,7 +33,12 @@ pub(super) enum Whole {
 
 pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Pack> {
     match open(path, options)? {
-        Whole::Opened(mut opened) => opened.assemble(options).map_err(|error| error.in_file(path)),
+        Whole::Opened(mut opened) => {
+            let pack = opened.assemble(options).map_err(|error| error.in_file(path))?;
+            // That of a directory is known only now.
+            check_digest(options, || pack.digest).map_err(|error| error.in_file(path))?;
+            Ok(pack)
+        }
         Whole::Component(pack) => Ok(pack),
     }
 }
@@ -54,6 +59,7 @@ pub(super) fn open(path: &Path, options: &LoadOptions) -> Result<Whole> {
         _ => {}
     }
     let bytes = Bytes::from(read_file(path, options.limits.archive)?);
+    check_digest(options, || Digest::of(&bytes)).map_err(|error| error.in_file(path))?;
     let gtpack = path.extension().is_some_and(|extension| extension == "gtpack");
     if bytes.starts_with(WASM) && !gtpack {
         return Ok(Whole::Component(single(bytes, path, &options.limits)));
@@ -62,6 +68,17 @@ pub(super) fn open(path: &Path, options: &LoadOptions) -> Result<Whole> {
         return Opened::archive(bytes, &path.display().to_string(), Some(path), options).map(Whole::Opened);
     }
     Err(no_pack(path))
+}
+
+/// Compares the pack's digest with the one that it must have.
+fn check_digest(options: &LoadOptions, found: impl FnOnce() -> Digest) -> Result<()> {
+    let Some(expected) = options.expected else { return Ok(()) };
+    let found = found();
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::new(Code::DigestMismatch, format!("the pack has the digest {found}, and {expected} is stated"))
+        .hint("the pack was changed after its digest was taken, or another pack lies there"))
 }
 
 /// Loads a component file, and nothing else.

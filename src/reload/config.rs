@@ -1,15 +1,18 @@
 //! What a reloader is told.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::Id;
-use crate::ingest::Locator;
+use crate::ingest::fetch::Progress;
 use crate::ingest::locator::Scheme;
+use crate::ingest::{Cache, FetchOptions, Locator};
 use crate::pack::LoadOptions;
 
 /// Which packs run, and how a reloader goes about it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReloadConfig {
     /// Where it is said which packs run.
     pub source: PackSource,
@@ -25,6 +28,14 @@ pub struct ReloadConfig {
     pub state_dir: Option<PathBuf>,
     /// How packs are read, and where components lie besides them.
     pub options: LoadOptions,
+    /// The directory of the cache, which is made once something has to be fetched.
+    pub cache_dir: PathBuf,
+    /// What the cache holds at most, in bytes.
+    pub cache_bytes: u64,
+    /// How packs are fetched.
+    pub fetch: FetchOptions,
+    /// Is told how far downloads are.
+    pub progress: Option<Arc<dyn Progress>>,
 }
 
 /// Where it is said which packs run.
@@ -56,6 +67,16 @@ impl ReloadConfig {
             allow_downgrade: false,
             state_dir: None,
             options: LoadOptions::default(),
+            cache_dir: Cache::DEFAULT_DIR.into(),
+            cache_bytes: Cache::DEFAULT_MAX_BYTES,
+            fetch: FetchOptions::default(),
+            progress: None,
         }
+    }
+}
+
+impl fmt::Debug for ReloadConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReloadConfig").field("source", &self.source).field("interval", &self.interval).finish_non_exhaustive()
     }
 }

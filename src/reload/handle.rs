@@ -1,170 +1,115 @@
-//! Asking a reloader, and hearing of it.
+//! What others ask of a reloader.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use serde::Serialize;
 
-use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
-use uuid::Uuid;
+use super::status::{PacksStatus, ReloadReport};
+use crate::error::{Code, Result};
 
-use super::status::{ErrorStatus, PacksStatus, ReloadReport, ReloadState, TenantOutcome};
-use super::{Inner, Outcome};
-use crate::clock::Timestamp;
-use crate::error::{Code, Error, Result};
-
-/// How many reports are kept.
-const KEPT: usize = 64;
-
-/// What an admin API needs of a reloader.
-pub trait Reloads: Send + Sync {
+/// A reloader as the server sees it.
+pub trait Reloads: Send + Sync + 'static {
     /// What runs.
     fn status(&self) -> PacksStatus;
-    /// Asks for a reload on behalf of `by`, and returns its id. Who asks while one waits shares it.
-    ///
-    /// # Errors
-    ///
-    /// `NotRunning` if nobody works any more.
+
+    /// Asks for a reload on behalf of `by` and returns its id. While one waits to begin, further requests share it and
+    /// get its id.
     fn request(&self, by: &str) -> Result<String>;
-    /// What became of a reload; none if it is not known (any more).
+
+    /// What became of a reload; none if there is no such reload, or it is forgotten.
     fn report(&self, id: &str) -> Option<ReloadReport>;
+
+    /// Whether every tenant that should have a pack has one. A reloader that can tell it without putting the whole
+    /// status together should.
+    fn readiness(&self) -> Readiness {
+        Readiness::of(&self.status())
+    }
 }
 
-/// A reloader that runs. Cheap to clone.
-#[derive(Clone)]
-pub struct ReloadHandle {
-    pub(super) inner: Arc<Inner>,
-    pub(super) desk: Arc<Desk>,
+/// Whether events can be served, and why not. Anybody may see it, so it names codes and no tenants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Readiness {
+    /// Whether they can.
+    pub ready: bool,
+    /// Why not; empty if they can.
+    pub reasons: Vec<NotReady>,
 }
 
-/// Where requests wait, and reports lie.
-pub(super) struct Desk {
-    /// Wakes the worker.
-    pub(super) wake: Notify,
-    state: Mutex<State>,
-    /// How many reloads have ended; those who wait for one look again when it grows.
-    ended: watch::Sender<u64>,
+/// Why events cannot be served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct NotReady {
+    /// The reason's stable code.
+    pub code: String,
+    /// How many tenants it concerns; 0 if it is no single tenant's.
+    pub tenants: usize,
 }
 
-#[derive(Default)]
-struct State {
-    closed: bool,
-    waiting: Option<String>,
-    reports: VecDeque<ReloadReport>,
-    last: Option<Timestamp>,
-    error: Option<Error>,
-}
-
-impl Desk {
-    pub(super) fn new() -> Self {
-        Self { wake: Notify::new(), state: Mutex::default(), ended: watch::Sender::new(0) }
+impl Readiness {
+    /// Ready if there is no reason not to be.
+    pub fn unless(reasons: Vec<NotReady>) -> Self {
+        Self { ready: reasons.is_empty(), reasons }
     }
 
-    /// Takes up what waits, if anything does. Requests that come from now on are about another reload.
-    pub(super) fn take(&self) -> Option<String> {
-        self.state.lock().waiting.take()
+    /// A reason that is no single tenant's.
+    pub fn not_yet(code: Code) -> Self {
+        Self::unless(vec![NotReady { code: code.to_string(), tenants: 0 }])
     }
 
-    /// Records what a reload did, and what became of the request `id`.
-    pub(super) fn done(&self, id: Option<&str>, outcome: &Outcome) {
-        let mut state = self.state.lock();
-        state.last = Some(outcome.ended);
-        state.error = outcome.tenants.as_ref().err().cloned();
-        let report = id.and_then(|id| state.reports.iter_mut().find(|report| report.id == id));
-        if let Some(report) = report {
-            report.ended = Some(shown(outcome.ended));
-            match &outcome.tenants {
-                Ok(tenants) => report.tenants = tenants.clone(),
-                Err(error) => report.error = Some(error.into()),
+    /// Every tenant whose packs were refused should have some and has none. Before the first reload has ended nobody
+    /// knows.
+    pub fn of(status: &PacksStatus) -> Self {
+        if status.last_reload.is_none() {
+            return Self::not_yet(Code::PackNotLoaded);
+        }
+        let mut reasons: Vec<NotReady> = Vec::new();
+        let lacking = status.tenants.iter().filter(|tenant| tenant.pack.is_none());
+        for error in lacking.filter_map(|tenant| tenant.last_error.as_ref()) {
+            match reasons.iter_mut().find(|reason| reason.code == error.code) {
+                Some(reason) => reason.tenants += 1,
+                None => reasons.push(NotReady { code: error.code.clone(), tenants: 1 }),
             }
-            let failed = report.error.is_some() || report.tenants.iter().any(|t| t.outcome == TenantOutcome::Failed);
-            report.state = if failed { ReloadState::Failed } else { ReloadState::Done };
         }
-        drop(state);
-        self.ended.send_modify(|n| *n = n.wrapping_add(1));
-    }
-
-    /// Nothing is worked on any more; what waits is told so.
-    pub(super) fn close(&self) {
-        let mut state = self.state.lock();
-        state.closed = true;
-        state.waiting = None;
-        let stopped = ErrorStatus::from(&stopped());
-        for report in state.reports.iter_mut().filter(|report| report.state == ReloadState::Running) {
-            report.state = ReloadState::Failed;
-            report.error = Some(stopped.clone());
-        }
-        drop(state);
-        self.ended.send_modify(|n| *n = n.wrapping_add(1));
-    }
-
-    fn request(&self, now: Timestamp) -> Result<(String, bool)> {
-        let mut state = self.state.lock();
-        if state.closed {
-            return Err(stopped());
-        }
-        if let Some(waiting) = &state.waiting {
-            return Ok((waiting.clone(), false));
-        }
-        let id = Uuid::now_v7().to_string();
-        while state.reports.len() >= KEPT {
-            state.reports.pop_front();
-        }
-        state.reports.push_back(ReloadReport {
-            id: id.clone(),
-            state: ReloadState::Running,
-            requested: shown(now),
-            ended: None,
-            error: None,
-            tenants: Vec::new(),
-        });
-        state.waiting = Some(id.clone());
-        self.wake.notify_one();
-        Ok((id, true))
+        Self::unless(reasons)
     }
 }
 
-impl ReloadHandle {
-    /// Waits until a reload has ended; none if it is not known.
-    pub async fn ended(&self, id: &str) -> Option<ReloadReport> {
-        let mut ended = self.desk.ended.subscribe();
-        loop {
-            ended.borrow_and_update();
-            let report = self.report(id)?;
-            if report.state != ReloadState::Running {
-                return Some(report);
-            }
-            ended.changed().await.ok()?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::reload::status::{ErrorStatus, PackStatus, TenantStatus};
+
+    fn tenant(pack: bool, error: Option<Code>) -> TenantStatus {
+        TenantStatus {
+            tenant: "t".into(),
+            pack: pack.then(|| PackStatus {
+                pack_id: "p".into(),
+                version: "1.0.0".into(),
+                digest: "sha256:00".into(),
+                locator: None,
+                verification: None,
+            }),
+            overlays: Vec::new(),
+            required_secrets: Vec::new(),
+            missing_secrets: Vec::new(),
+            last_reload: None,
+            last_error: error.map(|code| ErrorStatus::from(&Error::new(code, "x"))),
+            notes: Vec::new(),
         }
     }
-}
 
-impl Reloads for ReloadHandle {
-    fn status(&self) -> PacksStatus {
-        let (last, error) = {
-            let state = self.desk.state.lock();
-            (state.last, state.error.clone())
+    #[test]
+    fn tenants_that_lack_their_pack_are_counted_by_reason() {
+        let of = |reloaded: bool, tenants: Vec<TenantStatus>| {
+            let last_reload = reloaded.then(|| "2026-01-01T00:00:00Z".to_owned());
+            let readiness = Readiness::of(&PacksStatus { tenants, active: 0, last_reload, last_error: None });
+            assert_eq!(readiness.ready, readiness.reasons.is_empty());
+            readiness.reasons.iter().map(|reason| format!("{} {}", reason.code, reason.tenants)).collect::<Vec<_>>()
         };
-        self.inner.status(last, error.as_ref())
+        let (missing, differs) = (Some(Code::FilesMissing), Some(Code::DigestMismatch));
+        assert_eq!(of(false, vec![tenant(true, None)]), ["GRH-0601 0"]);
+        assert!(of(true, vec![]).is_empty());
+        // One with an older pack is served; one without a pack that nobody wants to have one lacks nothing.
+        assert!(of(true, vec![tenant(true, None), tenant(true, missing), tenant(false, None)]).is_empty());
+        let lacking = vec![tenant(false, missing), tenant(false, differs), tenant(false, missing), tenant(true, None)];
+        assert_eq!(of(true, lacking), ["GRH-0208 2", "GRH-0209 1"]);
     }
-
-    fn request(&self, by: &str) -> Result<String> {
-        let (id, new) = self.desk.request(self.inner.clock.now())?;
-        if new {
-            tracing::info!(%by, %id, "a reload was asked for");
-        }
-        Ok(id)
-    }
-
-    fn report(&self, id: &str) -> Option<ReloadReport> {
-        self.desk.state.lock().reports.iter().find(|report| report.id == id).cloned()
-    }
-}
-
-fn stopped() -> Error {
-    Error::new(Code::NotRunning, "packs are not reloaded any more, for the host stops")
-}
-
-/// An instant in RFC 3339.
-pub(super) fn shown(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.0).map(|at| at.to_string()).unwrap_or_default()
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::ingest::index::{MAX_BYTES, PackEntry, TenantEntry};
 use crate::ingest::locator::Base;
-use crate::ingest::{Document, Fetcher, Index, Locator, Origin};
-use crate::reload::PackSource;
+use crate::ingest::{Document, Index, Locator, Origin};
+use crate::pack::model::Digest;
+use crate::reload::{Inner, PackSource};
 
 /// What is to run.
 #[derive(Debug)]
@@ -25,53 +26,51 @@ pub(super) struct Listing {
 /// Reads what is to run, and remembers it while it does not change.
 #[derive(Debug)]
 pub(super) struct Listings {
-    source: PackSource,
-    last: Option<(Document, Arc<Listing>)>,
+    last: Option<(Digest, Arc<Listing>)>,
 }
 
 impl Listings {
-    pub(super) fn new(source: PackSource) -> Self {
-        Self { source, last: None }
-    }
-
-    /// The index's place, if there is one and it is a file of this machine.
-    pub(super) fn file(&self) -> Option<&Path> {
-        match &self.source {
-            PackSource::Index(Locator::Fs(path)) => Some(path),
-            _ => None,
-        }
+    pub(super) fn new() -> Self {
+        Self { last: None }
     }
 
     /// What is to run now.
-    pub(super) async fn read(&mut self, fetcher: &Fetcher) -> Result<Arc<Listing>> {
-        let locator = match &self.source {
+    pub(super) async fn read(&mut self, inner: &Inner) -> Result<Arc<Listing>> {
+        let locator = match &inner.config.source {
             PackSource::Index(locator) => locator,
-            PackSource::Fixed(packs) => {
-                let entry = |path: &Path| TenantEntry {
-                    main: PackEntry::of_path(path.display().to_string()),
-                    overlays: Vec::new(),
-                };
-                let tenants = packs.iter().map(|(tenant, path)| (tenant.clone(), Ok(entry(path)))).collect();
-                return Ok(Arc::new(Listing { tenants, base: Base::here(), origin: Origin::Local }));
-            }
+            PackSource::Fixed(packs) => return fixed(packs),
         };
-        let known = self.last.as_ref().map(|(document, _)| document);
-        let document = fetcher.read_if_changed(locator, MAX_BYTES, known).await?;
-        if let (None, Some((_, listing))) = (&document, &self.last) {
-            return Ok(Arc::clone(listing));
-        }
-        let Some(document) = document else { return Err(nothing()) };
+        let Some(document) = self.document(locator, inner).await? else {
+            return self.last.as_ref().map(|(_, listing)| Arc::clone(listing)).ok_or_else(never_read);
+        };
         let index = Index::read(&document.bytes, &locator.to_string())?;
         let listing = Arc::new(Listing {
             tenants: index.tenants,
-            base: Base::of(locator),
-            origin: if matches!(locator, Locator::Fs(_)) { Origin::Local } else { Origin::Remote },
+            base: Base::of(locator)?,
+            origin: if locator.is_remote() { Origin::RemoteIndex } else { Origin::Local },
         });
-        self.last = Some((document, Arc::clone(&listing)));
+        self.last = Some((document.digest, Arc::clone(&listing)));
         Ok(listing)
+    }
+
+    /// The index; none if it is the one that was read last.
+    async fn document(&self, locator: &Locator, inner: &Inner) -> Result<Option<Document>> {
+        let fetcher = inner.fetcher()?;
+        match &self.last {
+            // An operator named it, so it may lie wherever that operator wants.
+            Some((known, _)) => fetcher.read_if_changed(locator, MAX_BYTES, Origin::Local, known).await,
+            None => fetcher.read(locator, MAX_BYTES, Origin::Local).await.map(Some),
+        }
     }
 }
 
-fn nothing() -> crate::error::Error {
-    crate::error::Error::new(crate::error::Code::Internal, "an index that was never read is said to be unchanged")
+fn fixed(packs: &[(Id, std::path::PathBuf)]) -> Result<Arc<Listing>> {
+    let entry =
+        |path: &Path| TenantEntry { main: PackEntry::of_path(path.display().to_string()), overlays: Vec::new() };
+    let tenants = packs.iter().map(|(tenant, path)| (tenant.clone(), Ok(entry(path)))).collect();
+    Ok(Arc::new(Listing { tenants, base: Base::here()?, origin: Origin::Local }))
+}
+
+fn never_read() -> Error {
+    Error::new(Code::Internal, "an index that was never read is said to be unchanged")
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 
 use crate::engine::Shared;
@@ -42,39 +41,37 @@ impl Stamp {
     }
 }
 
-/// A pack of this machine.
-pub(super) struct Local {
-    pub(super) digest: Digest,
-    /// None if it was not read, because it is as it was.
-    pub(super) pack: Option<Arc<Pack>>,
-}
-
 impl Packs {
-    /// The pack at `path`. What is as it was is not read again; a directory has to be read to know that, which is
-    /// done only if `look` says so.
-    pub(super) async fn local(&self, path: &Path, options: &LoadOptions, look: bool) -> Result<Local> {
+    /// The digest of the pack of this machine at `path`, if it is as it was when it was read. A directory has to be
+    /// read to know that; unless one has to `look`, it is taken to be as it was.
+    pub(super) fn unchanged(&self, path: &Path, look: bool) -> Option<Digest> {
         let now = Stamp::of(path);
-        if let Some((stamp, digest)) = self.seen.lock().get(path)
-            && *stamp == now
-            && (now.is_some() || !look)
-        {
-            return Ok(Local { digest: *digest, pack: None });
-        }
+        let seen = self.seen.lock();
+        let (stamp, digest) = seen.get(path)?;
+        (*stamp == now && (now.is_some() || !look)).then_some(*digest)
+    }
+
+    /// The pack with `digest`, if anybody runs it.
+    pub(super) fn held(&self, digest: Digest) -> Option<Arc<Pack>> {
+        self.read.held(&digest.0)
+    }
+
+    /// Reads the pack of this machine at `path`, and remembers how the file was.
+    pub(super) async fn open_own(&self, path: &Path, options: &LoadOptions) -> Result<Arc<Pack>> {
+        // The stamp is older than the reading: what changes in between is noticed next time.
+        let now = Stamp::of(path);
         let pack = self.open(path, options).await?;
         self.seen.lock().insert(path.to_owned(), (now, pack.digest));
-        Ok(Local { digest: pack.digest, pack: Some(pack) })
+        Ok(pack)
     }
 
     /// Reads the pack at `path`.
     pub(super) async fn open(&self, path: &Path, options: &LoadOptions) -> Result<Arc<Pack>> {
-        let (path, options) = (path.to_owned(), options.clone());
-        let pack = blocking(move || pack::load(&path, &options)).await?;
-        self.share(pack.digest, async { Ok(pack) }).await
-    }
-
-    /// The pack whose bytes have `digest`, made by `read` if nobody runs it.
-    pub(super) async fn share(&self, digest: Digest, read: impl Future<Output = Result<Pack>>) -> Result<Arc<Pack>> {
-        self.read.get_or_make(digest.0, read).await
+        if let Some(digest) = options.expected {
+            return self.read.get_or_make(digest.0, read(path, options)).await;
+        }
+        let pack = read(path, options).await?;
+        self.read.get_or_make(pack.digest.0, async { Ok(pack) }).await
     }
 
     /// Forgets files that are not named any more.
@@ -83,9 +80,9 @@ impl Packs {
     }
 }
 
-/// Reads a pack from bytes that were fetched; `name` stands for it in errors.
-pub(super) async fn from_bytes(bytes: Bytes, name: String, options: LoadOptions) -> Result<Pack> {
-    blocking(move || pack::load_bytes(bytes, &name, &options)).await
+async fn read(path: &Path, options: &LoadOptions) -> Result<Pack> {
+    let (path, options) = (path.to_owned(), options.clone());
+    blocking(move || pack::load(&path, &options)).await
 }
 
 /// Does what may block where it may.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::Inner;
-use super::handle::shown;
+use super::desk::shown;
 use super::status::{PackStatus, PacksStatus, TenantStatus};
 use crate::clock::Timestamp;
 use crate::config::HostConfig;
 use crate::error::Error;
 use crate::host::TenantHandle;
-use crate::tenant::LoadedPack;
+use crate::tenant::Sourced;
 
 impl Inner {
     /// What runs. `error` is why the last reload had nothing to go by.
@@ -56,12 +56,12 @@ pub(crate) fn of_tenant(config: &HostConfig, handle: Option<&TenantHandle>) -> T
     }
 }
 
-fn pack(loaded: &LoadedPack) -> PackStatus {
+fn pack(sourced: &Sourced) -> PackStatus {
     PackStatus {
-        pack_id: loaded.id.to_string(),
-        version: loaded.version.to_string(),
-        digest: loaded.digest.to_string(),
-        locator: loaded.locator.clone(),
-        verification: loaded.verification.clone(),
+        pack_id: sourced.pack.id.to_string(),
+        version: sourced.pack.version.to_string(),
+        digest: sourced.pack.digest.to_string(),
+        locator: sourced.locator.clone(),
+        verification: sourced.verification.clone(),
     }
 }

@@ -8,11 +8,12 @@ use super::Inner;
 use super::arrive::{Arrived, Statement};
 use super::listing::Listing;
 use super::status::TenantOutcome;
+use crate::audit::{Actor, Entry, Outcome};
 use crate::error::{Code, Error, Kind, Result};
-use crate::host::{PackSet, Sourced};
 use crate::id::Id;
 use crate::ingest::index::TenantEntry;
 use crate::pack::model::Pack;
+use crate::tenant::{PackSet, Sourced};
 
 /// What is remembered about a tenant from one reload to the next.
 #[derive(Default)]
@@ -21,6 +22,13 @@ pub(super) struct Remembered {
     pub(super) applied: Option<Vec<Statement>>,
     /// What was stated about the packs that were refused last, and why they were.
     pub(super) refused: Option<(Vec<Statement>, Error)>,
+}
+
+/// A pack that is older than what ran before.
+struct Lower {
+    pack: Id,
+    from: Version,
+    to: Version,
 }
 
 impl Inner {
@@ -34,7 +42,7 @@ impl Inner {
         asked: bool,
         look: bool,
     ) -> Result<TenantOutcome> {
-        let runs: Vec<_> = self.host.tenant(tenant).map(|handle| handle.pack_digests()).unwrap_or_default();
+        let runs: Vec<_> = self.host.tenant(tenant).map(|handle| handle.digests()).unwrap_or_default();
         let entries = std::iter::once(&entry.main).chain(&entry.overlays);
         let mut arrived = Vec::with_capacity(1 + entry.overlays.len());
         for (at, entry) in entries.enumerate() {
@@ -72,34 +80,52 @@ impl Inner {
             sourced.push(Sourced {
                 pack,
                 locator: Some(arrived.locator.to_string()),
-                stated: Some(arrived.statement.stated()),
+                stated: arrived.statement.origin(),
+                verification: None,
             });
         }
         let versions: Vec<_> = sourced.iter().map(|s| (s.pack.id.clone(), s.pack.version.clone())).collect();
         let lower = self.lower(tenant, &versions)?;
         let mut packs = sourced.into_iter();
         let main = packs.next().ok_or_else(|| Error::new(Code::Internal, "a tenant's entry names no pack"))?;
-        self.host.load_set(tenant, PackSet { main, overlays: packs.collect() }).await?;
-        for (pack, from, to) in lower {
-            self.audit.downgrade(tenant, &pack, &from, &to)?;
+        for lower in &lower {
+            self.record(tenant, lower, Outcome::Begun)?;
         }
+        let loaded = self.host.load_set(tenant, PackSet { main, overlays: packs.collect() }).await;
+        let outcome = loaded.as_ref().err().map_or(Outcome::Done, Outcome::Failed);
+        for lower in &lower {
+            self.record(tenant, lower, outcome)?;
+        }
+        loaded?;
         if self.remembers_versions() { self.floors.lock().record(tenant, &versions) } else { Ok(()) }
     }
 
+    fn record(&self, tenant: &Id, lower: &Lower, outcome: Outcome<'_>) -> Result<()> {
+        let detail = format!("{} from {} to {}", lower.pack, lower.from, lower.to);
+        self.audit.record(&Entry {
+            action: "packs.downgrade",
+            outcome,
+            by: Actor::Host("reload"),
+            tenant: Some(tenant),
+            detail: Some(&detail),
+            ..Entry::default()
+        })
+    }
+
     /// The packs that are older than what the tenant ran before, if that is allowed.
-    fn lower(&self, tenant: &Id, packs: &[(Id, Version)]) -> Result<Vec<(Id, Version, Version)>> {
+    fn lower(&self, tenant: &Id, packs: &[(Id, Version)]) -> Result<Vec<Lower>> {
         if !self.remembers_versions() {
             return Ok(Vec::new());
         }
         let floors = self.floors.lock();
         let lower = packs.iter().filter_map(|(pack, version)| {
             let floor = floors.of(tenant, pack).filter(|floor| version < *floor)?;
-            Some((pack.clone(), floor.clone(), version.clone()))
+            Some(Lower { pack: pack.clone(), from: floor.clone(), to: version.clone() })
         });
         let lower: Vec<_> = lower.collect();
         match lower.first() {
-            Some((pack, floor, version)) if !self.config.allow_downgrade => {
-                let message = format!("pack {pack} {version} is older than {floor}, which tenant {tenant} ran before");
+            Some(Lower { pack, from, to }) if !self.config.allow_downgrade => {
+                let message = format!("pack {pack} {to} is older than {from}, which tenant {tenant} ran before");
                 Err(Error::new(Code::Downgrade, message)
                     .hint("an old pack brings old mistakes back; if it is meant, start once with --allow-downgrade"))
             }

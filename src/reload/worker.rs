@@ -9,13 +9,13 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::handle::{Desk, ReloadHandle};
+use super::desk::{Desk, ReloadHandle};
 use super::listing::Listings;
+use super::fetching::Fetching;
 use super::{Cause, Floors, Inner, ReloadConfig, floor};
-use crate::audit::Audit;
+use crate::audit::AuditLog;
 use crate::error::Result;
 use crate::host::RunnerHost;
-use crate::ingest::Fetcher;
 use crate::reload::packs::Packs;
 use crate::watch::Watcher;
 
@@ -36,13 +36,13 @@ impl Reloader {
     /// # Errors
     ///
     /// `Io` if what it remembers cannot be read.
-    pub fn new(host: Arc<RunnerHost>, fetcher: Fetcher, audit: Arc<Audit>, config: ReloadConfig) -> Result<Self> {
+    pub fn new(host: Arc<RunnerHost>, audit: Arc<AuditLog>, config: ReloadConfig) -> Result<Self> {
         let floors = Floors::open(config.state_dir.as_ref().map(|dir| dir.join(floor::FILE)))?;
-        let listings = Some(Listings::new(config.source.clone()));
+        let listings = Some(Listings::new());
         let clock = Arc::clone(host.clock());
         let inner = Inner {
             host,
-            fetcher,
+            fetching: Fetching::default(),
             config,
             audit,
             clock,

@@ -1,0 +1,26 @@
+//! The fetcher, made once something has to be fetched: who serves packs of this machine needs no cache.
+
+use std::sync::OnceLock;
+
+use super::ReloadConfig;
+use crate::error::Result;
+use crate::ingest::{Cache, Fetcher};
+
+/// A fetcher that is made when it is needed.
+#[derive(Default)]
+pub(super) struct Fetching(OnceLock<Fetcher>);
+
+impl Fetching {
+    /// The fetcher.
+    pub(super) fn get(&self, config: &ReloadConfig) -> Result<&Fetcher> {
+        if let Some(made) = self.0.get() {
+            return Ok(made);
+        }
+        let cache = Cache::open(&config.cache_dir, config.cache_bytes)?;
+        let fetcher = match &config.progress {
+            Some(progress) => Fetcher::with_progress(cache, config.fetch.clone(), progress.clone())?,
+            None => Fetcher::new(cache, config.fetch.clone())?,
+        };
+        Ok(self.0.get_or_init(|| fetcher))
+    }
+}
