@@ -23,6 +23,7 @@
 
 pub mod abi;
 pub mod activity;
+pub mod audit;
 pub mod author;
 pub mod capabilities;
 pub mod check;
@@ -40,6 +41,7 @@ pub mod ingress;
 pub mod pack;
 pub mod reload;
 pub mod run;
+pub mod secret;
 pub mod server;
 pub mod session;
 pub mod store;

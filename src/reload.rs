@@ -5,4 +5,7 @@
 //! unchanged is not touched. This room decides when and what; `ingest` gets the bytes, `trust` judges them, the host
 //! prepares and swaps.
 
+pub mod handle;
 pub mod status;
+
+pub use handle::{NotReady, Readiness, Reloads};

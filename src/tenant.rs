@@ -39,6 +39,8 @@ pub struct Loaded {
     pub program: Arc<Program>,
     /// What is wrong with the pack without refusing it: disabled flows, refused components, odd files.
     pub notes: Vec<Error>,
+    /// The names of the secrets that the pack cannot do without.
+    pub required_secrets: Vec<String>,
 }
 
 impl Tenants {

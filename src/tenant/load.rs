@@ -72,6 +72,8 @@ pub async fn prepare(
     let readers = components.values().filter_map(|component| component.as_ref().ok());
     let assets_dir = assets_dir(registry, &pack.assets, readers.map(|component| &*component.prepared)).await?;
     let retry = config.retry_config();
+    let secrets = pack.secret_requirements.iter().filter(|secret| secret.required);
+    let required_secrets = secrets.map(|secret| secret.key.clone()).collect();
     let program = Program {
         tenant: config.tenant().clone(),
         env: env.clone(),
@@ -89,7 +91,7 @@ pub async fn prepare(
         retry: Retry { max_attempts: retry.max_attempts, base_delay: retry.base_delay },
         wait_ttl: config.wait_ttl(),
     };
-    Ok(Loaded { program: Arc::new(program), notes })
+    Ok(Loaded { program: Arc::new(program), notes, required_secrets })
 }
 
 /// The pack's assets as files, if it has any and one of its components reads files.
