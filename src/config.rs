@@ -25,7 +25,7 @@ mod tests;
 mod units;
 mod yaml;
 
-pub use env::RunnerConfig;
+pub use env::{JwtKeys, JwtSettings, RunnerConfig, TenantResolver};
 pub use gtbind::{EXTENSION as GTBIND, PackBinding};
 pub use policy::{
     OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, SecretsPolicy, Timer, WebhookPolicy,

@@ -23,6 +23,7 @@
 
 pub mod abi;
 pub mod activity;
+pub mod audit;
 pub mod author;
 pub mod capabilities;
 pub mod check;
@@ -42,6 +43,7 @@ pub mod pack;
 mod private;
 pub mod reload;
 pub mod run;
+pub mod secret;
 pub mod server;
 pub mod session;
 pub mod store;

@@ -13,7 +13,7 @@ mod floor;
 pub mod handle;
 mod listing;
 mod packs;
-pub(crate) mod report;
+mod report;
 pub mod status;
 mod tenant;
 #[cfg(test)]
@@ -29,7 +29,7 @@ use parking_lot::Mutex;
 
 pub use config::{PackSource, ReloadConfig};
 pub use desk::ReloadHandle;
-pub use handle::{Readiness, Reloads};
+pub use handle::{NotReady, Readiness, Reloads};
 pub use worker::Reloader;
 
 use crate::audit::AuditLog;

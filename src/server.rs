@@ -16,17 +16,23 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Code, Error, Result};
 
+mod admin;
 mod admission;
 mod answer;
 pub mod backend;
+mod bearer;
 mod body;
 mod connection;
 mod correlation;
 mod health;
 mod listing;
+mod openapi;
 mod options;
+mod origin;
 mod page;
+mod params;
 mod router;
+mod routes;
 mod serve;
 mod sse;
 mod tenant;
@@ -36,7 +42,8 @@ mod webhook;
 
 pub use backend::{Backend, HostBackend};
 pub use listing::{RouteInfo, routes};
-pub use options::{HttpLimits, ServerOptions};
+pub use openapi::document as openapi;
+pub use options::{AdminOptions, HttpLimits, ServerOptions};
 
 /// A server that has its address and does not serve yet.
 #[derive(Debug)]
@@ -50,6 +57,7 @@ pub struct Server {
 pub(crate) struct App {
     backend: Arc<dyn Backend>,
     options: ServerOptions,
+    tenants: tenant::Resolver,
     clock: Arc<dyn Clock>,
     /// Cancelled when the server stops accepting, so that streams end.
     draining: CancellationToken,
@@ -64,17 +72,21 @@ impl std::fmt::Debug for App {
 }
 
 impl Server {
-    /// Takes the address that `options` name; port 0 takes a free one.
+    /// Takes the address that `options` name; port 0 takes a free one. Fails if keys that tokens are verified by cannot
+    /// be used.
     pub async fn bind(options: ServerOptions, backend: Arc<dyn Backend>) -> Result<Self> {
         let cannot = |e: std::io::Error| {
             Error::new(Code::Listen, format!("cannot listen on {}: {e}", options.listen))
                 .hint("choose another --port or --listen, or stop what uses it")
         };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let tenants = tenant::Resolver::new(&options.tenants, &clock)?;
         let listener = TcpListener::bind(options.listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         let app = App {
             backend,
-            clock: Arc::new(SystemClock),
+            clock,
+            tenants,
             draining: CancellationToken::new(),
             requests: Semaphore::new(options.limits.max_requests),
             streams: Arc::new(Semaphore::new(options.limits.max_streams)),

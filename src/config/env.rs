@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Error, Result};
 use crate::id::{self, Id, clip};
+use crate::secret::Secret;
 use crate::trust::TrustPolicy;
+
+mod tenants;
+
+pub use tenants::{JwtKeys, JwtSettings, TenantResolver};
 
 const DATA_DIR: &str = "GREENTIC_DATA_DIR";
 const PUBLIC_KEY: &str = "PACK_PUBLIC_KEY";
@@ -24,6 +29,10 @@ pub struct RunnerConfig {
     pub default_tenant: Id,
     /// `PACK_PUBLIC_KEY`, the keys whose signatures count, and `PACK_VERIFY_STRICT`, what becomes of packs without one.
     pub trust: TrustPolicy,
+    /// `TENANT_RESOLVER`: how the tenant of a request is found; `env` unless set.
+    pub tenants: TenantResolver,
+    /// `ADMIN_TOKEN`: what requests to the admin API must carry; without it only this machine may use it.
+    pub admin_token: Option<Secret>,
 }
 
 impl RunnerConfig {
@@ -37,23 +46,22 @@ impl RunnerConfig {
 
     /// Reads variables through `var`.
     pub fn from_vars(var: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
-        let mut findings = Vec::new();
-        let mut text = |name: &str| -> Option<String> {
-            let value = var(name).filter(|value| !value.is_empty())?;
-            value.into_string().map_err(|_| findings.push(invalid(name, "is not valid UTF-8", "set it anew"))).ok()
-        };
-        let (port, env, tenant) = (text("PORT"), text("GREENTIC_ENV"), text("DEFAULT_TENANT"));
-        let (public_key, verify_strict) = (text(PUBLIC_KEY), text(VERIFY_STRICT));
+        let mut vars = Vars { var: &var, findings: Vec::new() };
+        let port = vars.text("PORT").map_or(Some(8080), |port| port.trim().parse().ok()).unwrap_or_else(|| {
+            vars.findings.push(invalid("PORT", "is no port number", "give a number from 0 to 65535"));
+            0
+        });
+        let (public_key, verify_strict) = (vars.text(PUBLIC_KEY), vars.text(VERIFY_STRICT));
         let config = Self {
-            port: port.map_or(Some(8080), |port| port.trim().parse().ok()).unwrap_or_else(|| {
-                findings.push(invalid("PORT", "is no port number", "give a number from 0 to 65535"));
-                0
-            }),
-            data_dir: var(DATA_DIR).filter(|dir| !dir.is_empty()).map(PathBuf::from),
-            env: identifier("GREENTIC_ENV", env, "local", &mut findings),
-            default_tenant: identifier("DEFAULT_TENANT", tenant, "demo", &mut findings),
-            trust: trust(public_key, verify_strict, &mut findings),
+            port,
+            data_dir: vars.path(DATA_DIR),
+            env: vars.identifier("GREENTIC_ENV", "local"),
+            default_tenant: vars.identifier("DEFAULT_TENANT", "demo"),
+            trust: trust(public_key, verify_strict, &mut vars.findings),
+            tenants: tenants::read(&mut vars),
+            admin_token: vars.token("ADMIN_TOKEN"),
         };
+        let findings = vars.findings;
         if findings.is_empty() {
             return Ok(config);
         }
@@ -75,13 +83,49 @@ impl RunnerConfig {
     }
 }
 
-fn identifier(name: &str, value: Option<String>, default: &str, findings: &mut Vec<Error>) -> Id {
-    let value = value.unwrap_or_else(|| default.to_owned());
-    if !id::is_valid(&value) {
-        let what = format!("is {:?}, which is no identifier", clip(&value));
-        findings.push(invalid(name, &what, "use ASCII letters, digits, '.', '-' and '_'"));
+/// Variables, and what is wrong with them. One that is empty counts as not set.
+struct Vars<'a, F> {
+    var: &'a F,
+    findings: Vec<Error>,
+}
+
+impl<F: Fn(&str) -> Option<OsString>> Vars<'_, F> {
+    fn text(&mut self, name: &str) -> Option<String> {
+        let value = (self.var)(name).filter(|value| !value.is_empty())?;
+        value.into_string().map_err(|_| self.findings.push(invalid(name, "is not valid UTF-8", "set it anew"))).ok()
     }
-    Id::from(value)
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        (self.var)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// A text that must be set; `what` says to what.
+    fn required(&mut self, name: &str, what: &str) -> Option<String> {
+        if (self.var)(name).is_none_or(|value| value.is_empty()) {
+            self.findings.push(invalid(name, "is not set", &format!("set it: {what}")));
+            return None;
+        }
+        self.text(name)
+    }
+
+    fn identifier(&mut self, name: &str, default: &str) -> Id {
+        let value = self.text(name).unwrap_or_else(|| default.to_owned());
+        if !id::is_valid(&value) {
+            let what = format!("is {:?}, which is no identifier", clip(&value));
+            self.findings.push(invalid(name, &what, "use ASCII letters, digits, '.', '-' and '_'"));
+        }
+        Id::from(value)
+    }
+
+    /// A secret that is sent in a header.
+    fn token(&mut self, name: &str) -> Option<Secret> {
+        let token = self.text(name)?;
+        if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let hint = "use ASCII letters, digits and punctuation, without spaces";
+            self.findings.push(invalid(name, "holds characters that no header carries", hint));
+        }
+        Some(Secret::new(token))
+    }
 }
 
 fn trust(keys: Option<String>, strict: Option<String>, findings: &mut Vec<Error>) -> TrustPolicy {
@@ -164,6 +208,18 @@ mod tests {
         assert!(named[0].starts_with("the environment variable PACK_PUBLIC_KEY cannot be used: key 1: "), "{error}");
         assert!(named[2].starts_with("the environment variable PACK_VERIFY_STRICT cannot be used: "), "{error}");
         assert!(error.details().iter().all(|one| one.code() == Code::EnvInvalid && one.hint_text().is_some()));
+    }
+
+    #[test]
+    fn the_admin_token_can_be_sent_and_is_not_shown() {
+        let set = read(&[("ADMIN_TOKEN", "canary+/=_~")]).unwrap();
+        assert!(set.admin_token.as_ref().unwrap().matches(b"canary+/=_~"));
+        assert!(!format!("{set:?}").contains("canary"));
+        assert_eq!(read(&[("ADMIN_TOKEN", "")]).unwrap().admin_token, None);
+        for bad in ["canary\n", "can ary", "canäry"] {
+            let error = read(&[("ADMIN_TOKEN", bad)]).unwrap_err();
+            assert!(error.message().contains("ADMIN_TOKEN") && !error.to_string().contains("can"), "{error}");
+        }
     }
 
     #[cfg(unix)]

@@ -312,6 +312,24 @@ codes! {
     MediaType = 808, BadInput;
     /// A flow's result cannot be made into an HTTP answer.
     ResponseInvalid = 809, Failed;
+    /// The token that names a request's tenant is not valid.
+    TenantToken = 810, BadInput;
+    /// The keys by which tokens are verified cannot be read now.
+    TenantKeysUnavailable = 811, Unavailable;
+    /// A request names two tenants.
+    TenantConflict = 812, BadInput;
+    /// The keys by which tokens are verified cannot be used.
+    TenantKeys = 813, BadInput;
+    /// The admin API takes a token, and the request has none or a wrong one.
+    AdminToken = 814, BadInput;
+    /// The admin API is not open to this request.
+    AdminDenied = 815, BadInput;
+    /// An action was not taken because it could not be written to the audit log.
+    AuditFailed = 816, Unavailable;
+    /// This host loads packs once and has nothing to reload.
+    NoReloads = 817, BadInput;
+    /// No such reload.
+    ReloadUnknown = 818, BadInput;
 
     // 097x: making components
     /// A `build.yaml` is not valid.

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::handle::Reloads;
-use super::status::{ErrorStatus, PacksStatus, ReloadReport, ReloadState, TenantOutcome};
+use super::status::{ErrorStatus, PacksStatus, ReloadReport, ReloadState, TenantOutcome, rfc3339};
 use super::{Inner, Outcome};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
@@ -58,7 +58,7 @@ impl Desk {
         state.error = outcome.tenants.as_ref().err().cloned();
         let report = id.and_then(|id| state.reports.iter_mut().find(|report| report.id == id));
         if let Some(report) = report {
-            report.ended = Some(shown(outcome.ended));
+            report.ended = rfc3339(outcome.ended);
             match &outcome.tenants {
                 Ok(tenants) => report.tenants = tenants.clone(),
                 Err(error) => report.error = Some(error.into()),
@@ -99,7 +99,7 @@ impl Desk {
         state.reports.push_back(ReloadReport {
             id: id.clone(),
             state: ReloadState::Running,
-            requested: shown(now),
+            requested: rfc3339(now).unwrap_or_default(),
             ended: None,
             error: None,
             tenants: Vec::new(),
@@ -149,9 +149,4 @@ impl Reloads for ReloadHandle {
 
 fn stopped() -> Error {
     Error::new(Code::NotRunning, "packs are not reloaded any more, for the host stops")
-}
-
-/// An instant in RFC 3339.
-pub(super) fn shown(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.0).map(|at| at.to_string()).unwrap_or_default()
 }

@@ -1,12 +1,17 @@
 //! What runs and what reloads did, as the admin API shows it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::clock::Timestamp;
+use crate::config::HostConfig;
 use crate::error::Error;
+use crate::host::RunnerHost;
+use crate::tenant::{Loaded, Sourced};
 use crate::trust::Verification;
 
 /// What runs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PacksStatus {
     /// Every tenant, sorted.
     pub tenants: Vec<TenantStatus>,
@@ -19,7 +24,7 @@ pub struct PacksStatus {
 }
 
 /// What runs for a tenant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TenantStatus {
     /// The tenant.
     pub tenant: String,
@@ -41,7 +46,7 @@ pub struct TenantStatus {
 }
 
 /// A pack that runs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PackStatus {
     /// Its id.
     pub pack_id: String,
@@ -55,8 +60,61 @@ pub struct PackStatus {
     pub verification: Option<Verification>,
 }
 
+impl PacksStatus {
+    /// What runs on a host whose packs nobody reloads.
+    pub fn of_host(host: &RunnerHost) -> Self {
+        let (health, configs) = (host.health_state(), host.tenant_configs());
+        let loaded = host.active_packs();
+        let of = |config: &HostConfig| {
+            let pack = loaded.binary_search_by(|(tenant, _)| tenant.cmp(config.tenant())).ok();
+            TenantStatus::of(config, pack.and_then(|at| loaded.get(at)).map(|(_, pack)| &**pack))
+        };
+        Self {
+            tenants: configs.iter().map(|config| of(config)).collect(),
+            active: health.active_packs,
+            last_reload: health.last_load.and_then(rfc3339),
+            last_error: health.last_error,
+        }
+    }
+}
+
+impl TenantStatus {
+    /// What runs for a tenant, as far as what was loaded tells it.
+    pub fn of(config: &HostConfig, loaded: Option<&Loaded>) -> Self {
+        let required = loaded.map(Loaded::required_secrets).unwrap_or_default();
+        let policy = config.secrets_policy();
+        Self {
+            tenant: config.tenant().to_string(),
+            pack: loaded.map(|loaded| PackStatus::of(&loaded.set.main)),
+            overlays: loaded.map(|loaded| loaded.set.overlays.iter().map(PackStatus::of).collect()).unwrap_or_default(),
+            missing_secrets: required.iter().filter(|name| !policy.allows(name)).cloned().collect(),
+            required_secrets: required,
+            last_reload: None,
+            last_error: None,
+            notes: loaded.map(|loaded| loaded.notes.iter().map(ErrorStatus::from).collect()).unwrap_or_default(),
+        }
+    }
+}
+
+impl PackStatus {
+    fn of(sourced: &Sourced) -> Self {
+        Self {
+            pack_id: sourced.pack.id.to_string(),
+            version: sourced.pack.version.to_string(),
+            digest: sourced.pack.digest.to_string(),
+            locator: sourced.locator.clone(),
+            verification: sourced.verification.clone(),
+        }
+    }
+}
+
+/// A time as the admin API shows it.
+pub fn rfc3339(at: Timestamp) -> Option<String> {
+    jiff::Timestamp::from_millisecond(at.0).ok().map(|at| at.to_string())
+}
+
 /// An error as data.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ErrorStatus {
     /// Its stable code.
     pub code: String,
@@ -83,7 +141,7 @@ impl From<&Error> for ErrorStatus {
 }
 
 /// A reload, under way or done.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ReloadReport {
     /// Its id.
     pub id: String,
@@ -100,7 +158,7 @@ pub struct ReloadReport {
 }
 
 /// How far a reload is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReloadState {
     /// It waits for another one, or is under way.
@@ -112,7 +170,7 @@ pub enum ReloadState {
 }
 
 /// What a reload did to a tenant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TenantReload {
     /// The tenant.
     pub tenant: String,
@@ -123,7 +181,7 @@ pub struct TenantReload {
 }
 
 /// What happened to a tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TenantOutcome {
     /// Its packs are the ones that run.
@@ -137,3 +195,6 @@ pub enum TenantOutcome {
     /// The index names it, and this host has no bindings for it.
     Unbound,
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! code's title.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -23,7 +23,7 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = status(&self.0).into_response();
+        let mut response = status(self.0.code()).into_response();
         response.extensions_mut().insert(self);
         response
     }
@@ -43,13 +43,27 @@ pub(super) fn fill(response: &mut Response, error: &Error, correlation_id: &str)
     if error.code().kind() == Kind::Unavailable {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
+    if let Some(challenge) = challenge(error.code()) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+}
+
+/// What a client has to prove, where an answer is 401.
+fn challenge(code: Code) -> Option<&'static str> {
+    match code {
+        Code::AdminToken => Some("Bearer realm=\"admin\""),
+        Code::TenantToken => Some("Bearer realm=\"tenant\", error=\"invalid_token\""),
+        _ => None,
+    }
 }
 
 /// The status for an error.
-pub(super) fn status(error: &Error) -> StatusCode {
-    match error.code() {
-        Code::TenantUnknown | Code::FlowUnknown | Code::RouteUnknown => StatusCode::NOT_FOUND,
-        Code::RequestDenied | Code::RouteOff => StatusCode::FORBIDDEN,
+pub(super) fn status(code: Code) -> StatusCode {
+    match code {
+        Code::TenantUnknown | Code::FlowUnknown | Code::RouteUnknown | Code::ReloadUnknown => StatusCode::NOT_FOUND,
+        Code::TenantToken | Code::AdminToken => StatusCode::UNAUTHORIZED,
+        Code::RequestDenied | Code::RouteOff | Code::TenantConflict | Code::AdminDenied => StatusCode::FORBIDDEN,
+        Code::NoReloads => StatusCode::NOT_IMPLEMENTED,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         Code::FlowAmbiguous | Code::DuplicateEvent => StatusCode::CONFLICT,
@@ -69,13 +83,18 @@ pub(super) fn status(error: &Error) -> StatusCode {
 fn message(error: &Error) -> &str {
     let about_the_request = matches!(
         error.code(),
-        Code::BodyTooLarge
+        Code::AdminDenied
+            | Code::AdminToken
+            | Code::BodyTooLarge
             | Code::MediaType
             | Code::MethodNotAllowed
+            | Code::NoReloads
             | Code::RequestDenied
             | Code::RequestInvalid
             | Code::RequestTimeout
             | Code::RouteOff
+            | Code::TenantConflict
+            | Code::TenantToken
     );
     if about_the_request { error.message() } else { error.code().title() }
 }
@@ -87,8 +106,9 @@ mod tests {
     #[test]
     fn no_code_answers_with_success() {
         for &code in Code::ALL {
-            let status = status(&Error::new(code, "x"));
+            let status = status(code);
             assert!(status.is_client_error() || status.is_server_error(), "{code}: {status}");
+            assert_eq!(status == StatusCode::UNAUTHORIZED, challenge(code).is_some(), "{code}");
         }
     }
 
@@ -96,7 +116,7 @@ mod tests {
     fn what_is_behind_the_request_stays_inside() {
         let inside = Error::new(Code::StoreFailed, "disk /srv/canary is gone").hint("canary");
         assert!(!message(&inside).contains("canary"));
-        assert_eq!(status(&inside), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status(inside.code()), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(message(&Error::new(Code::RequestInvalid, "from.id is missing")), "from.id is missing");
     }
 }

@@ -13,16 +13,18 @@ use futures::future::BoxFuture;
 use tokio::sync::broadcast;
 
 use crate::config::HostConfig;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::flow::pick::Pick;
 use crate::host::{Health, RunnerHost};
 use crate::id::Id;
 use crate::ingress::Channels;
+use crate::reload::status::{PacksStatus, ReloadReport};
+use crate::reload::{Readiness, Reloads};
 use crate::run::event::{Event, FlowChoice};
 use crate::run::outcome::Outcome;
 use crate::run::trace::{TraceEvent, TraceFeed};
 use crate::run::watch::RouteWatch;
-use crate::store::{EventId, ReplyRoute, StoredReply};
+use crate::store::{DeadLetter, EventId, ReplyRoute, StoredReply};
 
 /// A host as the server sees it.
 #[async_trait]
@@ -47,6 +49,21 @@ pub trait Backend: Send + Sync + 'static {
 
     /// How the host is.
     fn health(&self) -> Health;
+
+    /// Whether events can be served, and why not.
+    fn readiness(&self) -> Readiness;
+
+    /// What runs.
+    fn packs_status(&self) -> PacksStatus;
+
+    /// Asks for a reload on behalf of `by` and returns its id; further requests may share it until it begins.
+    fn request_reload(&self, by: &str) -> Result<String>;
+
+    /// What became of a reload.
+    fn reload(&self, id: &str) -> Option<ReloadReport>;
+
+    /// Dead letters, newest first, at most `limit`.
+    async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>>;
 }
 
 /// An event that was accepted.
@@ -67,10 +84,10 @@ impl fmt::Debug for Submitted {
 }
 
 /// A host with the ways into its tenants.
-#[derive(Debug)]
 pub struct HostBackend {
     host: Arc<RunnerHost>,
     feed: TraceFeed,
+    reloads: Option<Arc<dyn Reloads>>,
     channels: HashMap<Id, Arc<Channels>>,
     tenants: Vec<Id>,
 }
@@ -90,7 +107,14 @@ impl HostBackend {
         let configs = host.tenant_configs();
         let tenants = configs.iter().map(|config| config.tenant().clone()).collect();
         let channels = configs.iter().map(|config| (config.tenant().clone(), Arc::new(open(config)))).collect();
-        Self { host, feed, channels, tenants }
+        Self { host, feed, reloads: None, channels, tenants }
+    }
+
+    /// The same, with what reloads the host's packs.
+    #[must_use]
+    pub fn with_reloads(mut self, reloads: Arc<dyn Reloads>) -> Self {
+        self.reloads = Some(reloads);
+        self
     }
 }
 
@@ -128,5 +152,40 @@ impl Backend for HostBackend {
 
     fn health(&self) -> Health {
         self.host.health_state()
+    }
+    fn readiness(&self) -> Readiness {
+        let health = self.host.health_state();
+        match &self.reloads {
+            _ if !health.started => Readiness::not_yet(Code::NotRunning),
+            Some(reloads) => reloads.readiness(),
+            // Packs were given once, and whoever gave them knows which tenants have none.
+            None if health.active_packs == 0 => Readiness::not_yet(Code::PackNotLoaded),
+            None => Readiness::unless(Vec::new()),
+        }
+    }
+
+    fn packs_status(&self) -> PacksStatus {
+        self.reloads.as_ref().map_or_else(|| PacksStatus::of_host(&self.host), |reloads| reloads.status())
+    }
+
+    fn request_reload(&self, by: &str) -> Result<String> {
+        match &self.reloads {
+            Some(reloads) => reloads.request(by),
+            None => Err(Error::new(Code::NoReloads, "this host loaded its packs once and does not reload them")),
+        }
+    }
+
+    fn reload(&self, id: &str) -> Option<ReloadReport> {
+        self.reloads.as_ref()?.report(id)
+    }
+
+    async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.host.store().dead_letters(tenant, limit).await
+    }
+}
+
+impl fmt::Debug for HostBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostBackend").field("host", &self.host).finish_non_exhaustive()
     }
 }

@@ -1,26 +1,63 @@
-//! `GET /healthz`: whether the host is alive and ready. Always 200 while it can answer at all.
+//! `GET /healthz`: whether the host is alive, always 200 while it can answer at all. `GET /readyz`: whether it can serve
+//! events, 503 if not. Anybody may ask, so of an error only the code is told, and of tenants only how many.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::{Value, json};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::App;
+use crate::error::Code;
+use crate::reload::Readiness;
+use crate::reload::status::rfc3339;
 
-/// `{status, telemetry_ready, secrets_ready, active_packs, last_reload, last_error}`. Telemetry goes to the log and no
-/// secret is wanted from anywhere, so both are ready as soon as the host is. Anybody may ask, so of an error only the
-/// code is told.
-pub(super) async fn healthz(State(app): State<Arc<App>>) -> Json<Value> {
+/// How the host is.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Health")]
+pub(super) struct Answer {
+    /// `ok` if it is ready and has at least one pack.
+    status: Status,
+    /// Whether telemetry is set up.
+    telemetry_ready: bool,
+    /// Whether secrets can be read.
+    secrets_ready: bool,
+    /// How many tenants have a pack.
+    active_packs: usize,
+    /// When packs were loaded last, in RFC 3339.
+    last_reload: Option<String>,
+    /// The code of the error with which that failed, if it did.
+    last_error: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Ok,
+    Degraded,
+}
+
+/// Telemetry goes to the log and no secret is wanted from anywhere, so both are ready as soon as the host is.
+pub(super) async fn healthz(State(app): State<Arc<App>>) -> Json<Answer> {
     let health = app.backend.health();
-    let last_reload = health.last_load.and_then(|at| jiff::Timestamp::from_millisecond(at.0).ok());
     let last_error = health.last_error.as_deref().and_then(|error| error.split(':').next());
-    Json(json!({
-        "status": if health.started && health.active_packs > 0 { "ok" } else { "degraded" },
-        "telemetry_ready": health.started,
-        "secrets_ready": health.started,
-        "active_packs": health.active_packs,
-        "last_reload": last_reload,
-        "last_error": last_error,
-    }))
+    Json(Answer {
+        status: if health.started && health.active_packs > 0 { Status::Ok } else { Status::Degraded },
+        telemetry_ready: health.started,
+        secrets_ready: health.started,
+        active_packs: health.active_packs,
+        last_reload: health.last_load.and_then(rfc3339),
+        last_error: last_error.map(str::to_owned),
+    })
+}
+
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
+    // A server that stops takes no further events, whatever the host behind it would do.
+    let readiness =
+        if app.draining.is_cancelled() { Readiness::not_yet(Code::NotRunning) } else { app.backend.readiness() };
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
 }

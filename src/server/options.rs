@@ -1,17 +1,25 @@
 //! What can be set about the server.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::AuditLog;
+use crate::config::TenantResolver;
 use crate::id::Id;
+use crate::secret::Secret;
 
 /// How the server behaves.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
     /// Where it listens.
     pub listen: SocketAddr,
-    /// The tenant of requests whose path names none; without it, or if it is not served, the only tenant.
+    /// The tenant of requests that name none in any way; without it, or if it is not served, the only tenant.
     pub default_tenant: Option<Id>,
+    /// How the tenant of other requests is found.
+    pub tenants: TenantResolver,
+    /// Who may use the admin API.
+    pub admin: AdminOptions,
     /// Whether to serve the chat page and the trace of its runs. Requests must then come from this machine by a name
     /// of this machine, and from no other site.
     pub demo: bool,
@@ -24,9 +32,27 @@ impl Default for ServerOptions {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             default_tenant: None,
+            tenants: TenantResolver::default(),
+            admin: AdminOptions::default(),
             demo: false,
             limits: HttpLimits::default(),
         }
+    }
+}
+
+/// Who may use the admin API, and where it is kept what they changed.
+#[derive(Clone, Debug)]
+pub struct AdminOptions {
+    /// The bearer token that requests must carry. Without it only this machine is served, directly and by a name of its
+    /// own.
+    pub token: Option<Secret>,
+    /// Where changes are written down before they are made.
+    pub audit: Arc<AuditLog>,
+}
+
+impl Default for AdminOptions {
+    fn default() -> Self {
+        Self { token: None, audit: Arc::new(AuditLog::without_file()) }
     }
 }
 

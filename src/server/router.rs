@@ -1,4 +1,4 @@
-//! The routes. Every route of a tenant exists twice: as it is, and under `/t/{tenant}`.
+//! The router: the routes of [`super::routes`], and everything that a request passes on its way to them.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -11,17 +11,23 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get, post};
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::admin::access;
 use super::answer::Problem;
-use super::{App, admission, correlation, health, page, trace, webchat, webhook};
+use super::routes::{self, Scope};
+use super::{App, admission, correlation, page, trace};
 use crate::error::{Code, Error};
 
 /// The server's routes with everything that a request passes on its way.
 pub(super) fn router(app: Arc<App>) -> Router {
-    let mut router =
-        Router::new().route("/healthz", get(health::healthz)).merge(of_tenant()).nest("/t/{tenant}", of_tenant());
+    let guard = from_fn_with_state(Arc::clone(&app), access::guard);
+    let of_tenant = || routes::of(Scope::Tenant);
+    let mut router = routes::of(Scope::Host)
+        .merge(routes::of(Scope::Admin).route_layer(guard))
+        .merge(of_tenant())
+        .nest("/t/{tenant}", of_tenant());
     if app.options.demo {
         router = router.merge(page::routes()).route("/demo/trace", get(trace::stream));
     }
@@ -33,14 +39,6 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .layer(from_fn(correlation::correlate))
         .layer(map_response(harden))
         .with_state(app)
-}
-
-fn of_tenant() -> Router<Arc<App>> {
-    Router::new()
-        .route("/webchat/activities", post(webchat::receive))
-        .route("/webchat/conversations/{conversation}/activities", get(webchat::activities))
-        .route("/webchat/conversations/{conversation}/stream", get(webchat::stream))
-        .route("/webhook/{flow_id}", any(webhook::receive))
 }
 
 async fn unknown_route() -> Problem {

@@ -1,16 +1,31 @@
-//! Which tenant a request is addressed to: by its path (`/t/{tenant}/…`), else the default tenant, else the only one.
+//! Which tenant a request is for: the one that its path names (`/t/{tenant}/…`), else the one that can be inferred from
+//! the request as `TENANT_RESOLVER` says, else the default tenant, else the only one.
+//!
+//! In: a request's head. Out: a tenant that is served, with the ways into it. What a request only claims is worth
+//! nothing: a token is verified, a header counts if a declared proxy sent it. A tenant that was inferred and is not
+//! served is an error, never another tenant; so is a path that contradicts what was proved.
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::Deserialize;
 
 use super::App;
 use super::answer::Problem;
+use super::params::Param;
 use crate::error::{Code, Error, Result};
-use crate::id::Id;
+use crate::id::{Id, clip};
 use crate::ingress::Channels;
+
+mod fetch;
+mod hostname;
+mod key_set;
+mod proxy;
+mod resolver;
+mod token;
+
+pub(super) use resolver::Resolver;
 
 /// The tenant of a request.
 pub(super) struct Tenant {
@@ -28,15 +43,16 @@ impl FromRequestParts<Arc<App>> for Tenant {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let Param(InPath { tenant }) = Param::from_request_parts(parts, app).await?;
-        Ok(resolve(app, tenant.as_deref())?)
+        let named = app.tenants.named(parts, tenant).await?;
+        Ok(find(app, named.as_deref())?)
     }
 }
 
-fn resolve(app: &App, named: Option<&str>) -> Result<Tenant> {
+fn find(app: &App, named: Option<&str>) -> Result<Tenant> {
     let find = |id: &str| Some(Tenant { id: Id::from(id), channels: app.backend.channels(id)? });
     let unknown = |what: String| Error::new(Code::TenantUnknown, what);
     if let Some(named) = named {
-        return find(named).ok_or_else(|| unknown(format!("tenant {:?} is not served", crate::id::clip(named))));
+        return find(named).ok_or_else(|| unknown(format!("tenant {:?} is not served", clip(named))));
     }
     if let Some(tenant) = app.options.default_tenant.as_deref().and_then(find) {
         return Ok(tenant);
@@ -45,21 +61,7 @@ fn resolve(app: &App, named: Option<&str>) -> Result<Tenant> {
     match tenants.as_slice() {
         [only] => find(only).ok_or_else(|| unknown(format!("tenant {only} is not served any more"))),
         [] => Err(unknown("no tenant is served".into())),
-        several => Err(unknown(format!("the path names none of {} tenants", several.len()))
+        several => Err(unknown(format!("the request names none of {} tenants", several.len()))
             .hint("use /t/{tenant}/… or set DEFAULT_TENANT")),
-    }
-}
-
-/// The named parameters of a route's path.
-pub(super) struct Param<T>(pub(super) T);
-
-impl<T: serde::de::DeserializeOwned + Send> FromRequestParts<Arc<App>> for Param<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        match Path::<T>::from_request_parts(parts, app).await {
-            Ok(Path(value)) => Ok(Self(value)),
-            Err(_) => Err(Error::new(Code::RequestInvalid, "the path is not valid").into()),
-        }
     }
 }

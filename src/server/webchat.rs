@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, Query, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::Event;
@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::answer::Problem;
 use super::correlation::{Correlation, Peer};
-use super::tenant::{Param, Tenant};
+use super::params::{Asked, Param};
+use super::tenant::Tenant;
 use super::{App, body, sse};
 use crate::error::{Code, Error, Result};
 use crate::ingress::adapter::platform_id;
@@ -88,7 +89,7 @@ pub(super) async fn activities(
     State(app): State<Arc<App>>,
     tenant: Tenant,
     Param(ConversationPath { conversation }): Param<ConversationPath>,
-    Query(since): Query<Since>,
+    Asked(since): Asked<Since>,
 ) -> Result<Json<Value>, Problem> {
     let place = Place::open(&tenant, conversation)?;
     let after = watermark(since.watermark.as_deref())?;
@@ -104,7 +105,7 @@ pub(super) async fn stream(
     State(app): State<Arc<App>>,
     tenant: Tenant,
     Param(ConversationPath { conversation }): Param<ConversationPath>,
-    Query(since): Query<Since>,
+    Asked(since): Asked<Since>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let place = Place::open(&tenant, conversation)?;

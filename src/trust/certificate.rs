@@ -10,7 +10,7 @@ use crate::trust::key::fingerprint;
 const ED25519: &str = "1.3.101.112";
 
 /// What a certificate says that came with a pack. Whoever changes a pack can change it, so it proves nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Certificate {
     /// Whom it names.
     pub subject: String,

@@ -1,11 +1,12 @@
 //! What was verified about a pack, for logs, the command line and the admin API.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::trust::certificate::Certificate;
 
 /// What was verified about a pack.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Verification {
     /// Whether unsigned packs are refused.
     pub strict: bool,
@@ -23,7 +24,7 @@ pub struct Verification {
 }
 
 /// How a statement about bytes compares with the bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Check {
     /// Nothing is stated.
@@ -35,7 +36,7 @@ pub enum Check {
 }
 
 /// What a signature is worth.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "result")]
 pub enum Signed {
     /// There is none.

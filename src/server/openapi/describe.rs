@@ -1,0 +1,201 @@
+//! What each route takes and gives.
+
+use serde_json::{Value, json};
+
+use super::operation::Operation;
+use super::schemas::{Schemas, platform_id};
+use crate::error::Code;
+use crate::reload::Readiness;
+use crate::reload::status::{PacksStatus, ReloadReport};
+use crate::server::{admin, health};
+
+const JSON: &str = "application/json";
+
+/// Errors of reading what is stored.
+const OF_STORE: &[Code] = &[Code::StoreFailed, Code::StoreFormat];
+/// Errors of taking an event.
+const OF_EVENT: &[Code] = &[
+    Code::BodyTooLarge,
+    Code::RequestTimeout,
+    Code::TooLarge,
+    Code::NotRunning,
+    Code::PackNotLoaded,
+    Code::StoreFailed,
+    Code::StoreFull,
+];
+
+pub(in crate::server) fn healthz(schemas: &mut Schemas) -> Operation {
+    Operation::new("health", "Whether the host is alive").answer(
+        "200",
+        "It is; the status says how well.",
+        Some((JSON, schemas.of::<health::Answer>())),
+    )
+}
+
+pub(in crate::server) fn readyz(schemas: &mut Schemas) -> Operation {
+    let readiness = schemas.of::<Readiness>();
+    Operation::new("readiness", "Whether the host can serve events")
+        .answer("200", "It can.", Some((JSON, readiness.clone())))
+        .answer("503", "It cannot; the reasons are given by code.", Some((JSON, readiness)))
+}
+
+pub(in crate::server) fn openapi(_: &mut Schemas) -> Operation {
+    let schema = json!({"type": "object", "required": ["openapi", "info", "paths"]});
+    Operation::new("openapi", "This document").answer("200", "The document.", Some((JSON, schema)))
+}
+
+pub(in crate::server) fn packs_status(schemas: &mut Schemas) -> Operation {
+    Operation::new("packsStatus", "What runs, tenant by tenant").answer(
+        "200",
+        "What runs.",
+        Some((JSON, schemas.of::<PacksStatus>())),
+    )
+}
+
+pub(in crate::server) fn reload(schemas: &mut Schemas) -> Operation {
+    Operation::new("reloadPacks", "Looks at the packs again at once")
+        .answer("202", "It will be done.", Some((JSON, schemas.of::<admin::ReloadRequested>())))
+        .headers("202", json!({"Location": {"schema": {"type": "string"}, "required": true}}))
+        .links("202", json!({"report": {"operationId": "reloadReport", "parameters": {"id": "$response.body#/id"}}}))
+        .errors(&[Code::NoReloads, Code::AuditFailed])
+}
+
+pub(in crate::server) fn reload_report(schemas: &mut Schemas) -> Operation {
+    Operation::new("reloadReport", "What became of a reload")
+        .parameter("path", "id", &json!({"type": "string", "minLength": 1, "description": "The reload's id."}))
+        .answer("200", "The reload, under way or done.", Some((JSON, schemas.of::<ReloadReport>())))
+        .errors(&[Code::ReloadUnknown])
+}
+
+pub(in crate::server) fn dead_letters(schemas: &mut Schemas) -> Operation {
+    let limit = json!({
+        "type": "integer", "minimum": 1, "maximum": admin::MOST_LISTED, "default": admin::LISTED,
+        "description": "How many at most.",
+    });
+    let tenant = json!({
+        "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": crate::id::MAX_LEN,
+        "description": "Only those of this tenant.",
+    });
+    Operation::new("deadLetters", "Events that failed for good, newest first")
+        .parameter("query", "tenant", &tenant)
+        .parameter("query", "limit", &limit)
+        .answer("200", "The dead letters, without what is in them.", Some((JSON, schemas.of::<admin::DeadLetters>())))
+        .errors(OF_STORE)
+}
+
+pub(in crate::server) fn activity(schemas: &mut Schemas) -> Operation {
+    let activity = schemas.named("Activity", activity_schema);
+    let taken = json!({
+        "type": "object", "properties": {"id": {"type": "string"}},
+        "description": "The activity's id; empty if it was no user's message and dropped.",
+    });
+    Operation::new("sendActivity", "Takes an activity of the Bot Framework's schema")
+        .body(true, &json!({JSON: {"schema": activity}}))
+        .answer("202", "It is stored and will be worked on.", Some((JSON, taken)))
+        .errors(&[Code::MediaType])
+        .errors(OF_EVENT)
+}
+
+/// Messages need a conversation and a user; whatever else an activity is, it is acknowledged and dropped.
+fn activity_schema() -> Value {
+    let text = json!({"type": ["string", "null"]});
+    let account =
+        |id: &str| json!({"type": "object", "required": ["id"], "properties": {"id": platform_id(id), "role": text}});
+    json!({"anyOf": [
+        {
+            "title": "Message",
+            "type": "object",
+            "required": ["conversation", "from"],
+            "properties": {
+                "type": {"const": "message"},
+                "id": text,
+                "conversation": account("Its conversation, which whoever knows the id can read."),
+                "from": account("Its sender."),
+                "recipient": {"type": "object", "properties": {"id": text, "role": text}},
+                "text": text,
+                "timestamp": text,
+                "locale": text,
+                "attachments": {"type": "array", "items": {"type": "object", "properties": {
+                    "contentType": text, "contentUrl": text, "name": text, "content": true,
+                }}},
+                "entities": {"type": "array"},
+                "suggestedActions": {"type": ["object", "null"], "properties": {"actions": {
+                    "type": "array", "items": {"type": "object", "properties": {"title": text, "value": true}},
+                }}},
+                "value": true,
+                "channelData": true,
+            },
+        },
+        {
+            "title": "Other",
+            "type": "object",
+            "required": ["type"],
+            "properties": {"type": {"type": "string", "not": {"const": "message"}}},
+        },
+    ]})
+}
+
+/// A conversation whose replies are read.
+fn conversation(operation: Operation) -> Operation {
+    let watermark = json!({
+        "type": "string", "pattern": "^[0-9]{1,18}$", "description": "The place after which replies are wanted.",
+    });
+    operation
+        .parameter("path", "conversation", &platform_id("The conversation's id, which gives the right to read it."))
+        .parameter("query", "watermark", &watermark)
+        .errors(OF_STORE)
+}
+
+pub(in crate::server) fn replies(_: &mut Schemas) -> Operation {
+    let list = json!({
+        "type": "object",
+        "required": ["activities", "watermark"],
+        "properties": {
+            "activities": {"type": "array", "items": {"type": "object", "required": ["type", "id", "conversation"]}},
+            "watermark": {"type": "string", "description": "Where to go on."},
+        },
+    });
+    let operation = Operation::new("listReplies", "The replies of a conversation after a place");
+    conversation(operation).answer("200", "The replies, oldest first.", Some((JSON, list)))
+}
+
+pub(in crate::server) fn stream(_: &mut Schemas) -> Operation {
+    let last = json!({"type": "string", "description": "The id of the last event that was seen."});
+    let operation = Operation::new("streamReplies", "The replies of a conversation as they come");
+    conversation(operation).parameter("header", "Last-Event-ID", &last).answer(
+        "200",
+        "Server-sent events of the kind activity; the answer has no end.",
+        Some(("text/event-stream", json!({"type": "string"}))),
+    )
+}
+
+pub(in crate::server) fn webhook(_: &mut Schemas) -> Operation {
+    let flow = json!({"type": "string", "minLength": 1, "description": "The flow to run."});
+    let key = json!({
+        "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,255}$",
+        "description": "Makes the request act once; a repetition gets the same result.",
+    });
+    let bodies = json!({
+        JSON: {"schema": true},
+        "application/x-www-form-urlencoded": {"schema": {"type": "object"}},
+        "text/plain": {"schema": {"type": "string"}},
+        "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+    });
+    Operation::new("callWebhook", "Runs a flow and answers with its result")
+        .parameter("path", "flow_id", &flow)
+        .parameter("header", "Idempotency-Key", &key)
+        .body(false, &bodies)
+        .answer("202", "The flow waits and said nothing yet.", None)
+        .answer("204", "The flow said nothing.", None)
+        .answer("default", "What the flow answers, with the status and the media type that it chooses.", None)
+        .errors(OF_EVENT)
+        .errors(&[
+            Code::FlowUnknown,
+            Code::FlowDisabled,
+            Code::DuplicateEvent,
+            Code::ResponseInvalid,
+            Code::GuestTrap,
+            Code::GuestTimeout,
+            Code::DeadlinePassed,
+        ])
+}

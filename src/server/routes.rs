@@ -1,0 +1,117 @@
+//! The table of routes. The router and the OpenAPI document are both made from it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{MethodRouter, any, get, post};
+
+use super::openapi::{Operation, Schemas, describe};
+use super::{App, admin, health, openapi, webchat, webhook};
+
+/// Whose routes they are, and with that who may use them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The host's, open to everybody.
+    Host,
+    /// An operator's.
+    Admin,
+    /// A tenant's: they exist as they are, and under `/t/{tenant}`.
+    Tenant,
+}
+
+/// A path, who serves it, and what each of its methods does.
+pub(super) struct Route {
+    pub(super) scope: Scope,
+    pub(super) path: &'static str,
+    serve: fn() -> MethodRouter<Arc<App>>,
+    pub(super) methods: &'static [&'static str],
+    pub(super) describe: fn(&mut Schemas) -> Operation,
+}
+
+const ANY: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        scope: Scope::Host,
+        path: "/healthz",
+        serve: || get(health::healthz),
+        methods: &["get"],
+        describe: describe::healthz,
+    },
+    Route {
+        scope: Scope::Host,
+        path: "/readyz",
+        serve: || get(health::readyz),
+        methods: &["get"],
+        describe: describe::readyz,
+    },
+    Route {
+        scope: Scope::Host,
+        path: "/openapi.json",
+        serve: || get(openapi::serve),
+        methods: &["get"],
+        describe: describe::openapi,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/packs/status",
+        serve: || get(admin::status),
+        methods: &["get"],
+        describe: describe::packs_status,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/packs/reload",
+        serve: || post(admin::reload),
+        methods: &["post"],
+        describe: describe::reload,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/packs/reloads/{id}",
+        serve: || get(admin::report),
+        methods: &["get"],
+        describe: describe::reload_report,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/dead-letters",
+        serve: || get(admin::dead_letters),
+        methods: &["get"],
+        describe: describe::dead_letters,
+    },
+    Route {
+        scope: Scope::Tenant,
+        path: "/webchat/activities",
+        serve: || post(webchat::receive),
+        methods: &["post"],
+        describe: describe::activity,
+    },
+    Route {
+        scope: Scope::Tenant,
+        path: "/webchat/conversations/{conversation}/activities",
+        serve: || get(webchat::activities),
+        methods: &["get"],
+        describe: describe::replies,
+    },
+    Route {
+        scope: Scope::Tenant,
+        path: "/webchat/conversations/{conversation}/stream",
+        serve: || get(webchat::stream),
+        methods: &["get"],
+        describe: describe::stream,
+    },
+    Route {
+        scope: Scope::Tenant,
+        path: "/webhook/{flow_id}",
+        serve: || any(webhook::receive),
+        methods: ANY,
+        describe: describe::webhook,
+    },
+];
+
+/// The routes of a scope.
+pub(super) fn of(scope: Scope) -> Router<Arc<App>> {
+    let routes = ROUTES.iter().filter(|route| route.scope == scope);
+    routes.fold(Router::new(), |router, route| router.route(route.path, (route.serve)()))
+}
