@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::error::{Code, Error, Result};
 use crate::id::{self, Id, clip};
 
+mod packs;
+
+pub use packs::PackSettings;
+
 const DATA_DIR: &str = "GREENTIC_DATA_DIR";
 
 /// What environment variables say. A variable that is empty counts as not set.
@@ -19,6 +23,8 @@ pub struct RunnerConfig {
     pub env: Id,
     /// `DEFAULT_TENANT`: the tenant of requests that name none; `demo` unless set.
     pub default_tenant: Id,
+    /// Where packs come from.
+    pub packs: PackSettings,
 }
 
 impl RunnerConfig {
@@ -46,6 +52,7 @@ impl RunnerConfig {
             data_dir: var(DATA_DIR).filter(|dir| !dir.is_empty()).map(PathBuf::from),
             env: identifier("GREENTIC_ENV", env, "local", &mut findings),
             default_tenant: identifier("DEFAULT_TENANT", tenant, "demo", &mut findings),
+            packs: packs::read(&var, &mut findings),
         };
         if findings.is_empty() {
             return Ok(config);
@@ -113,10 +120,11 @@ mod tests {
             assert_eq!(error.code(), Code::EnvInvalid);
             assert!(error.message().contains("PORT"), "{error}");
         }
-        let all = read(&[("PORT", "x"), ("GREENTIC_ENV", "a b"), ("DEFAULT_TENANT", "é")]).unwrap_err();
+        let all = [("PORT", "x"), ("GREENTIC_ENV", "a b"), ("DEFAULT_TENANT", "é"), ("PACK_SOURCE", "x")];
+        let all = read(&all).unwrap_err();
         let named: Vec<_> = all.details().iter().map(Error::message).collect();
-        assert_eq!(named.len(), 3, "{all}");
-        for name in ["PORT", "GREENTIC_ENV", "DEFAULT_TENANT"] {
+        assert_eq!(named.len(), 4, "{all}");
+        for name in ["PORT", "GREENTIC_ENV", "DEFAULT_TENANT", "PACK_SOURCE"] {
             assert!(named.iter().any(|message| message.contains(name)), "{all}");
         }
     }
