@@ -4,9 +4,11 @@
 //! host cannot do it now), 2 usage or bad input. One file per command.
 
 mod build;
+mod cache;
 mod check;
 mod demo;
 mod dev;
+mod fetching;
 mod invoke;
 mod new;
 mod pack;
@@ -38,6 +40,7 @@ Examples:
   greentic-runner run --pack my-pack --input '{\"text\":\"hi\"}'  one event, its replies on stdout
   greentic-runner check my.wasm                              whether a component or pack would run
   greentic-runner serve --bindings acme.yaml --pack acme.gtpack
+  greentic-runner cache list                                 what was fetched and is kept
 
 Exit codes: 0 it went well, 1 a flow or component failed (or check has findings), 2 usage or bad input.
 Every error has a code; docs/errors explains each.")]
@@ -63,6 +66,8 @@ enum Command {
     Build(build::Args),
     #[command(subcommand)]
     Pack(pack::Command),
+    #[command(subcommand)]
+    Cache(cache::Command),
 }
 
 impl Command {
@@ -110,6 +115,7 @@ fn dispatch(command: Command, verbose: bool) -> Result<ExitCode> {
         Command::Dev(args) => block_on(dev::run(args)),
         Command::Build(args) => build::run(&args),
         Command::Pack(command) => pack::run(command),
+        Command::Cache(command) => block_on(cache::run(command)),
     }
 }
 

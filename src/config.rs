@@ -25,7 +25,11 @@ mod tests;
 mod units;
 mod yaml;
 
+<<<<<<< HEAD
 pub use env::{JwtKeys, JwtSettings, RunnerConfig, TenantResolver};
+=======
+pub use env::{PackSettings, RunnerConfig};
+>>>>>>> w-fetch
 pub use gtbind::{EXTENSION as GTBIND, PackBinding};
 pub use policy::{
     OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, SecretsPolicy, Timer, WebhookPolicy,
@@ -34,6 +38,11 @@ pub use policy::{
 use bindings::{Bindings, FlowTypeBinding};
 use units::Name;
 use yaml::{Cursor, Finding, Findings};
+
+/// The bytes of a size such as `64MiB`, `500kB` or `12`; none if it is no size, or 0.
+pub fn parse_size(text: &str) -> Option<u64> {
+    units::ByteSize::parse(text).map(|size| size.0)
+}
 
 /// The largest bindings file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;

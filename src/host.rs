@@ -22,7 +22,7 @@ use crate::abi::Registry;
 use crate::activity::Activity;
 use crate::clock::{Clock, Timestamp};
 use crate::config::HostConfig;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::pack::model::Digest;
 use crate::run::event::Event;

@@ -1,10 +1,14 @@
 //! Saying on the terminal what takes long.
 
+mod download;
+
 use std::io::IsTerminal as _;
 use std::pin::pin;
 use std::time::Duration;
 
 use crate::cli::report;
+
+pub(super) use download::Downloads;
 
 /// Work that ends sooner needs no word.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -55,7 +55,7 @@ pub enum Outcome {
     Offline,
 }
 
-/// Something in the cache. As long as this lives it is not deleted to make room; that takes an open file.
+/// Something in the cache.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// Where it lies.
@@ -68,7 +68,8 @@ pub struct Fetched {
     pub outcome: Outcome,
     /// Why the source was not asked, for [`Outcome::Offline`].
     pub note: Option<Error>,
-    lease: Lease,
+    /// As long as this lives, what was fetched is not deleted to make room. It takes an open file.
+    pub lease: Lease,
 }
 
 /// Something that was read.

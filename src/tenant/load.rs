@@ -79,8 +79,6 @@ pub async fn prepare(
     let readers = components.values().filter_map(|component| component.as_ref().ok());
     let assets_dir = assets_dir(registry, &pack.assets, readers.map(|component| &*component.prepared)).await?;
     let retry = config.retry_config();
-    let secrets = pack.secret_requirements.iter().filter(|secret| secret.required);
-    let required_secrets = secrets.map(|secret| secret.key.clone()).collect();
     let program = Program {
         tenant: config.tenant().clone(),
         env: env.clone(),

@@ -52,6 +52,6 @@ fn directory(url: &Url) -> &str {
 
 /// Writes `url` with neither query nor fragment.
 pub(super) fn show(url: &Url, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{}://{}", url.scheme(), url.get(Position::BeforeHost..Position::AfterPath).unwrap_or_default())?;
+    write!(f, "{}://{}", url.scheme(), &url[Position::BeforeHost..Position::AfterPath])?;
     if url.query().is_some() { f.write_str("?…") } else { Ok(()) }
 }

@@ -7,8 +7,6 @@ mod answer;
 mod client;
 mod netrc;
 mod redirect;
-#[cfg(test)]
-mod tests;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
