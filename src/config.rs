@@ -25,11 +25,7 @@ mod tests;
 mod units;
 mod yaml;
 
-<<<<<<< HEAD
-pub use env::{JwtKeys, JwtSettings, RunnerConfig, TenantResolver};
-=======
-pub use env::{PackSettings, RunnerConfig};
->>>>>>> w-fetch
+pub use env::{JwtKeys, JwtSettings, PackSettings, RunnerConfig, TenantResolver};
 pub use gtbind::{EXTENSION as GTBIND, PackBinding};
 pub use policy::{
     OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, SecretsPolicy, Timer, WebhookPolicy,

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 
 pub use config::{PackSource, ReloadConfig};
@@ -127,8 +127,10 @@ impl Inner {
 
     async fn all(&self, listing: &Listing, cause: Cause) -> Vec<TenantReload> {
         let served: BTreeSet<Id> = self.host.tenant_ids().into_iter().collect();
-        let work = served.iter().map(|tenant| self.one(tenant, listing, cause));
-        let mut done: Vec<_> = futures::stream::iter(work).buffer_unordered(AT_ONCE).filter_map(std::future::ready).collect().await;
+        // Boxed, or the compiler cannot see that the stream may go from one thread to another.
+        let work: Vec<_> = served.iter().map(|tenant| self.one(tenant, listing, cause).boxed()).collect();
+        let done = futures::stream::iter(work).buffer_unordered(AT_ONCE);
+        let mut done: Vec<_> = done.filter_map(std::future::ready).collect().await;
         let unbound = listing.tenants.keys().filter(|tenant| !served.contains(*tenant)).map(|tenant| TenantReload {
             tenant: tenant.to_string(),
             outcome: TenantOutcome::Unbound,

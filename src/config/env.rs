@@ -31,17 +31,14 @@ pub struct RunnerConfig {
     pub env: Id,
     /// `DEFAULT_TENANT`: the tenant of requests that name none; `demo` unless set.
     pub default_tenant: Id,
-<<<<<<< HEAD
     /// `PACK_PUBLIC_KEY`, the keys whose signatures count, and `PACK_VERIFY_STRICT`, what becomes of packs without one.
     pub trust: TrustPolicy,
     /// `TENANT_RESOLVER`: how the tenant of a request is found; `env` unless set.
     pub tenants: TenantResolver,
     /// `ADMIN_TOKEN`: what requests to the admin API must carry; without it only this machine may use it.
     pub admin_token: Option<Secret>,
-=======
     /// Where packs come from.
     pub packs: PackSettings,
->>>>>>> w-fetch
 }
 
 impl RunnerConfig {
@@ -62,7 +59,6 @@ impl RunnerConfig {
         });
         let (public_key, verify_strict) = (vars.text(PUBLIC_KEY), vars.text(VERIFY_STRICT));
         let config = Self {
-<<<<<<< HEAD
             port,
             data_dir: vars.path(DATA_DIR),
             env: vars.identifier("GREENTIC_ENV", "local"),
@@ -70,16 +66,7 @@ impl RunnerConfig {
             trust: trust(public_key, verify_strict, &mut vars.findings),
             tenants: tenants::read(&mut vars),
             admin_token: vars.token("ADMIN_TOKEN"),
-=======
-            port: port.map_or(Some(8080), |port| port.trim().parse().ok()).unwrap_or_else(|| {
-                findings.push(invalid("PORT", "is no port number", "give a number from 0 to 65535"));
-                0
-            }),
-            data_dir: var(DATA_DIR).filter(|dir| !dir.is_empty()).map(PathBuf::from),
-            env: identifier("GREENTIC_ENV", env, "local", &mut findings),
-            default_tenant: identifier("DEFAULT_TENANT", tenant, "demo", &mut findings),
-            packs: packs::read(&var, &mut findings),
->>>>>>> w-fetch
+            packs: packs::read(&var, &mut vars.findings),
         };
         let findings = vars.findings;
         if findings.is_empty() {

@@ -77,6 +77,9 @@ impl ReloadConfig {
 
 impl fmt::Debug for ReloadConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReloadConfig").field("source", &self.source).field("interval", &self.interval).finish_non_exhaustive()
+        f.debug_struct("ReloadConfig")
+            .field("source", &self.source)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
     }
 }

@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::desk::{Desk, ReloadHandle};
-use super::listing::Listings;
 use super::fetching::Fetching;
+use super::listing::Listings;
 use super::{Cause, Floors, Inner, ReloadConfig, floor};
 use crate::audit::AuditLog;
 use crate::error::Result;
