@@ -18,9 +18,12 @@ pub(super) struct CacheArgs {
 }
 
 impl CacheArgs {
+    pub(super) fn dir(&self) -> PathBuf {
+        self.cache_dir.clone().unwrap_or_else(PackSettings::cache_dir_from_env)
+    }
+
     pub(super) fn open(&self) -> Result<Cache> {
-        let dir = self.cache_dir.clone().unwrap_or_else(PackSettings::cache_dir_from_env);
-        Cache::open(&dir, Cache::DEFAULT_MAX_BYTES)
+        Cache::open(&self.dir(), Cache::DEFAULT_MAX_BYTES)
     }
 }
 
@@ -58,7 +61,13 @@ impl FetchArgs {
         Fetcher::with_progress(self.cache.open()?, self.options(), progress)
     }
 
-    fn options(&self) -> FetchOptions {
+    /// Where fetched packs are kept.
+    pub(super) fn cache_dir(&self) -> PathBuf {
+        self.cache.dir()
+    }
+
+    /// The chosen options.
+    pub(super) fn options(&self) -> FetchOptions {
         let allowed_hosts = self.allow_private.iter().filter_map(|private| match private {
             Private::Host(host) => Some(host.clone()),
             Private::Any => None,

@@ -1,19 +1,25 @@
 //! `serve`: the host behind its HTTP server.
 
+mod packs;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::audit::AuditLog;
+use crate::cli::fetching::FetchArgs;
 use crate::cli::report;
 use crate::cli::sources::{ComponentArgs, DataArgs};
-use crate::config::{GTBIND, HostConfig, RunnerConfig};
-use crate::error::{Code, Error, Result};
+use crate::config::{HostConfig, RunnerConfig};
+use crate::engine::EngineOptions;
+use crate::error::{Kind, Result};
 use crate::flow::model::FlowState;
 use crate::host::{HostBuilder, RunnerHost};
 use crate::id::Id;
+use crate::reload::{PackSource, ReloadConfig, Reloader};
 use crate::run::trace::TraceFeed;
-use crate::server::{self, HostBackend, Server, ServerOptions};
+use crate::server::{self, AdminOptions, HostBackend, Server, ServerOptions};
 
 /// How many trace events are kept for listeners that are slow.
 pub(super) const TRACE: usize = 1024;
@@ -27,8 +33,11 @@ pub(super) const TRACE: usize = 1024;
 Examples:
   greentic-runner serve --bindings acme.yaml --pack acme.gtpack
   greentic-runner serve --bindings acme.yaml beta.yaml --pack acme=acme.gtpack beta=beta.gtpack --port 9000
+  greentic-runner serve --bindings acme.yaml --index https://packs.example.com/index.json
 
-Routes: POST /webchat/activities, ANY /webhook/{flow_id}, GET /healthz; all but the last also under /t/{tenant}.
+Packs of this machine are swapped when their files change; an index is also looked at every PACK_REFRESH_INTERVAL.
+Routes: POST /webchat/activities, ANY /webhook/{flow_id}, also under /t/{tenant}; GET /healthz, /readyz, /openapi.json,
+and /admin.
 Stdout holds one line, the server's URL.")]
 pub(super) struct Args {
     /// Bindings files, one per tenant, and .gtbind files [default: the tenant DEFAULT_TENANT with nothing opened]
@@ -37,6 +46,12 @@ pub(super) struct Args {
     /// Packs, with several tenants as TENANT=PATH; a tenant with a .gtbind file gets the pack that it names
     #[arg(long, value_name = "[TENANT=]PATH", num_args = 1..)]
     pack: Vec<String>,
+    /// The index that says which packs run: a path, or a URL of https, oci, s3, gcs or azblob [env: PACK_INDEX_URL]
+    #[arg(long, value_name = "LOCATOR")]
+    index: Option<String>,
+    /// Let the index replace a pack by an older version of it
+    #[arg(long)]
+    allow_downgrade: bool,
     /// The port; 0 takes a free one [env: PORT] [default: 8080]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
@@ -47,87 +62,73 @@ pub(super) struct Args {
     data: DataArgs,
     #[command(flatten)]
     components: ComponentArgs,
+    #[command(flatten)]
+    fetch: FetchArgs,
 }
 
 pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let env = RunnerConfig::from_env()?;
-    let configs = configs(&args.bindings, &env.default_tenant)?;
-    let mut packs = assign(&args.pack, &configs.iter().map(HostConfig::tenant).collect::<Vec<_>>())?;
-    for config in &configs {
-        let bound = config.pack_binding().and_then(|bound| bound.locator.clone());
-        if let Some(path) = bound.filter(|_| packs.iter().all(|(tenant, _)| tenant != config.tenant())) {
-            packs.push((config.tenant().clone(), path));
-        }
-    }
-    if packs.is_empty() {
-        return Err(Error::new(Code::Usage, "no pack is given")
-            .hint("give --pack PATH, or a .gtbind file with a pack_locator to --bindings"));
-    }
+    let configs = packs::configs(&args.bindings, &env.default_tenant)?;
+    let reloading = packs::reloading(&args, &env, &configs)?;
     let feed = TraceFeed::new(TRACE);
+    let host = Arc::new(build(configs, &args, &reloading, &feed)?);
+    let audit = Arc::new(AuditLog::open(&args.data.dir())?);
+    let from_index = matches!(reloading.source, PackSource::Index(_));
+    let mut reloader = Reloader::new(Arc::clone(&host), Arc::clone(&audit), reloading)?;
+    let backend = HostBackend::new(Arc::clone(&host), feed).with_reloads(Arc::new(reloader.handle()));
+    let backend = Arc::new(backend);
+    let options = ServerOptions {
+        listen: SocketAddr::new(args.listen, args.port.unwrap_or(env.port)),
+        default_tenant: Some(env.default_tenant),
+        tenants: env.tenants,
+        admin: AdminOptions { token: env.admin_token, audit },
+        ..ServerOptions::default()
+    };
+    // The address is taken before the packs are loaded: a second server fails at once.
+    let server = Server::bind(options, Arc::clone(&backend) as _).await?;
+    load(&mut reloader, from_index).await?;
+    host.start().await?;
+    reloader.start()?;
+    describe(&host, &backend, &args)?;
+    report::data(&format!("http://{}", server.address()))?;
+    server.run(stopped()).await;
+    report::say("stopping: what has begun is finished first");
+    drop(reloader);
+    host.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn build(configs: Vec<HostConfig>, args: &Args, reloading: &ReloadConfig, feed: &TraceFeed) -> Result<RunnerHost> {
     let mut builder = HostBuilder::new().with_data_dir(args.data.dir()).with_observer(Arc::new(feed.clone()));
     for config in configs {
         config.notes().iter().for_each(|note| report::say(&format!("note: {note}")));
         builder = builder.with_config(config);
     }
-    let host = Arc::new(builder.build()?);
-    let backend = Arc::new(HostBackend::new(Arc::clone(&host), feed));
-    let options = ServerOptions {
-        listen: SocketAddr::new(args.listen, args.port.unwrap_or(env.port)),
-        default_tenant: Some(env.default_tenant),
-        ..ServerOptions::default()
-    };
-    // The address is taken before the packs are loaded: a second server fails at once.
-    let server = Server::bind(options, Arc::clone(&backend) as _).await?;
-    for (tenant, path) in packs {
-        let loaded = host.load_pack_with(&tenant, &path, args.components.options()?).await?;
-        loaded.notes.iter().for_each(report::warn);
+    if matches!(reloading.source, PackSource::Index(_)) {
+        // Beside the packs that they were compiled from, for whoever shares the cache.
+        let artifact_dir = Some(reloading.cache()?.compiled_dir().to_owned());
+        builder = builder.with_engine(EngineOptions { artifact_dir, ..EngineOptions::default() });
     }
-    host.start().await?;
-    describe(&host, &backend, &args)?;
-    report::data(&format!("http://{}", server.address()))?;
-    server.run(stopped()).await;
-    report::say("stopping: what has begun is finished first");
-    host.stop().await?;
-    Ok(ExitCode::SUCCESS)
+    builder.build()
 }
 
-fn configs(files: &[PathBuf], default: &Id) -> Result<Vec<HostConfig>> {
-    if files.is_empty() {
-        return Ok(vec![HostConfig::for_tenant(default.clone())]);
+/// Loads what is listed. Whoever names packs on the command line wants to know at once that one is refused; an index is
+/// served as far as it goes, and looked at again.
+async fn load(reloader: &mut Reloader, from_index: bool) -> Result<()> {
+    match reloader.first().await {
+        Err(error) if from_index && error.code().kind() == Kind::Unavailable => report::warn(&error),
+        Err(error) => return Err(error),
+        Ok(_) => {}
     }
-    let (bound, files): (Vec<_>, Vec<_>) =
-        files.iter().partition(|file| file.extension().is_some_and(|extension| extension == GTBIND));
-    let mut configs = files.into_iter().map(HostConfig::load_from_path).collect::<Result<Vec<_>>>()?;
-    for config in HostConfig::from_gtbind(&bound)? {
-        // Bindings of the same tenant say how events come in, the file which pack serves them.
-        match (configs.iter_mut().find(|other| other.tenant() == config.tenant()), config.pack_binding()) {
-            (Some(known), Some(binding)) => *known = known.clone().with_pack_binding(binding.clone()),
-            _ => configs.push(config),
+    for (tenant, error) in reloader.failed() {
+        if !from_index {
+            return Err(error);
         }
+        report::say(&format!("tenant {tenant} has no pack that it could run:"));
+        report::warn(&error);
     }
-    Ok(configs)
-}
-
-/// Which tenant gets which pack.
-fn assign(packs: &[String], tenants: &[&Id]) -> Result<Vec<(Id, PathBuf)>> {
-    let mut assigned: Vec<(Id, PathBuf)> = Vec::new();
-    for pack in packs {
-        let named = pack.split_once('=').filter(|(tenant, _)| tenants.iter().any(|id| &***id == *tenant));
-        let (tenant, path) = match (named, tenants) {
-            (Some((tenant, path)), _) => (Id::from(tenant), path),
-            (None, [only]) => ((*only).clone(), pack.as_str()),
-            (None, _) => {
-                return Err(Error::new(Code::Usage, format!("--pack {pack} does not say which tenant it is for"))
-                    .hint("with several tenants write --pack TENANT=PATH"));
-            }
-        };
-        if assigned.iter().any(|(other, _)| *other == tenant) {
-            return Err(Error::new(Code::Usage, format!("tenant {tenant} is given two packs"))
-                .hint("a tenant serves one pack; give each pack a tenant of its own"));
-        }
-        assigned.push((tenant, path.into()));
-    }
-    Ok(assigned)
+    reloader.notes().iter().for_each(report::warn);
+    Ok(())
 }
 
 fn describe(host: &RunnerHost, backend: &HostBackend, args: &Args) -> Result<()> {
@@ -191,26 +192,4 @@ async fn signal() {
 #[cfg(not(unix))]
 async fn signal() {
     drop(tokio::signal::ctrl_c().await);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packs_find_their_tenants() {
-        let (a, b) = (Id::from("a"), Id::from("b"));
-        let of = |packs: &[&str], tenants: &[&Id]| {
-            let packs: Vec<String> = packs.iter().map(|&s| s.to_owned()).collect();
-            assign(&packs, tenants).map(|found| {
-                found.iter().map(|(id, path)| format!("{id}:{}", path.display())).collect::<Vec<_>>().join(" ")
-            })
-        };
-        assert_eq!(of(&["x"], &[&a]).unwrap(), "a:x");
-        assert_eq!(of(&["dir/k=v.gtpack"], &[&a]).unwrap(), "a:dir/k=v.gtpack");
-        assert_eq!(of(&["b=y", "a=x"], &[&a, &b]).unwrap(), "b:y a:x");
-        for (packs, tenants) in [(&["x"][..], &[&a, &b][..]), (&["x", "y"], &[&a]), (&["a=x", "a=y"], &[&a, &b])] {
-            assert_eq!(of(packs, tenants).unwrap_err().code(), Code::Usage);
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Result;
 use crate::id::Id;
 use crate::ingest::fetch::Progress;
 use crate::ingest::locator::Scheme;
@@ -56,6 +57,15 @@ impl ReloadConfig {
     /// A reloader of what the index at `locator` says, which looks every 30 seconds and when files change.
     pub fn index(locator: Locator) -> Self {
         Self::of(PackSource::Index(locator), Some(Duration::from_secs(30)))
+    }
+
+    /// The cache, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// `CacheDirectory` if it cannot be used.
+    pub fn cache(&self) -> Result<Cache> {
+        Cache::open(&self.cache_dir, self.cache_bytes)
     }
 
     fn of(source: PackSource, interval: Option<Duration>) -> Self {

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::ReloadConfig;
 use crate::error::Result;
-use crate::ingest::{Cache, Fetcher};
+use crate::ingest::Fetcher;
 
 /// A fetcher that is made when it is needed.
 #[derive(Default)]
@@ -16,7 +16,7 @@ impl Fetching {
         if let Some(made) = self.0.get() {
             return Ok(made);
         }
-        let cache = Cache::open(&config.cache_dir, config.cache_bytes)?;
+        let cache = config.cache()?;
         let fetcher = match &config.progress {
             Some(progress) => Fetcher::with_progress(cache, config.fetch.clone(), progress.clone())?,
             None => Fetcher::new(cache, config.fetch.clone())?,

@@ -14,8 +14,9 @@ use super::fetching::Fetching;
 use super::listing::Listings;
 use super::{Cause, Floors, Inner, ReloadConfig, floor};
 use crate::audit::AuditLog;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::RunnerHost;
+use crate::id::Id;
 use crate::reload::packs::Packs;
 use crate::watch::Watcher;
 
@@ -65,6 +66,17 @@ impl Reloader {
         self.handle.desk.done(None, &outcome);
         self.files = files;
         outcome.tenants
+    }
+
+    /// The tenants whose packs were refused or could not be had, and why.
+    pub fn failed(&self) -> Vec<(Id, Error)> {
+        let tenants = self.handle.inner.tenants.lock();
+        tenants.iter().filter_map(|(tenant, state)| Some((tenant.clone(), state.error.clone()?))).collect()
+    }
+
+    /// What is odd about the packs that run, without refusing them.
+    pub fn notes(&self) -> Vec<Error> {
+        self.handle.inner.host.active_packs().iter().flat_map(|(_, loaded)| loaded.notes.clone()).collect()
     }
 
     /// Goes on by itself from now on: by the interval, when files change, and when somebody asks.
