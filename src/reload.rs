@@ -16,8 +16,6 @@ mod packs;
 mod report;
 pub mod status;
 mod tenant;
-#[cfg(test)]
-mod tests;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -111,6 +111,11 @@ impl Desk {
 }
 
 impl ReloadHandle {
+    /// Grows with each reload that has ended.
+    pub fn rounds(&self) -> watch::Receiver<u64> {
+        self.desk.ended.subscribe()
+    }
+
     /// Waits until a reload has ended; none if it is not known.
     pub async fn ended(&self, id: &str) -> Option<ReloadReport> {
         let mut ended = self.desk.ended.subscribe();
