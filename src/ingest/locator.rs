@@ -52,6 +52,10 @@ impl Locator {
         check(text)?;
         match split_scheme(text) {
             Some((scheme, rest)) => Self::of_scheme(&scheme, rest, text, base),
+            None if is_half_a_scheme(text) => {
+                Err(invalid(text, "after its scheme :// is missing")
+                    .hint("write ://, or ./ before a path that begins so"))
+            }
             None => base.resolve(text, default),
         }
     }
@@ -144,6 +148,12 @@ fn split_scheme(text: &str) -> Option<(String, &str)> {
     is_scheme.then(|| (scheme.to_ascii_lowercase(), rest))
 }
 
+/// Whether `text` begins with a scheme and a colon, which a URL's parser may take for more than a path.
+fn is_half_a_scheme(text: &str) -> bool {
+    let known = ["fs", "file", "http", "https", "oci", "s3", "gcs", "gs", "azblob", "az"];
+    text.split_once(':').is_some_and(|(start, _)| known.iter().any(|scheme| scheme.eq_ignore_ascii_case(start)))
+}
+
 /// An error about `text`, of which only what is no secret is shown.
 fn invalid(text: &str, why: &str) -> Error {
     Error::new(Code::LocatorInvalid, format!("the locator {:?} cannot be used: {why}", shown(text)))
@@ -153,19 +163,13 @@ fn denied(text: &str, why: &str) -> Error {
     Error::new(Code::LocatorDenied, format!("the locator {:?} is refused: {why}", shown(text)))
 }
 
-/// `text` without query and without what stands before an `@` in front of its first path.
+/// `text` without query and without what stands before an `@`, where a password may be, wherever it is misplaced. Only
+/// what stands before a digest is none.
 fn shown(text: &str) -> String {
     let text = text.split(['?', '#']).next().unwrap_or_default();
-    let (scheme, rest) = match text.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
-        None => (String::new(), text),
-    };
-    // The browser's way of writing a path too, for a URL is read with either.
-    let end = rest.find(['/', '\\']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    let host = match authority.rsplit_once('@') {
-        Some((_, host)) => format!("…@{host}"),
-        None => authority.to_owned(),
-    };
-    clip(&format!("{scheme}{host}{path}"))
+    let is_digest = |rest: &str| rest.starts_with("sha256:");
+    let at = text.rmatch_indices('@').find(|(at, _)| !text.get(at + 1..).is_some_and(is_digest));
+    let Some((hidden, rest)) = at.and_then(|(at, _)| text.split_at_checked(at)) else { return clip(text) };
+    let scheme = hidden.split_once("://").map(|(scheme, _)| format!("{scheme}://")).unwrap_or_default();
+    clip(&format!("{scheme}…{rest}"))
 }

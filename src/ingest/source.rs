@@ -93,7 +93,7 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn new(options: &SourceOptions) -> Result<Self> {
-        Ok(Self { fs: fs::FsSource, http: http::HttpSource::new(options)?, oci: None, object: None })
+        Ok(Self { fs: fs::FsSource, http: http::HttpSource::new(options), oci: None, object: None })
     }
 
     /// The source that gives what lies at `locator`.

@@ -25,7 +25,7 @@ pub struct FetchOptions {
     pub pause: Duration,
     /// The longest pause; who asks to be left alone for longer has failed. 30 s.
     pub longest_pause: Duration,
-    /// How many downloads run at the same time; 8.
+    /// How many downloads run at the same time; 32.
     pub parallel: usize,
     /// Ask no source but this machine's files.
     pub offline: bool,
@@ -68,7 +68,7 @@ impl Default for FetchOptions {
             attempts: 5,
             pause: Duration::from_millis(200),
             longest_pause: Duration::from_secs(30),
-            parallel: 8,
+            parallel: 32,
             offline: false,
             netrc: None,
         }

@@ -17,7 +17,7 @@ use url::Url;
 
 use self::client::Client;
 use super::{Body, Fault, Source, SourceOptions, Stat, changed};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error};
 use crate::ingest::locator::Locator;
 
 /// Reads from HTTP servers.
@@ -26,8 +26,8 @@ pub(super) struct HttpSource {
 }
 
 impl HttpSource {
-    pub(super) fn new(options: &SourceOptions) -> Result<Self> {
-        Client::new(options).map(|client| Self { client })
+    pub(super) fn new(options: &SourceOptions) -> Self {
+        Self { client: Client::new(options) }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Requests, with their redirects.
 
 use std::error::Error as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, LOCATION};
@@ -19,8 +21,10 @@ const USER_AGENT: &str = concat!("greentic-runner/", env!("CARGO_PKG_VERSION"));
 
 /// A client and where it may go.
 struct Leg {
-    client: reqwest::Client,
     reach: Reach,
+    connect: Duration,
+    /// Made when it is needed: a host that fetches nothing does without root certificates.
+    client: OnceLock<reqwest::Client>,
 }
 
 /// Sends requests and follows redirects as far as they may lead.
@@ -32,16 +36,46 @@ pub(super) struct Client {
     netrc: Option<PathBuf>,
 }
 
-impl Client {
-    pub(super) fn new(options: &SourceOptions) -> Result<Self> {
+impl Leg {
+    fn new(reach: &Reach, connect: Duration) -> Self {
+        Self { reach: reach.clone(), connect, client: OnceLock::new() }
+    }
+
+    fn client(&self) -> Result<&reqwest::Client> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         tls::install();
-        let public = options.redirects.clone();
-        Ok(Self {
-            first: Leg { client: client(&options.reach, options.connect)?, reach: options.reach.clone() },
-            public: Leg { client: client(&public, options.connect)?, reach: public },
+        let builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(self.connect)
+            .dns_resolver(self.reach.resolver());
+        // A proxy resolves names by itself, so that nobody here could tell where a request goes.
+        let builder = if self.reach.is_anywhere() { builder } else { builder.no_proxy() };
+        let client = builder.build().map_err(|e| {
+            Error::new(Code::FetchFailed, format!("the HTTP client does not start: {}", causes(&e)))
+                .hint("see that the system has root certificates (ca-certificates), and that proxy variables are URLs")
+        })?;
+        Ok(self.client.get_or_init(|| client))
+    }
+}
+
+impl Client {
+    pub(super) fn new(options: &SourceOptions) -> Self {
+        Self {
+            first: Leg::new(&options.reach, options.connect),
+            public: Leg::new(&options.redirects, options.connect),
             allow_http: options.allow_http,
             netrc: options.netrc.clone(),
-        })
+        }
+    }
+
+    /// Who follows a redirect of the server at `peer`: once public, a way leads to the public alone.
+    fn after<'c>(&'c self, leg: &'c Leg, peer: Option<SocketAddr>) -> &'c Leg {
+        let is_public = peer.is_some_and(|peer| why_not_public(peer.ip()).is_none());
+        if is_public { &self.public } else { leg }
     }
 
     /// Asks for `url`, and for what it redirects to, with `headers`.
@@ -55,7 +89,7 @@ impl Client {
         let (mut url, mut leg) = (url.clone(), &self.first);
         for _ in 0..=redirect::MAX_REDIRECTS {
             redirect::check(locator, &url, self.allow_http, &leg.reach)?;
-            let mut request = leg.client.request(method.clone(), url.clone()).headers(headers.clone());
+            let mut request = leg.client()?.request(method.clone(), url.clone()).headers(headers.clone());
             request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             // Looked up for every hop, so that no credentials go along to another host.
             if let Some(login) = netrc::login(self.netrc.as_deref(), &url).await? {
@@ -65,9 +99,7 @@ impl Client {
             if !is_redirect(&response) {
                 return Ok(response);
             }
-            if response.remote_addr().is_some_and(|peer| why_not_public(peer.ip()).is_none()) {
-                leg = &self.public;
-            }
+            leg = self.after(leg, response.remote_addr());
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
             url = redirect::next(locator, &url, location)?;
         }
@@ -77,21 +109,6 @@ impl Client {
 
 fn is_redirect(response: &Response) -> bool {
     matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-fn client(reach: &Reach, connect: Duration) -> Result<reqwest::Client> {
-    let builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(Policy::none())
-        .referer(false)
-        .connect_timeout(connect)
-        .dns_resolver(reach.resolver());
-    // A proxy resolves names by itself, so that nobody here could tell where a request goes.
-    let builder = if reach.is_anywhere() { builder } else { builder.no_proxy() };
-    builder.build().map_err(|e| {
-        Error::new(Code::Internal, format!("the HTTP client does not start: {}", causes(&e)))
-            .hint("see that the system has root certificates (ca-certificates), and that proxy variables are URLs")
-    })
 }
 
 /// A request or a body that broke off.
@@ -117,4 +134,27 @@ fn causes(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_that_led_to_the_public_does_not_lead_back() {
+        let client = Client::new(&SourceOptions {
+            reach: Reach::anywhere(),
+            redirects: Reach::public(&[]),
+            allow_http: false,
+            connect: Duration::from_secs(1),
+            netrc: None,
+        });
+        let peer = |text: &str| Some(text.parse().unwrap());
+        let inside = client.after(&client.first, peer("10.0.0.1:443"));
+        assert!(inside.reach.is_anywhere(), "one's own servers may redirect to one's own servers");
+        assert!(client.after(inside, None).reach.is_anywhere());
+        let outside = client.after(inside, peer("8.8.8.8:443"));
+        assert!(!outside.reach.is_anywhere());
+        assert!(!client.after(outside, peer("10.0.0.1:443")).reach.is_anywhere());
+    }
 }
