@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::audit::AuditLog;
 use crate::cli::report;
 use crate::cli::sources::{ComponentArgs, DataArgs};
-use crate::config::{GTBIND, HostConfig, RunnerConfig};
+use crate::config::{GTBIND, HostConfig, RunnerConfig, TenantResolver};
 use crate::error::{Code, Error, Result};
 use crate::flow::model::FlowState;
 use crate::host::{HostBuilder, RunnerHost};
 use crate::id::Id;
 use crate::run::trace::TraceFeed;
-use crate::server::{self, HostBackend, Server, ServerOptions};
+use crate::server::{self, AdminOptions, HostBackend, Server, ServerOptions};
 
 /// How many trace events are kept for listeners that are slow.
 pub(super) const TRACE: usize = 1024;
@@ -28,7 +29,8 @@ Examples:
   greentic-runner serve --bindings acme.yaml --pack acme.gtpack
   greentic-runner serve --bindings acme.yaml beta.yaml --pack acme=acme.gtpack beta=beta.gtpack --port 9000
 
-Routes: POST /webchat/activities, ANY /webhook/{flow_id}, GET /healthz; all but the last also under /t/{tenant}.
+Routes: POST /webchat/activities and ANY /webhook/{flow_id}, also under /t/{tenant}; GET /healthz, /readyz and
+/openapi.json; /admin, for this machine unless ADMIN_TOKEN is set. TENANT_RESOLVER says how a request finds its tenant.
 Stdout holds one line, the server's URL.")]
 pub(super) struct Args {
     /// Bindings files, one per tenant, and .gtbind files [default: the tenant DEFAULT_TENANT with nothing opened]
@@ -74,8 +76,11 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let options = ServerOptions {
         listen: SocketAddr::new(args.listen, args.port.unwrap_or(env.port)),
         default_tenant: Some(env.default_tenant),
+        tenants: env.tenants,
+        admin: AdminOptions { token: env.admin_token, audit: Arc::new(AuditLog::open(&args.data.dir())?) },
         ..ServerOptions::default()
     };
+    let access = access(&options);
     // The address is taken before the packs are loaded: a second server fails at once.
     let server = Server::bind(options, Arc::clone(&backend) as _).await?;
     for (tenant, path) in packs {
@@ -84,6 +89,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     }
     host.start().await?;
     describe(&host, &backend, &args)?;
+    report::say(&access);
     report::data(&format!("http://{}", server.address()))?;
     server.run(stopped()).await;
     report::say("stopping: what has begun is finished first");
@@ -155,6 +161,27 @@ fn describe(host: &RunnerHost, backend: &HostBackend, args: &Args) -> Result<()>
     }
     report::say(&format!("data in {}", args.data.dir().display()));
     Ok(())
+}
+
+/// How requests find their tenant, and who may use the admin API.
+fn access(options: &ServerOptions) -> String {
+    let default = options.default_tenant.as_deref().unwrap_or("none");
+    let tenants = match &options.tenants {
+        TenantResolver::Env => format!("requests without /t/{{tenant}} are for {default}"),
+        TenantResolver::Host => format!("tenants by the host's first label, else {default}"),
+        TenantResolver::Header { proxies } => {
+            let proxies: Vec<_> = proxies.iter().map(ToString::to_string).collect();
+            format!("tenants by x-greentic-tenant from {}, else {default}", proxies.join(", "))
+        }
+        TenantResolver::Jwt(jwt) => {
+            format!(
+                "tenants by {:?} tokens of {} for {}, without a token {default}",
+                jwt.algorithm, jwt.issuer, jwt.audience
+            )
+        }
+    };
+    let admin = if options.admin.token.is_some() { "with ADMIN_TOKEN" } else { "from this machine only" };
+    format!("{tenants}; /admin {admin}")
 }
 
 fn flow_line(id: &Id, state: &FlowState) -> String {
