@@ -5,8 +5,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "http/admin.rs"]
+mod admin;
 #[path = "http/backend.rs"]
 mod backend;
+#[path = "http/openapi.rs"]
+mod openapi;
+#[path = "http/tenants.rs"]
+mod tenants;
+#[path = "http/tokens.rs"]
+mod tokens;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,7 +54,7 @@ impl Running {
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();
         let server = tokio::spawn(server.run(async { drop(stopped.await) }));
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = client();
         Self { address, host, stop: Some(stop), server, client }
     }
 
@@ -69,6 +77,12 @@ impl Running {
     fn stop(&mut self) {
         drop(self.stop.take());
     }
+}
+
+fn client() -> Client {
+    // There is one already if another test was first.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    Client::builder().no_proxy().build().unwrap()
 }
 
 fn activity(text: &str) -> Value {

@@ -11,7 +11,7 @@ use crate::audit::AuditLog;
 use crate::cli::fetching::FetchArgs;
 use crate::cli::report;
 use crate::cli::sources::{ComponentArgs, DataArgs};
-use crate::config::{HostConfig, RunnerConfig};
+use crate::config::{HostConfig, RunnerConfig, TenantResolver};
 use crate::engine::EngineOptions;
 use crate::error::{Kind, Result};
 use crate::flow::model::FlowState;
@@ -36,8 +36,8 @@ Examples:
   greentic-runner serve --bindings acme.yaml --index https://packs.example.com/index.json
 
 Packs of this machine are swapped when their files change; an index is also looked at every PACK_REFRESH_INTERVAL.
-Routes: POST /webchat/activities, ANY /webhook/{flow_id}, also under /t/{tenant}; GET /healthz, /readyz, /openapi.json,
-and /admin.
+Routes: POST /webchat/activities and ANY /webhook/{flow_id}, also under /t/{tenant}; GET /healthz, /readyz and
+/openapi.json; /admin, for this machine unless ADMIN_TOKEN is set. TENANT_RESOLVER says how a request finds its tenant.
 Stdout holds one line, the server's URL.")]
 pub(super) struct Args {
     /// Bindings files, one per tenant, and .gtbind files [default: the tenant DEFAULT_TENANT with nothing opened]
@@ -84,12 +84,14 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         admin: AdminOptions { token: env.admin_token, audit },
         ..ServerOptions::default()
     };
+    let access = access(&options);
     // The address is taken before the packs are loaded: a second server fails at once.
     let server = Server::bind(options, Arc::clone(&backend) as _).await?;
     load(&mut reloader, from_index).await?;
     host.start().await?;
     reloader.start()?;
     describe(&host, &backend, &args)?;
+    report::say(&access);
     report::data(&format!("http://{}", server.address()))?;
     server.run(stopped()).await;
     report::say("stopping: what has begun is finished first");
@@ -156,6 +158,27 @@ fn describe(host: &RunnerHost, backend: &HostBackend, args: &Args) -> Result<()>
     }
     report::say(&format!("data in {}", args.data.dir().display()));
     Ok(())
+}
+
+/// How requests find their tenant, and who may use the admin API.
+fn access(options: &ServerOptions) -> String {
+    let default = options.default_tenant.as_deref().unwrap_or("none");
+    let tenants = match &options.tenants {
+        TenantResolver::Env => format!("requests without /t/{{tenant}} are for {default}"),
+        TenantResolver::Host => format!("tenants by the host's first label, else {default}"),
+        TenantResolver::Header { proxies } => {
+            let proxies: Vec<_> = proxies.iter().map(ToString::to_string).collect();
+            format!("tenants by x-greentic-tenant from {}, else {default}", proxies.join(", "))
+        }
+        TenantResolver::Jwt(jwt) => {
+            format!(
+                "tenants by {:?} tokens of {} for {}, without a token {default}",
+                jwt.algorithm, jwt.issuer, jwt.audience
+            )
+        }
+    };
+    let admin = if options.admin.token.is_some() { "with ADMIN_TOKEN" } else { "from this machine only" };
+    format!("{tenants}; /admin {admin}")
 }
 
 fn flow_line(id: &Id, state: &FlowState) -> String {

@@ -14,13 +14,15 @@ use greentic_runner_host::error::{Code, Error, Result};
 use greentic_runner_host::host::Health;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::ingress::channels::Channels;
+use greentic_runner_host::reload::status::{PacksStatus, ReloadReport, ReloadState};
+use greentic_runner_host::reload::{NotReady, Readiness};
 use greentic_runner_host::run::event::{Event, FlowChoice, ReplyTo};
 use greentic_runner_host::run::outcome::{Outcome, Status};
 use greentic_runner_host::run::trace::{Observer as _, TraceEvent, TraceFeed, What};
 use greentic_runner_host::run::watch::{ReplyWatch, RouteWatch};
 use greentic_runner_host::server::Backend;
 use greentic_runner_host::server::backend::Submitted;
-use greentic_runner_host::store::{EventId, ReplyRoute, RunId, StoredReply};
+use greentic_runner_host::store::{DeadLetter, EventId, Failure, Lane, ReplyRoute, RunId, StoredReply};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast};
 
@@ -42,6 +44,7 @@ pub(crate) struct TestHost {
     replies: Mutex<BTreeMap<ReplyRoute, Vec<StoredReply>>>,
     watch: Arc<ReplyWatch>,
     trace: TraceFeed,
+    reloads: AtomicUsize,
     held: Semaphore,
     released: Arc<Semaphore>,
 }
@@ -60,6 +63,7 @@ impl Default for TestHost {
             replies: Mutex::default(),
             watch: Arc::default(),
             trace: TraceFeed::new(100),
+            reloads: AtomicUsize::new(0),
             held: Semaphore::new(0),
             released: Arc::new(Semaphore::new(0)),
         }
@@ -74,6 +78,11 @@ impl TestHost {
     /// Serves no other tenant any more.
     pub(crate) fn only(&self, tenant: &str) {
         self.tenants.lock().unwrap().retain(|id, _| id == tenant);
+    }
+
+    /// How many reloads were asked for.
+    pub(crate) fn reloads(&self) -> usize {
+        self.reloads.load(Ordering::SeqCst)
     }
 
     pub(crate) fn runs(&self) -> usize {
@@ -187,5 +196,48 @@ impl Backend for TestHost {
             last_load: Some(Timestamp(1000)),
             last_error: Some("GRH-0207: canary".to_owned()),
         }
+    }
+
+    fn readiness(&self) -> Readiness {
+        let lacking = NotReady { code: "GRH-0209".into(), tenants: 2 };
+        Readiness::unless(if self.packs.load(Ordering::SeqCst) == 0 { vec![lacking] } else { Vec::new() })
+    }
+
+    fn packs_status(&self) -> PacksStatus {
+        PacksStatus { tenants: Vec::new(), active: 0, last_reload: None, last_error: None }
+    }
+
+    /// The first five go well and share an id.
+    fn request_reload(&self, by: &str) -> Result<String> {
+        assert_eq!(by, "127.0.0.1");
+        match self.reloads.fetch_add(1, Ordering::SeqCst) {
+            0..5 => Ok("reload-1".into()),
+            _ => Err(Error::new(Code::Overloaded, "canary")),
+        }
+    }
+
+    fn reload(&self, id: &str) -> Option<ReloadReport> {
+        let known = id == "reload-1" && self.reloads() > 0;
+        known.then(|| ReloadReport {
+            id: id.into(),
+            state: ReloadState::Running,
+            requested: "2026-01-01T00:00:00Z".into(),
+            ended: None,
+            error: None,
+            tenants: Vec::new(),
+        })
+    }
+
+    async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
+        let letter = |tenant: &str, event| DeadLetter {
+            event: EventId(event),
+            tenant: Id::from(tenant),
+            lane: Lane(Id::from("canary")),
+            payload: Bytes::from_static(b"canary"),
+            accepted_at: Timestamp(0),
+            failure: Failure { code: "GRH-0503".into(), message: "canary".into(), at: Timestamp(1000) },
+        };
+        let all = [letter("demo", 3), letter("acme", 2), letter("demo", 1)];
+        Ok(all.into_iter().filter(|letter| tenant.is_none_or(|id| *id == letter.tenant)).take(limit).collect())
     }
 }

@@ -70,7 +70,10 @@ async fn the_hosts_first_label_names_the_tenant() {
         ("/t/acme/webhook/input", &[("host", "nobody.bots.example")], "acme"),
     ];
     expect(&server, cases).await;
-    for (head, expected) in [("GET /webhook/input HTTP/1.0\r\n\r\n", "\"demo\""), ("GET http://acme.example/webhook/input HTTP/1.1\r\nHost: x\r\n\r\n", "\"acme\"")] {
+    for (head, expected) in [
+        ("GET /webhook/input HTTP/1.0\r\n\r\n", "\"demo\""),
+        ("GET http://acme.example/webhook/input HTTP/1.1\r\nHost: x\r\n\r\n", "\"acme\""),
+    ] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(head.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
         let mut answer = String::new();

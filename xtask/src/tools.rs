@@ -1,7 +1,8 @@
-//! `cargo xtask tools`: the compilers of the component templates' languages that no Rust toolchain brings along.
+//! `cargo xtask tools`: the compilers of the component templates' languages, and other programs that tests run, that no
+//! Rust toolchain brings along.
 //!
-//! Node's and Python's go to `target/tools`, in the versions that the templates name, so that tests and authors use the
-//! same ones. A C compiler is the system's; if there is none, it is said how to get it.
+//! Node's and Python's go to `target/tools`. Compilers have the versions that the templates name, so that tests and
+//! authors use the same ones. A C compiler is the system's; if there is none, it is said how to get it.
 
 use std::env;
 use std::fs;
@@ -14,13 +15,21 @@ use crate::test::programs;
 
 const TEMPLATES: &str = "src/author/templates";
 
+/// Requirements of Python programs, what they are kept as, and a program that is there once they are met.
+const PYTHON: [(&str, &str, &str); 2] = [
+    ("src/author/templates/python/requirements.txt", "requirements.txt", "componentize-py"),
+    ("tests/http/requirements.txt", "schemathesis.txt", "schemathesis"),
+];
+
 /// Installs what is missing.
 pub(crate) fn run() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in no workspace")?;
     let (templates, tools) = (root.join(TEMPLATES), programs::tools_dir());
     fs::create_dir_all(&tools).with_context(|| format!("{} cannot be made", tools.display()))?;
     node(&templates, &tools)?;
-    python(&templates, &tools)?;
+    for (requirements, kept, program) in PYTHON {
+        python(&root.join(requirements), &tools.join(kept), &tools.join("venv"), program)?;
+    }
     let missing: Vec<_> = programs::missing().map(|missing| missing.what).collect();
     if missing.is_empty() {
         eprintln!("tools: all there, in {} and PATH", tools.display());
@@ -40,21 +49,18 @@ fn node(templates: &Path, tools: &Path) -> Result<()> {
     done(Command::new("npm").current_dir(tools).args(["install", "--no-audit", "--no-fund"]))
 }
 
-fn python(templates: &Path, tools: &Path) -> Result<()> {
-    let requirements = tools.join("requirements.txt");
-    let wanted = fs::read(templates.join("python/requirements.txt")).context("the template has no requirements.txt")?;
-    let venv = tools.join("venv");
-    if venv.join("bin/componentize-py").is_file() && fs::read(&requirements).is_ok_and(|found| found == wanted) {
+fn python(wanted: &Path, kept: &Path, venv: &Path, program: &str) -> Result<()> {
+    let wanted = fs::read(wanted).with_context(|| format!("{} is missing", wanted.display()))?;
+    if venv.join("bin").join(program).is_file() && fs::read(kept).is_ok_and(|found| found == wanted) {
         return Ok(());
     }
-    fs::write(&requirements, wanted)?;
-    done(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+    done(Command::new("python3").args(["-m", "venv"]).arg(venv))?;
+    // Kept only once it is installed: what broke off is done again.
+    let new = kept.with_extension("new");
+    fs::write(&new, wanted)?;
     let pip: PathBuf = venv.join("bin/pip");
-    done(
-        Command::new(pip)
-            .args(["install", "--disable-pip-version-check", "--quiet", "--requirement"])
-            .arg(requirements),
-    )
+    done(Command::new(pip).args(["install", "--disable-pip-version-check", "--quiet", "--requirement"]).arg(&new))?;
+    fs::rename(new, kept).context("the requirements cannot be kept")
 }
 
 fn done(command: &mut Command) -> Result<()> {

@@ -16,7 +16,7 @@ struct Program {
     install: &'static str,
 }
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 5] = [
     Program {
         program: "clang-19",
         marker: "needs_clang",
@@ -24,6 +24,7 @@ const PROGRAMS: [Program; 4] = [
     },
     Program { program: "componentize-qjs", marker: "needs_componentize_qjs", install: "cargo xtask tools, with npm" },
     Program { program: "componentize-py", marker: "needs_componentize_py", install: "cargo xtask tools, with python3" },
+    Program { program: "schemathesis", marker: "needs_schemathesis", install: "cargo xtask tools, with python3" },
     Program {
         program: "xmllint",
         marker: "needs_xmllint",
