@@ -23,4 +23,4 @@ pub use report::{Check, Signed, Verification};
 #[cfg(test)]
 mod tests;
 
-pub(crate) use key::{base64_of, decode};
+pub(crate) use key::decode;

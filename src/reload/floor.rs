@@ -13,7 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::Id;
 
 /// The name of the file in a data directory.
-pub const FILE: &str = "pack-versions.json";
+pub(super) const FILE: &str = "pack-versions.json";
 
 /// The format of the file.
 const FORMAT: u32 = 1;

@@ -110,7 +110,7 @@ pub(super) fn fingerprint(key: &[u8]) -> String {
 }
 
 /// Standard Base64, padded.
-pub(crate) fn base64_of(bytes: &[u8]) -> String {
+pub(super) fn base64_of(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 

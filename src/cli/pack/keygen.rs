@@ -12,7 +12,7 @@ use crate::trust::PrivateKey;
 /// The private key is written in PKCS#8, as PEM, readable by this user only. Stdout holds the public key as
 /// PACK_PUBLIC_KEY takes it.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     /// The file to write
     #[arg(short, long, value_name = "FILE", default_value = "pack-key.pem")]
     output: PathBuf,

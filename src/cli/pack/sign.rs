@@ -17,7 +17,7 @@ use crate::trust::PrivateKey;
 /// materials says is refused. With the same key and the time in SOURCE_DATE_EPOCH (seconds since 1970; the time now
 /// unless set) the same archive gives the same bytes.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     /// The pack: a .gtpack
     pack: PathBuf,
     /// The private key, as `pack keygen` writes it

@@ -18,7 +18,7 @@ use crate::trust::{Check, Signed, StatedOrigin, Strictness, TrustPolicy, Verific
 /// unless options say otherwise.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 accepted, 1 refused, 2 usage or no pack.")]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     /// The pack: a .gtpack, a directory, an index.ygtc or a .wasm
     pack: PathBuf,
     /// A public key that counts, as `pack keygen` prints it; several with several --key [default: $PACK_PUBLIC_KEY]

@@ -34,6 +34,8 @@ fn pack(id: &str) -> Made {
         secret_requirements: Vec::new(),
         assets: Assets::default(),
         signatures: Vec::new(),
+        signed: Default::default(),
+        sbom: Default::default(),
         notes: Vec::new(),
         faults: Vec::new(),
     })

@@ -14,6 +14,7 @@ fn pack(id: &str) -> PackStatus {
             index_signature: Signed::Valid { key: "release-2026".into() },
             pack_signature: Signed::Absent,
             sbom: Check::Differs,
+            certificate: None,
         }),
     }
 }
