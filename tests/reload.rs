@@ -461,6 +461,120 @@ async fn nothing_is_lost_or_answered_twice_during_hundreds_of_reloads() {
     host.stop().await.unwrap();
 }
 
+/// A web server of files, which counts what is asked of it.
+#[derive(Clone, Default)]
+struct Web(Arc<std::sync::Mutex<WebState>>);
+
+#[derive(Default)]
+struct WebState {
+    files: BTreeMap<String, Vec<u8>>,
+    asked: Vec<String>,
+    down: bool,
+}
+
+impl Web {
+    async fn start() -> (Self, std::net::SocketAddr) {
+        let web = Self::default();
+        let serve = web.clone();
+        let answer = move |request: axum::extract::Request| {
+            let web = serve.clone();
+            async move { web.answer(&request) }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await.unwrap() });
+        (web, address)
+    }
+
+    fn put(&self, name: &str, bytes: Vec<u8>) {
+        self.0.lock().unwrap().files.insert(format!("/{name}"), bytes);
+    }
+
+    fn set_down(&self, down: bool) {
+        self.0.lock().unwrap().down = down;
+    }
+
+    /// What was asked since the last time.
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().asked)
+    }
+
+    fn answer(&self, request: &axum::extract::Request) -> axum::response::Response {
+        use axum::response::IntoResponse as _;
+        let mut state = self.0.lock().unwrap();
+        let path = request.uri().path().to_owned();
+        state.asked.push(format!("{} {path}", request.method()));
+        if state.down {
+            return axum::http::StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        let Some(bytes) = state.files.get(&path) else { return axum::http::StatusCode::NOT_FOUND.into_response() };
+        let tag = format!("\"{}\"", Digest::of(bytes));
+        ([(axum::http::header::ETAG, tag)], bytes.clone()).into_response()
+    }
+}
+
+#[tokio::test]
+async fn a_remote_index_is_followed_and_what_it_said_last_is_used_while_its_server_is_down() {
+    let (shop, (web, address)) = (Shop::new(), Web::start().await);
+    let publish = |text: &str, version: &str| {
+        let (name, digest) = shop.publish("one", version, text);
+        web.put(&name, std::fs::read(shop.path(&name)).unwrap());
+        (name, digest)
+    };
+    let list = |main: Value| web.put("index.json", json!({ "a": { "main_pack": main } }).to_string().into_bytes());
+    let (name, digest) = publish("one", "1.0.0");
+    list(pinned(&name, digest));
+    let base = greentic_runner_host::ingest::locator::Base::here().unwrap();
+    let scheme = greentic_runner_host::ingest::locator::Scheme::Fs;
+    let index = Locator::parse(&format!("http://{address}/index.json"), &base, scheme).unwrap();
+    let config = || {
+        let mut config = ReloadConfig { ..shop.config() };
+        config.source = greentic_runner_host::reload::PackSource::Index(index.clone());
+        config.fetch.attempts = 1;
+        config
+    };
+    let host = host_of(&["a"], |b| b).await;
+    let mut first = reloader(&host, config());
+    assert_eq!(reload(&mut first).await[0].1, TenantOutcome::Loaded);
+    assert_eq!(answer(&host, "a").await, "one");
+    // What is pinned and runs is not asked for again.
+    web.asked();
+    assert_eq!(reload(&mut first).await[0].1, TenantOutcome::Unchanged);
+    assert!(web.asked().iter().all(|request| request.ends_with("/index.json")));
+
+    let (name, digest) = publish("two", "2.0.0");
+    list(pinned(&name, digest));
+    assert_eq!(reload(&mut first).await[0].1, TenantOutcome::Loaded);
+    // Another pack lies at the pinned name: it is refused before anybody reads it, and leaves nothing.
+    let (name, _) = publish("evil", "2.0.0");
+    list(pinned(&name, Digest([9; 32])));
+    assert_eq!(reload(&mut first).await[0].1, TenantOutcome::Failed);
+    assert_eq!(error_of(&first, "a"), Some(Code::DigestMismatch.to_string()));
+    // A host that is not the index's own, and not public.
+    list(json!({ "locator": "http://127.0.0.1:1/x.gtpack", "version": "1.0.0" }));
+    assert_eq!(reload(&mut first).await[0].1, TenantOutcome::Failed);
+    assert_eq!(error_of(&first, "a"), Some(Code::LocatorDenied.to_string()));
+    list(json!({ "locator": "fs:///etc/passwd", "version": "1.0.0" }));
+    assert_eq!(reload(&mut first).await[0].1, TenantOutcome::Failed);
+    assert_eq!(error_of(&first, "a"), Some(Code::LocatorDenied.to_string()));
+    assert_eq!(answer(&host, "a").await, "two");
+    list(pinned(&name, digest));
+    reload(&mut first).await;
+    drop(first);
+
+    // Another process starts while the server is down.
+    web.set_down(true);
+    let host = host_of(&["a"], |b| b).await;
+    let mut second = reloader(&host, config());
+    assert_eq!(reload(&mut second).await[0].1, TenantOutcome::Loaded);
+    assert_eq!(answer(&host, "a").await, "two");
+    web.set_down(false);
+    let (name, digest) = publish("three", "3.0.0");
+    list(pinned(&name, digest));
+    assert_eq!(reload(&mut second).await[0].1, TenantOutcome::Loaded);
+    assert_eq!(answer(&host, "a").await, "three");
+}
+
 /// The index of the examples, on the pack that the demo runs.
 #[tokio::test]
 async fn the_index_of_the_examples_works_as_it_stands() {

@@ -16,6 +16,7 @@ use greentic_runner_host::flow::model::FlowState;
 use greentic_runner_host::flow::template::{Mapping, NodeOutput, Root, Site, Vars};
 use greentic_runner_host::flow::ygtc;
 use greentic_runner_host::id::Id;
+use greentic_runner_host::ingest::Index;
 use greentic_runner_host::ingress::channels::{Verification, WebchatChannel, WebhookChannel};
 use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook as hook};
 use greentic_runner_host::pack::manifest::{Decoded, Manifest};
@@ -43,6 +44,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("flow_json", flow_json),
     ("generated", generated),
     ("gtbind", gtbind),
+    ("index", index),
     ("lock", lock),
     ("manifest", manifest),
     ("signature", signature),
@@ -68,6 +70,21 @@ pub fn archive(bytes: &[u8]) {
     assert!((assets + components) as u64 <= total, "the pack holds more than its limit");
     assert!(!pack::Inspection::of(&pack).to_string().contains('\x1b'), "an inspection writes to a terminal");
     checked("fuzz.gtpack", bytes, options);
+}
+
+/// The index of packs: what one tenant's entry says is that tenant's, and nothing shows where packs lie.
+pub fn index(bytes: &[u8]) {
+    let Some(index) = blames_input(Index::read(bytes, "index.json")) else { return };
+    for entry in index.tenants.values() {
+        match entry {
+            Ok(entry) => {
+                let all = std::iter::once(&entry.main).chain(&entry.overlays);
+                assert!(all.clone().all(|pack| pack.locator.is_some() || pack.path.is_some()), "a pack lies nowhere");
+                assert!(all.clone().all(|pack| pack.version.is_some() || pack.digest.is_some()), "any pack will do");
+            }
+            Err(error) => assert_ne!(error.code(), Code::Internal, "{error}"),
+        }
+    }
 }
 
 /// Checks a component or a pack, and writes the report in every format.

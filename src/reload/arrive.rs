@@ -73,7 +73,7 @@ impl Inner {
         }
         let mut failed = None;
         for locator in places {
-            match self.bring(&locator, entry.digest, listing.origin, look).await {
+            match self.bring(&locator, entry.digest, listing.origin(&locator), look).await {
                 Ok((digest, held)) => return Ok(arrived(locator, digest, held)),
                 // What is not there may be elsewhere; what is refused is refused.
                 Err(error) if may_be_elsewhere(&error) => {

@@ -19,8 +19,21 @@ pub(super) struct Listing {
     pub(super) tenants: BTreeMap<Id, Result<TenantEntry>>,
     /// Where locators begin that are not whole.
     pub(super) base: Base,
-    /// Whether this machine's operator wrote it.
-    pub(super) origin: Origin,
+    /// Where it lies, if it is an index.
+    index: Option<Locator>,
+}
+
+impl Listing {
+    /// Who names `locator`. A remote index may name its own host, which this machine's operator has named already.
+    pub(super) fn origin(&self, locator: &Locator) -> Origin {
+        let own = match (&self.index, locator) {
+            (None | Some(Locator::Fs(_)), _) => true,
+            (Some(Locator::Http(index)), Locator::Http(url)) => index.origin() == url.origin(),
+            (Some(Locator::Oci(index)), Locator::Oci(reference)) => index.registry == reference.registry,
+            _ => false,
+        };
+        if own { Origin::Local } else { Origin::RemoteIndex }
+    }
 }
 
 /// Reads what is to run, and remembers it while it does not change.
@@ -44,11 +57,8 @@ impl Listings {
             return self.last.as_ref().map(|(_, listing)| Arc::clone(listing)).ok_or_else(never_read);
         };
         let index = Index::read(&document.bytes, &locator.to_string())?;
-        let listing = Arc::new(Listing {
-            tenants: index.tenants,
-            base: Base::of(locator)?,
-            origin: if locator.is_remote() { Origin::RemoteIndex } else { Origin::Local },
-        });
+        let listing =
+            Arc::new(Listing { tenants: index.tenants, base: Base::of(locator)?, index: Some(locator.clone()) });
         self.last = Some((document.digest, Arc::clone(&listing)));
         Ok(listing)
     }
@@ -68,7 +78,7 @@ fn fixed(packs: &[(Id, std::path::PathBuf)]) -> Result<Arc<Listing>> {
     let entry =
         |path: &Path| TenantEntry { main: PackEntry::of_path(path.display().to_string()), overlays: Vec::new() };
     let tenants = packs.iter().map(|(tenant, path)| (tenant.clone(), Ok(entry(path)))).collect();
-    Ok(Arc::new(Listing { tenants, base: Base::here()?, origin: Origin::Local }))
+    Ok(Arc::new(Listing { tenants, base: Base::here()?, index: None }))
 }
 
 fn never_read() -> Error {
