@@ -228,7 +228,7 @@ fn written(files: &Files) -> (TempDir, PathBuf) {
 
 fn unpacked(path: &Path) -> Files {
     let mut zip = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
-    let names: Vec<_> = zip.file_names().map(str::to_owned).collect();
+    let names: Vec<_> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
     let read = |name: String| {
         let mut bytes = Vec::new();
         std::io::copy(&mut zip.by_name(&name).unwrap(), &mut bytes).unwrap();
