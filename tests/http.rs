@@ -80,8 +80,7 @@ impl Running {
 }
 
 fn client() -> Client {
-    // There is one already if another test was first.
-    drop(rustls::crypto::ring::default_provider().install_default());
+    greentic_runner_host::net::tls::install();
     Client::builder().no_proxy().build().unwrap()
 }
 

@@ -65,7 +65,7 @@ fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
 
 fn program(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greentic-runner"));
-    for name in ["PORT", "DEFAULT_TENANT", "GREENTIC_DATA_DIR", "RUST_LOG"] {
+    for name in ["PORT", "DEFAULT_TENANT", "TENANT_RESOLVER", "ADMIN_TOKEN", "GREENTIC_DATA_DIR", "RUST_LOG"] {
         command.env_remove(name);
     }
     command.env("NO_COLOR", "1").current_dir(dir).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -75,6 +75,11 @@ fn program(dir: &Path) -> Command {
 impl Serving {
     /// Serves the tenant `open` with all flows, and the tenant `closed`, whose bindings open nothing, with one.
     fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same, with these environment variables.
+    fn with(vars: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), "open.yaml", OPEN);
         write(dir.path(), "closed.yaml", "tenant: closed");
@@ -84,9 +89,10 @@ impl Serving {
         write(dir.path(), "other/index.ygtc", CHAT);
         let arguments =
             "serve --bindings open.yaml closed.yaml --pack open=pack closed=other --port 0 --listen 127.0.0.1";
-        let mut process = program(dir.path()).args(arguments.split(' ')).spawn().unwrap();
+        let mut process = program(dir.path()).args(arguments.split(' ')).envs(vars.iter().copied()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
+        greentic_runner_host::net::tls::install();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { dir, process, url: url.trim().to_owned(), client }
     }
@@ -275,4 +281,77 @@ fn a_gtbind_file_that_means_another_version_is_refused() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("GRH-0233") && stderr.contains("2.0.0"), "{stderr}");
+}
+
+#[tokio::test]
+async fn an_operator_sees_what_runs_and_reloads_it() {
+    let serving =
+        Serving::with(&[("ADMIN_TOKEN", "canary-token"), ("RUST_LOG", "greentic_runner_host=debug,audit=debug")]);
+    let call = async |method: &str, path: &str| {
+        let request = serving.client.request(method.parse().unwrap(), format!("{}{path}", serving.url));
+        request.bearer_auth("canary-token").send().await.unwrap()
+    };
+    assert_eq!(serving.client.get(format!("{}/admin/packs/status", serving.url)).send().await.unwrap().status(), 401);
+    assert_eq!(call("GET", "/readyz").await.status(), 200);
+    let status: Value = call("GET", "/admin/packs/status").await.json().await.unwrap();
+    let tenants: Vec<_> = status["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["tenant"]).collect();
+    assert_eq!((tenants, &status["active"]), (vec!["closed", "open"], &json!(2)));
+    assert!(status["tenants"][1]["digest"].as_str().unwrap().starts_with("sha256:"));
+
+    let asked = call("POST", "/admin/packs/reload").await;
+    assert_eq!(asked.status(), 202);
+    let asked: Value = asked.json().await.unwrap();
+    let path = format!("/admin/packs/reloads/{}", asked["id"].as_str().unwrap());
+    let report = loop {
+        let report: Value = call("GET", &path).await.json().await.unwrap();
+        if report["state"] != "running" {
+            break report;
+        }
+    };
+    assert_eq!((&report["state"], &report["tenants"][0]["outcome"]), (&json!("done"), &json!("unchanged")), "{report}");
+
+    let audit = std::fs::read_to_string(serving.dir.path().join(".greentic/audit.log")).unwrap();
+    let lines: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[0]["outcome"], &lines[1]["outcome"]), (2, &json!("begun"), &json!("done")));
+    assert_eq!(lines[1]["reload"], asked["id"]);
+    let (_, log) = serving.stop();
+    assert!(log.contains("/admin with ADMIN_TOKEN") && !log.contains("canary"), "{log}");
+}
+
+#[tokio::test]
+async fn the_environment_says_how_tenants_are_found() {
+    let serving = Serving::with(&[("TENANT_RESOLVER", "HOST")]);
+    let say = async |host: &str| {
+        let activity = json!({"type": "message", "conversation": {"id": "c"}, "from": {"id": "u"}, "text": "hi"});
+        let request = serving.client.post(format!("{}/webchat/activities", serving.url)).header("host", host);
+        request.json(&activity).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(say("open.bots.example:8443").await, 202);
+    assert_eq!(say("closed.bots.example").await, 403);
+    assert_eq!(say("nobody.bots.example").await, 404);
+}
+
+#[test]
+fn a_way_to_find_tenants_that_cannot_work_is_said_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "pack/index.ygtc", CHAT);
+    let jwt = [
+        ("TENANT_RESOLVER", "jwt"),
+        ("TENANT_JWT_ALGORITHM", "RS256"),
+        ("TENANT_JWT_ISSUER", "i"),
+        ("TENANT_JWT_AUDIENCE", "a"),
+        ("TENANT_JWT_KEY_FILE", "missing.pem"),
+    ];
+    let cases: [(&[(&str, &str)], &str); 3] = [
+        (&[("TENANT_RESOLVER", "cookie")], "TENANT_RESOLVER"),
+        (&[("TENANT_RESOLVER", "header")], "TRUSTED_PROXIES"),
+        (&jwt, "GRH-0813"),
+    ];
+    for (vars, named) in cases {
+        let mut command = program(dir.path());
+        command.args(["serve", "--pack", "pack", "--port", "0"]).envs(vars.iter().copied());
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(named), "{vars:?}: {said}");
+    }
 }

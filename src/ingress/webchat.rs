@@ -68,10 +68,16 @@ struct Activity {
     channel_data: Value,
 }
 
+/// Flattened into a structure, it makes it take objects only, and not also lists of its fields' values.
+#[derive(Default, Deserialize)]
+struct ObjectsOnly {}
+
 #[derive(Default, Deserialize)]
 struct Account {
     id: Option<String>,
     role: Option<String>,
+    #[serde(flatten)]
+    _object: ObjectsOnly,
 }
 
 #[derive(Deserialize)]
@@ -81,12 +87,16 @@ struct WireAttachment {
     content_url: Option<String>,
     name: Option<String>,
     content: Option<Value>,
+    #[serde(flatten)]
+    _object: ObjectsOnly,
 }
 
 #[derive(Deserialize)]
 struct SuggestedActions {
     #[serde(default)]
     actions: Vec<CardAction>,
+    #[serde(flatten)]
+    _object: ObjectsOnly,
 }
 
 #[derive(Deserialize)]
@@ -94,6 +104,8 @@ struct CardAction {
     title: Option<String>,
     #[serde(default)]
     value: Value,
+    #[serde(flatten)]
+    _object: ObjectsOnly,
 }
 
 impl Activity {
@@ -357,6 +369,9 @@ mod tests {
             json!({"type": 5}),
             json!({"from": {"id": "u".repeat(513)}}),
             json!({"attachments": {}}),
+            json!({"from": ["u"]}),
+            json!({"attachments": [["image/png"]]}),
+            json!({"suggestedActions": {"actions": [["Yes"]]}}),
         ] {
             let body = activity(&extra).to_string();
             assert_eq!(receive_bytes(body.as_bytes()).unwrap_err().code(), Code::RequestInvalid, "{body}");

@@ -138,7 +138,7 @@ fn activity_schema() -> Value {
 /// A conversation whose replies are read.
 fn conversation(operation: Operation) -> Operation {
     let watermark = json!({
-        "type": "string", "pattern": "^[0-9]{1,18}$", "description": "The place after which replies are wanted.",
+        "type": "string", "pattern": "^[0-9]{0,18}$", "description": "The place after which replies are wanted.",
     });
     operation
         .parameter("path", "conversation", &platform_id("The conversation's id, which gives the right to read it."))
@@ -170,7 +170,7 @@ pub(in crate::server) fn stream(_: &mut Schemas) -> Operation {
 }
 
 pub(in crate::server) fn webhook(_: &mut Schemas) -> Operation {
-    let flow = json!({"type": "string", "minLength": 1, "description": "The flow to run."});
+    let flow = json!({"type": "string", "minLength": 1, "description": "The flow to run.", "examples": ["index"]});
     let key = json!({
         "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,255}$",
         "description": "Makes the request act once; a repetition gets the same result.",

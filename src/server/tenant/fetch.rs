@@ -9,6 +9,7 @@ use reqwest::{Client, StatusCode};
 use url::Url;
 
 use crate::error::{Code, Error, Result};
+use crate::net;
 
 /// The most bytes of a key or a key set.
 const MAX_BYTES: usize = 256 << 10;
@@ -33,8 +34,7 @@ pub(super) struct Remote {
 
 impl Remote {
     pub(super) fn new(url: Url) -> Result<Self> {
-        // Whoever embeds the host may have chosen another one before.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        net::tls::install();
         let secure = url.scheme() == "https";
         // A redirect could lead to where nobody meant keys to come from.
         let builder = Client::builder().https_only(secure).redirect(Policy::none()).timeout(TIMEOUT);
