@@ -193,7 +193,7 @@ async fn what_a_locator_gave_is_remembered_and_nothing_else_is_believed() {
     let text = fs::read_to_string(&file).unwrap();
     assert!(!format!("{file:?}{text}").contains("canary"));
     insta::assert_snapshot!("a_reference_keeps_its_form", text);
-    for bad in ["", "{", "[]", &text.replace("sha256:07", "sha256:zz"), &text.replace("sha256:", "")] {
+    for bad in ["", "{", "[]", &text.replace("sha256:07", "sha256:zz"), &text.replace("0707", "07")] {
         fs::write(&file, bad).unwrap();
         assert_eq!(cache.recall("https://a.example/demo.gtpack?sig=canary").await, None, "{bad}");
     }
