@@ -1,6 +1,8 @@
 //! The command line as people and scripts use it: stdout, stderr, exit codes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "cli/cache.rs"]
+mod cache;
 #[path = "cli/trust.rs"]
 mod trust;
 

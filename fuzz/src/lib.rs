@@ -17,6 +17,7 @@ use greentic_runner_host::flow::template::{Mapping, NodeOutput, Root, Site, Vars
 use greentic_runner_host::flow::ygtc;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::ingest::Index;
+use greentic_runner_host::ingest::locator::{Base, Locator, Scheme};
 use greentic_runner_host::ingress::channels::{Verification, WebchatChannel, WebhookChannel};
 use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook as hook};
 use greentic_runner_host::pack::manifest::{Decoded, Manifest};
@@ -45,6 +46,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("generated", generated),
     ("gtbind", gtbind),
     ("index", index),
+    ("locator", locator),
     ("lock", lock),
     ("manifest", manifest),
     ("signature", signature),
@@ -117,6 +119,26 @@ pub fn gtbind(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let Some((tenant, binding)) = blames_input(PackBinding::parse(text, "fuzz.gtbind")) else { return };
     assert!(greentic_runner_host::id::is_valid(&tenant) && greentic_runner_host::id::is_valid(&binding.pack_id));
+}
+
+/// Locators, beside indexes of every kind: one of a remote index is no file, and what is shown is read again.
+pub fn locator(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let here = Base::directory(Path::new("/conf")).expect("an absolute path is a base");
+    for index in ["/conf/index.json", "https://a.example/conf/index.json", "s3://bucket/conf/i", "oci://a.example/i"] {
+        let index = Locator::parse(index, &here, Scheme::Fs).expect("a locator");
+        let base = Base::of(&index).expect("a base");
+        for scheme in Scheme::ALL {
+            let Some(locator) = blames_input(Locator::parse(text, &base, scheme)) else { continue };
+            assert!(locator.is_remote() || !base.is_remote(), "a remote index names {locator}");
+            let shown = locator.to_string();
+            assert!(!shown.chars().any(char::is_control), "a locator writes to a terminal");
+            // A path may end in white space, a query is left out, and what is encoded may be too long to be read again.
+            if shown.trim() == shown && !shown.ends_with("?…") && shown.len() <= 4096 {
+                assert_eq!(blames_input(Locator::parse(&shown, &here, Scheme::Fs)), Some(locator));
+            }
+        }
+    }
 }
 
 /// Lock files: what is odd about their entries is said within bounds.

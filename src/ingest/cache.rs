@@ -110,7 +110,6 @@ impl Cache {
             return Ok(Some(bytes.into()));
         }
         tracing::warn!(%digest, "a file of the cache is damaged, and removed");
-        drop(lease);
         match fs::remove_file(self.path(digest)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
             _ => Ok(None),
@@ -125,13 +124,6 @@ impl Cache {
 
     fn take(&self, digest: &Digest) -> io::Result<Option<Lease>> {
         Lease::take(&self.path(digest))
-    }
-
-    /// Keeps `bytes` under their digest.
-    pub async fn put(&self, bytes: &[u8]) -> Result<Digest> {
-        let mut writer = self.writer().await?;
-        writer.write(bytes).await?;
-        Ok(writer.keep().await?.0)
     }
 
     /// Begins a file whose digest is not known yet. What is not kept in the end leaves nothing behind.

@@ -103,6 +103,8 @@ impl Locator {
     pub(in crate::ingest) fn key(&self) -> String {
         match self {
             Self::Http(url) => url.as_str().to_owned(),
+            // Unlike what is shown, this tells names apart that are no UTF-8.
+            Self::Fs(path) => format!("{path:?}"),
             other => other.to_string(),
         }
     }

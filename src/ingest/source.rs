@@ -44,9 +44,11 @@ impl From<Error> for Fault {
 }
 
 impl Fault {
-    /// Whether it may pass: reading then goes on from where it broke.
+    /// Whether it may pass: reading then goes on from where it broke. A disk that is full is no fault of the source's,
+    /// and what was written before it was may not be whole.
     pub(super) fn may_pass(&self) -> bool {
-        self.error.code().kind() == Kind::Unavailable
+        let code = self.error.code();
+        code.kind() == Kind::Unavailable && code != Code::CacheFull
     }
 
     /// Whether what lies there is another version now, so that reading has to begin again.
@@ -127,4 +129,24 @@ pub(super) fn not_found(locator: &Locator) -> Fault {
     Error::new(Code::NotFound, format!("nothing lies at {locator}"))
         .hint("check the locator, and that what it names was published")
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_source_may_mend_is_tried_again() {
+        for (code, may_pass, is_change) in [
+            (Code::FetchFailed, true, false),
+            (Code::SourceChanged, true, true),
+            (Code::CacheFull, false, false),
+            (Code::CacheDirectory, false, false),
+            (Code::NotFound, false, false),
+            (Code::DigestMismatch, false, false),
+        ] {
+            let fault = Fault::from(Error::new(code, "x"));
+            assert_eq!((fault.may_pass(), fault.is_change()), (may_pass, is_change), "{code}");
+        }
+    }
 }

@@ -63,7 +63,7 @@ impl Contents {
         }
         let mut entries = Vec::new();
         for mut entry in files(&cache.0.blobs, EntryKind::Fetched)? {
-            let Some(digest) = digest(&entry.name) else { continue };
+            let Some(digest) = Digest::parse(&entry.name) else { continue };
             entry.name = digest.to_string();
             entry.locators = locators.remove(&digest).unwrap_or_default();
             entry.locators.sort();
@@ -100,10 +100,4 @@ fn files(dir: &Path, kind: EntryKind) -> io::Result<Vec<Entry>> {
         found.push(Entry { kind, name, bytes: meta.len(), last_used, locators: Vec::new(), path: entry.path(), used });
     }
     Ok(found)
-}
-
-fn digest(hex: &str) -> Option<Digest> {
-    let mut digest = [0; 32];
-    hex::decode_to_slice(hex, &mut digest).ok()?;
-    Some(Digest(digest))
 }

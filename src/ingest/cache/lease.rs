@@ -38,8 +38,8 @@ impl Lease {
         self.0.metadata().map(|found| found.len())
     }
 
-    /// All of the file, from its beginning. None if it is larger than `limit`.
-    pub(super) fn read(&self, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    /// All of a file that was just opened. None if it is larger than `limit`.
+    pub(super) fn read(self, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let size = self.0.metadata()?.len();
         let mut bytes = Vec::with_capacity(usize::try_from(size.min(limit)).unwrap_or(0));
         (&*self.0).take(limit.saturating_add(1)).read_to_end(&mut bytes)?;

@@ -69,10 +69,6 @@ mod digest_text {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Digest, D::Error> {
-        let text = String::deserialize(from)?;
-        let hex = text.strip_prefix("sha256:").ok_or_else(|| D::Error::custom("no SHA-256 digest"))?;
-        let mut digest = [0; 32];
-        hex::decode_to_slice(hex, &mut digest).map_err(D::Error::custom)?;
-        Ok(Digest(digest))
+        Digest::parse(&String::deserialize(from)?).ok_or_else(|| D::Error::custom("no SHA-256 digest"))
     }
 }

@@ -11,6 +11,12 @@ fn open(dir: &tempfile::TempDir, max_bytes: u64) -> Cache {
     Cache::open(dir.path(), max_bytes).unwrap()
 }
 
+async fn put(cache: &Cache, bytes: &[u8]) -> Result<Digest> {
+    let mut writer = cache.writer().await?;
+    writer.write(bytes).await?;
+    Ok(writer.keep().await?.0)
+}
+
 /// Every file below `dir` that is in the cache's own rooms for content.
 fn files(cache: &Cache) -> Vec<String> {
     let mut names: Vec<String> = [&cache.0.blobs, &cache.0.refs]
@@ -41,7 +47,7 @@ fn reference(digest: Digest) -> Ref {
 #[tokio::test]
 async fn what_is_kept_is_there_again_for_whoever_opens_the_directory() {
     let dir = dir();
-    let digest = open(&dir, 100).put(b"abc").await.unwrap();
+    let digest = put(&open(&dir, 100), b"abc").await.unwrap();
     assert_eq!(digest, Digest::of(b"abc"));
     let other = open(&dir, 100);
     assert_eq!(other.bytes(&digest).await.unwrap().as_deref(), Some(&b"abc"[..]));
@@ -57,7 +63,7 @@ async fn nobody_else_may_enter() {
     // As a volume is mounted: what lies in it is private all the same.
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let cache = open(&dir, 100);
-    let digest = cache.put(b"abc").await.unwrap();
+    let digest = put(&cache, b"abc").await.unwrap();
     for room in [&cache.0.blobs, &cache.0.refs, &cache.0.compiled] {
         assert_eq!(fs::metadata(room).unwrap().permissions().mode() & 0o777, 0o700, "{}", room.display());
     }
@@ -73,7 +79,7 @@ async fn what_is_damaged_is_a_miss_and_gone() {
     let dir = dir();
     let cache = open(&dir, 100);
     for damage in [&b"abd"[..], b"", b"abcabc", &[7; 101]] {
-        let digest = cache.put(b"abc").await.unwrap();
+        let digest = put(&cache, b"abc").await.unwrap();
         fs::write(cache.path(&digest), damage).unwrap();
         assert_eq!(cache.bytes(&digest).await.unwrap(), None, "{damage:?}");
         assert!(!cache.path(&digest).exists());
@@ -128,19 +134,19 @@ async fn what_was_used_longest_ago_makes_room() {
     let cache = open(&dir, 30);
     let mut digests = Vec::new();
     for (text, used) in [("a", 30), ("b", 20), ("c", 10)] {
-        let digest = cache.put(text.repeat(10).as_bytes()).await.unwrap();
+        let digest = put(&cache, text.repeat(10).as_bytes()).await.unwrap();
         cache.remember(text, Ref { locator: text.to_owned(), ..reference(digest) }).await.unwrap();
         age(&cache.path(&digest), used);
         digests.push(digest);
     }
     // Used now, so it is not the oldest any more.
     assert!(cache.bytes(&digests[0]).await.unwrap().is_some());
-    let new = cache.put(&[b'd'; 10]).await.unwrap();
+    let new = put(&cache, &[b'd'; 10]).await.unwrap();
     let left: Vec<bool> = digests.iter().chain([&new]).map(|digest| cache.path(digest).exists()).collect();
     assert_eq!(left, [true, false, true, true]);
     assert!(cache.recall("b").await.is_none(), "what led to it is forgotten");
     assert!(cache.recall("a").await.is_some());
-    let error = cache.put(&[b'e'; 31]).await.unwrap_err();
+    let error = put(&cache, &[b'e'; 31]).await.unwrap_err();
     assert_eq!(error.code(), Code::CacheFull);
     assert_eq!(files(&cache).len(), 3 + 2);
 }
@@ -149,7 +155,7 @@ async fn what_was_used_longest_ago_makes_room() {
 async fn what_somebody_uses_stays_whoever_makes_room() {
     let dir = dir();
     let (cache, other) = (open(&dir, 100), open(&dir, 100));
-    let digest = cache.put(b"abc").await.unwrap();
+    let digest = put(&cache, b"abc").await.unwrap();
     let lease = other.lease(&digest).await.unwrap().unwrap();
     age(&cache.path(&digest), 10);
     let pruned = cache.prune(0, false).await.unwrap();
@@ -166,7 +172,7 @@ async fn what_somebody_uses_stays_whoever_makes_room() {
 async fn compiled_components_are_listed_and_make_room_too() {
     let dir = dir();
     let cache = open(&dir, 100);
-    let digest = cache.put(b"abc").await.unwrap();
+    let digest = put(&cache, b"abc").await.unwrap();
     cache.remember("key", reference(digest)).await.unwrap();
     let compiled = cache.compiled_dir().join("0a.cwasm");
     fs::write(&compiled, [0; 20]).unwrap();
@@ -193,7 +199,7 @@ async fn what_a_locator_gave_is_remembered_and_nothing_else_is_believed() {
     let text = fs::read_to_string(&file).unwrap();
     assert!(!format!("{file:?}{text}").contains("canary"));
     insta::assert_snapshot!("a_reference_keeps_its_form", text);
-    for bad in ["", "{", "[]", &text.replace("sha256:07", "sha256:zz"), &text.replace("sha256:", "")] {
+    for bad in ["", "{", "[]", &text.replace("sha256:07", "sha256:zz"), &text.replace("0707", "07")] {
         fs::write(&file, bad).unwrap();
         assert_eq!(cache.recall("https://a.example/demo.gtpack?sig=canary").await, None, "{bad}");
     }

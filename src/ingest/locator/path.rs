@@ -20,10 +20,13 @@ pub(super) fn of_file_url(text: &str) -> Result<PathBuf> {
         return Err(invalid(text, "a file has no query").hint("write ? as %3F and # as %23, or use fs://"));
     }
     let path = url.to_file_path().map_err(|()| invalid(text, "it names another machine").hint(hint))?;
-    if path.to_string_lossy().chars().any(char::is_control) {
-        return Err(invalid(text, "it holds control characters").hint("remove them"));
+    match path.to_str() {
+        None => Err(invalid(text, "it is no UTF-8 when it is decoded").hint("give the file a name in UTF-8")),
+        Some(decoded) if decoded.chars().any(char::is_control) => {
+            Err(invalid(text, "it holds control characters").hint("remove them"))
+        }
+        Some(decoded) => Ok(tidy(Path::new(decoded))),
     }
-    Ok(tidy(&path))
 }
 
 /// `path` without `.` and doubled separators. A `..` stays: what it means depends on links.

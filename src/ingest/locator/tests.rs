@@ -39,6 +39,7 @@ fn every_form_with_a_scheme_is_read() {
         ("file://elsewhere/x", INVALID),
         ("file:///x?y", INVALID),
         ("file:///x%00y", INVALID),
+        ("file:///x%ffy", INVALID),
         ("  https://a.example/x.gtpack  ", Ok("https://a.example/x.gtpack")),
         ("HTTPS://A.Example:443/x", Ok("https://a.example/x")),
         ("https://a.example:8443/x#part", Ok("https://a.example:8443/x")),
@@ -199,6 +200,14 @@ fn what_differs_only_in_its_query_is_not_the_same() {
         .map(|text| Locator::parse(text, &local(), Scheme::Fs).unwrap());
     assert_eq!(a.to_string(), b.to_string());
     assert_ne!(a, b);
+    assert_ne!(a.key(), b.key());
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_utf_8_are_told_apart() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let [a, b] = [b"/x\xfe", b"/x\xff"].map(|name| Locator::Fs(std::ffi::OsStr::from_bytes(name).into()));
     assert_ne!(a.key(), b.key());
 }
 

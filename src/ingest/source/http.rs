@@ -52,7 +52,7 @@ impl Source for HttpSource {
             return Err(changed(locator));
         }
         answer::check(locator, &response)?;
-        if answer::version(response.headers()) != stat.version {
+        if stat.version.is_some() && answer::version(response.headers()) != stat.version {
             return Err(changed(locator));
         }
         let skip = answer::begins_at(locator, &response, stat, offset)?;
@@ -73,13 +73,11 @@ fn headers(locator: &Locator, stat: &Stat, offset: u64) -> Result<HeaderMap, Fau
     if offset == 0 {
         return Ok(headers);
     }
-    // Without a version nobody can tell whether the rest belongs to the beginning.
-    let version = stat.version.as_deref().ok_or_else(|| changed(locator))?;
+    // Without a version that tells bytes apart nobody knows whether the rest belongs to the beginning.
+    let validator = stat.version.as_deref().and_then(answer::strong).ok_or_else(|| changed(locator))?;
     let header = |text: &str| HeaderValue::from_str(text).map_err(|_| changed(locator));
     headers.insert(RANGE, header(&format!("bytes={offset}-"))?);
-    if let Some(validator) = answer::strong(version) {
-        headers.insert(IF_RANGE, header(validator)?);
-    }
+    headers.insert(IF_RANGE, header(validator)?);
     Ok(headers)
 }
 

@@ -49,6 +49,20 @@ async fn without_a_version_no_rest_is_put_behind_a_beginning() {
 }
 
 #[tokio::test]
+async fn a_version_that_does_not_tell_bytes_apart_is_none_for_a_rest() {
+    let server = Server::start(|request, count| {
+        let reply = Reply::file(request, BYTES, "1").header("etag", "W/\"1\"");
+        if count == 1 { reply.cut(5) } else { reply }
+    })
+    .await;
+    let (place, locator) = (Place::new(), server.locator("/p"));
+    assert_eq!(fetch(&place.fetcher(), &locator).await.unwrap().1, BYTES);
+    assert_eq!(server.asked(), ["HEAD /p", "GET /p", "HEAD /p", "GET /p"]);
+    // For all of it, it is good enough.
+    assert_eq!(fetch(&place.fetcher(), &locator).await.unwrap().0.outcome, Outcome::Cached);
+}
+
+#[tokio::test]
 async fn what_changes_while_it_is_read_is_read_anew() {
     const OTHER: &[u8] = b"ABCDEFGHIJKLMNOPQRST";
     // Between the look and the reading, and between two parts.

@@ -70,6 +70,16 @@ async fn without_a_version_it_is_read_anew_each_time() {
 }
 
 #[tokio::test]
+async fn a_version_that_only_the_reading_shows_does_no_harm() {
+    let server = Server::start(|request, _| {
+        let reply = Reply::file(request, BYTES, "1");
+        if request.method == "HEAD" { reply.without("etag") } else { reply }
+    })
+    .await;
+    assert_eq!(fetch(&Place::new().fetcher(), &server.locator("/p")).await.unwrap().1, BYTES);
+}
+
+#[tokio::test]
 async fn the_time_of_change_is_a_version_too() {
     let server = Server::start(|request, _| {
         Reply::file(request, BYTES, "").without("etag").header("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT")
