@@ -411,6 +411,62 @@ async fn a_conversation_in_a_flow_that_goes_with_its_overlay_ends_so_too() {
 }
 
 #[tokio::test]
+async fn a_conversation_goes_on_though_a_flow_that_it_called_before_has_gone() {
+    let greeting = ASKING.replace(
+        "greet: { emit.response: { text: 'Hello {{in.text}}, your name?' }, routing: [{ to: wait }] }",
+        "greet: { flow.call: { flow_id: greeting, input: '{{in}}' }, routing: [{ to: wait }] }",
+    );
+    let greeting = greeting.replace("Bye {{in.text}}", "{{node.greet.text}} and bye {{in.text}}");
+    let host = loaded(&base(), &[]).await.unwrap();
+    let called = "{ id: greeting, type: job, nodes: { a: { emit.response: { text: 'Hi {{in.text}}' } } } }";
+    let over = sources("over").file("index.ygtc", &greeting).file("greeting.ygtc", called);
+    host.set_overlays("t", vec![read(&over)]).await.unwrap();
+    assert_eq!(texts(&say(&host, "s", "hi").await.unwrap()), ["Hi hi"]);
+    // The base's flow waits at the node of that name, and calls nothing.
+    host.set_overlays("t", Vec::new()).await.unwrap();
+    assert_eq!(texts(&say(&host, "s", "Ada").await.unwrap()), ["Bye Ada"]);
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_only_at_a_node_that_still_waits() {
+    let calling = ASKING.replace(
+        "wait: { session.wait: {}, routing: [{ to: bye }] }",
+        "wait: { flow.call: { flow_id: asking }, routing: [{ to: bye }] }",
+    );
+    let asking = "
+id: asking
+type: job
+nodes:
+  ask: { session.wait: {}, routing: [{ to: done }] }
+  done: { emit.log: { done: true } }
+";
+    let emitting = |flow: &str, node: &str| {
+        flow.replace(&format!("{node}: {{ session.wait: {{}}"), &format!("{node}: {{ emit.log: x"))
+    };
+    let called = || sources("over").file("index.ygtc", &calling).file("asking.ygtc", asking);
+    for (before, after, said) in [
+        (
+            base(),
+            sources("base").file("index.ygtc", &emitting(ASKING, "wait")),
+            "node wait of flow chat, in which the run waits",
+        ),
+        (
+            called(),
+            called().file("asking.ygtc", &emitting(asking, "ask")),
+            "node ask of flow asking, in which the run waits",
+        ),
+        (called(), called().file("index.ygtc", ASKING), "node wait of flow chat, which was calling a flow"),
+    ] {
+        let host = loaded(&before, &[]).await.unwrap();
+        assert!(waits(&say(&host, "s", "hi").await.unwrap()), "{said}");
+        host.load_set("t", set(&after, &[])).await.unwrap();
+        let error = say(&host, "s", "Ada").await.unwrap_err();
+        assert!(error.code() == Code::ResumeImpossible && error.message().contains(said), "{said} in {error}");
+        assert!(say(&host, "s", "hi").await.is_ok(), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn state_stays_with_the_main_pack() {
     let counting = |id: &str, flow: &str| {
         let flow = format!("{{ id: {flow}, type: job, nodes: {{ a: {{ counter: {{}}, operation: bump }} }} }}");

@@ -1,5 +1,7 @@
 //! A run in memory: the flows that are being executed, what their nodes gave, what is not yet stored.
 
+mod restore;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,13 +10,13 @@ use serde_json::Value;
 
 use crate::capabilities::state_view::{Overlay, writes_of};
 use crate::error::{Code, Error, Result};
-use crate::flow::model::{Flow, FlowState, Node, NodeIx};
+use crate::flow::model::{Flow, Node, NodeIx};
 use crate::flow::template::{NodeOutput, Outputs, Vars};
 use crate::id::Id;
 use crate::run::program::Program;
-use crate::run::record::{Entry, HeadRecord, Pointer, decode, encode};
+use crate::run::record::{Entry, HeadRecord, Pointer, encode};
 use crate::run::value::{MAX_DEPTH, is_too_deep, weight};
-use crate::store::{RunId, StateWrite, StoredRun};
+use crate::store::{RunId, StateWrite};
 
 /// A journal is rewritten when it holds this many entries more than the run has results.
 const SLACK: usize = 64;
@@ -153,37 +155,6 @@ impl Run {
         Ok(run)
     }
 
-    /// Rebuilds a run from what is stored of it.
-    pub(super) fn restore(stored: &StoredRun, program: &Program) -> Result<Self> {
-        let head: HeadRecord = decode(&stored.head)?;
-        let HeadRecord { steps, total, replied, redirects, .. } = head;
-        let mut run = Self { steps, total, replied, redirects, stored: true, ..Self::new(stored.id) };
-        for entry in &stored.journal {
-            run.replay(decode(entry)?, program)?;
-        }
-        run.entries = stored.journal.len();
-        if run.frames.len() != head.at.len() || run.frames.is_empty() {
-            return Err(Error::new(Code::StoreFormat, "a stored run's journal does not fit its head"));
-        }
-        for (frame, pointer) in run.frames.iter_mut().zip(&head.at) {
-            frame.at = node_named(&frame.flow, &pointer.node)?;
-        }
-        Ok(run)
-    }
-
-    fn replay(&mut self, entry: Entry, program: &Program) -> Result<()> {
-        match entry {
-            Entry::Begin { flow, entry } => {
-                let flow = flow_named(program, &flow)?;
-                self.push(Arc::clone(&flow), entry);
-            }
-            Entry::Step { node, output } => self.put(node, output, false),
-            Entry::End => self.pop(),
-            Entry::Resume { input } => self.hear(input),
-        }
-        Ok(())
-    }
-
     fn push(&mut self, flow: Arc<Flow>, entry: Arc<Value>) {
         self.bytes += weight(&entry);
         let at = flow.entry;
@@ -294,6 +265,7 @@ impl Run {
 
     /// Gives a waiting run its event.
     pub(super) fn resume(&mut self, input: Value) -> Result<()> {
+        self.check_waits()?;
         let input = shallow(input)?;
         self.replied = false;
         self.redirects = 0;
@@ -383,23 +355,4 @@ fn shallow(input: Value) -> Result<Arc<Value>> {
 fn too_deep(what: &str) -> Error {
     Error::new(Code::RunTooLarge, format!("{what} is nested deeper than {MAX_DEPTH} levels"))
         .hint("pass on the parts that are needed, not a whole result inside the next one")
-}
-
-fn flow_named(program: &Program, id: &Id) -> Result<Arc<Flow>> {
-    match program.flows.flows.get(id) {
-        Some(FlowState::Ready(flow)) => Ok(Arc::clone(flow)),
-        Some(FlowState::Disabled { .. }) => Err(gone(format!("flow {id}, in which the run stands, is disabled now"))),
-        None => Err(gone(format!("flow {id}, in which the run stands, is not in the pack any more"))),
-    }
-}
-
-fn node_named(flow: &Flow, node: &Id) -> Result<NodeIx> {
-    flow.nodes.iter().position(|n| n.id == *node).ok_or_else(|| {
-        gone(format!("node {node} of flow {}, at which the run stands, does not exist any more", flow.id))
-    })
-}
-
-fn gone(message: String) -> Error {
-    Error::new(Code::ResumeImpossible, message)
-        .hint("the pack was changed while a session waited; the session's next event starts anew")
 }
