@@ -33,6 +33,7 @@ pub use sarif::sarif;
 pub use text::{Style, text};
 
 use crate::capabilities::grants::Grants;
+use crate::config::PackBinding;
 use crate::conform::{Record, Severity, Surface};
 use crate::engine::EngineOptions;
 use crate::engine::limits::Limits;
@@ -51,6 +52,8 @@ pub struct Options {
     pub engine: EngineOptions,
     /// Where components lie that packs do not hold, and how large packs may be.
     pub load: LoadOptions,
+    /// The pack that the tenant must serve: every pack that is checked has to be that one.
+    pub bound: Option<PackBinding>,
 }
 
 impl Default for Options {
@@ -60,6 +63,7 @@ impl Default for Options {
             limits: Limits::default(),
             engine: EngineOptions::default(),
             load: LoadOptions::default(),
+            bound: None,
         }
     }
 }
@@ -139,7 +143,7 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn target(&self, target: Target) -> TargetReport {
         match target.content {
-            Expanded::Component => component::file(self, &target.path),
+            Expanded::Component => pack::single(self, &target.path),
             Expanded::Pack(loaded) => pack::checked(self, &target.path, *loaded),
         }
     }

@@ -7,6 +7,7 @@
 //! The room does no I/O, compiles nothing and instantiates nothing. What a component says about itself is bounded
 //! before it is read, and shortened before it is shown.
 
+mod absent;
 mod bridge;
 mod compare;
 mod export;
@@ -32,7 +33,8 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use compare::compare;
+pub(crate) use compare::keep;
+pub use compare::{Compared, compare};
 pub use export::{Chosen, Want, export};
 pub use finding::{Finding, Rule, Severity, refusal, verdict};
 pub use generation::{Generation, PACK_API, Shape, gives_flows};

@@ -4,8 +4,9 @@
 //! A failing load leaves the tenant's program as it was, and all other tenants alone.
 
 mod catalog;
+mod claims;
 mod exported;
-mod farewell;
+mod hooks;
 pub mod load;
 mod overlaid;
 pub(crate) mod provider;

@@ -51,16 +51,22 @@ struct Dev {
 
 impl Dev {
     fn start() -> Self {
+        let texts = [("index.ygtc", FLOW), ("pack.yaml", PACK), ("build.yaml", BUILD)];
+        Self::with(&texts, "echo-provider", Stdio::null())
+    }
+
+    fn with(texts: &[(&str, &str)], source: &str, log: Stdio) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        for (name, text) in [("index.ygtc", FLOW), ("pack.yaml", PACK), ("build.yaml", BUILD)] {
+        for (name, text) in texts {
             std::fs::write(dir.path().join(name), text).unwrap();
         }
-        std::fs::write(dir.path().join("echo.source"), guest("echo-provider")).unwrap();
+        std::fs::write(dir.path().join("echo.source"), guest(source)).unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_greentic-runner"))
             .args(["dev", "--port", "0"])
             .arg(dir.path())
+            .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
@@ -180,6 +186,28 @@ async fn a_component_in_another_directory_is_watched_too() {
         replace(&elsewhere.path().join(source), guest("echo-node"));
         assert_eq!(dev.next(), "failed GRH-0301", "{source}: a node is no provider");
     }
+}
+
+#[tokio::test]
+async fn what_components_log_is_in_view() {
+    let flow = "id: main\ntype: messaging\nnodes:\n  log:\n    echo: { level: warn, said: '{{in.text}}' }\n    operation: log\n    \
+                routing: [{ to: answer }]\n  answer:\n    emit.response: { text: logged }\n";
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let texts = [("index.ygtc", flow), ("pack.yaml", "pack_id: greeter\nversion: 0.1.0\n"), ("build.yaml", BUILD)];
+    let mut dev = Dev::with(&texts, "logger", log.reopen().unwrap().into());
+    assert_eq!(dev.next(), "loaded greeter 0.1.0");
+    let seen = || std::fs::read_to_string(log.path()).unwrap();
+    assert!(seen().contains("built echo, ") && seen().contains("built and loaded in "), "{}", seen());
+    assert_eq!(dev.say("c", "first\nwords", 0).await, ["logged"]);
+    // It is written before the answer, and says whose it is.
+    let line =
+        seen().lines().find(|line| line.contains("greentic::guest")).map(str::to_owned).unwrap_or_else(|| seen());
+    for part in ["WARN", "said=first\\nwords", "component=echo", "flow=main", "node=log"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    // So is why a version is not taken.
+    assert!(dev.write("index.ygtc", flow.replace("echo:", "ekho:")).starts_with("failed GRH-0"));
+    assert!(seen().contains("did you mean \"echo\"?"), "{}", seen());
 }
 
 fn replace(file: &Path, bytes: impl AsRef<[u8]>) {

@@ -168,7 +168,7 @@ async fn the_same_limits_and_grants_hold() {
 fn what_is_converted_is_said() {
     let surface = Surface::host().unwrap();
     let notes = |name: &str| {
-        let found = compare(&inspect(name, &common::guest(name)).unwrap(), surface, Grants::all(), &[]);
+        let found = compare(&inspect(name, &common::guest(name)).unwrap(), surface, Grants::all(), &[]).findings;
         assert!(found.iter().all(|finding| finding.severity == Severity::Note), "{name}: {found:?}");
         found.iter().map(|f| (f.code, f.interface.clone())).collect::<Vec<_>>()
     };

@@ -37,6 +37,7 @@ const FIXTURES: &[Fixture] = &[
     node("node-own-shape", &[]),
     node("pack-exporter", &[]),
     node("pack-exporter-0-2", &[]),
+    node("questioner", &[]),
     node("runtime-provider", &[]),
     provider("demo-prices"),
     provider("echo-provider"),
@@ -120,7 +121,7 @@ const FIXTURES: &[Fixture] = &[
 fn findings(name: &str, grants: Grants, want: Want) -> error::Result<Vec<Finding>> {
     let path = Path::new(ROOT).join("target/guests").join(format!("{name}.wasm"));
     let bytes = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run `cargo xtask guests`", path.display()));
-    Ok(compare(&inspect(name, &bytes)?, Surface::host()?, grants, &[want]))
+    Ok(compare(&inspect(name, &bytes)?, Surface::host()?, grants, &[want]).findings)
 }
 
 #[test]

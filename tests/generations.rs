@@ -9,6 +9,7 @@ mod guests;
 
 use assert_cmd::Command;
 use common::{Sources, event, guest_path, host_with};
+use greentic_runner_host::flow::model::FlowState;
 use greentic_runner_host::{Code, Event, FlowChoice, HostBuilder, HostConfig, Outcome, RunnerHost, SessionKey};
 use guests::{Rig, limits, scope};
 use serde_json::{Value, json};
@@ -335,7 +336,7 @@ async fn host_for(tenant: &str, pack: &Sources) -> greentic_runner_host::Result<
 }
 
 #[tokio::test]
-async fn a_component_that_cannot_start_is_disabled() {
+async fn a_component_that_says_it_cannot_start_is_noted_and_called() {
     let flow = "id: main\ntype: messaging\nnodes:\n  hi: { emit.response: { payload: hello } }\n";
     let pack = Sources::of_flow(flow)
         .file("other.ygtc", &echo_flow("node").replace("id: main", "id: other"))
@@ -346,10 +347,29 @@ async fn a_component_that_cannot_start_is_disabled() {
         let notes = host.tenant(tenant).unwrap().notes().to_vec();
         assert!(notes[0].code() == Code::ComponentStart && notes[0].message().contains(said), "{notes:?}");
         let session = SessionKey::of([tenant, "test", "s"]);
-        let flow = FlowChoice::Id("main".into());
-        let event = Event { tenant: tenant.into(), session, flow, ..event("s", json!({})) };
-        assert_eq!(host.submit(event).await.unwrap().outcome().await.unwrap().replies, [json!("hello")]);
+        let flow = FlowChoice::Id("other".into());
+        let event = Event { tenant: tenant.into(), session, flow, ..event("s", json!({ "text": "hello" })) };
+        let replies = host.submit(event).await.unwrap().outcome().await.unwrap().replies;
+        assert_eq!(replies[0]["input"]["text"], "hello");
+        host.stop().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_component_that_says_it_cannot_start_refuses_its_pack_where_loading_is_strict() {
+    let pack = Sources::of_flow(&echo_flow("node")).component("node", "node-0-5-c");
+    let config = HostConfig::from_yaml("tenant: closed\npacks: { strict: true }", "bindings.yaml").unwrap();
+    let host = HostBuilder::new().with_config(config).with_memory_store().build().unwrap();
+    host.start().await.unwrap();
+    let refused = host.load_pack("closed", &pack.path()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ComponentStart, "{refused}");
+    assert!(host.tenant("closed").is_none());
+    // It is asked last: what else refuses the pack is said instead.
+    let read = greentic_runner_host::pack::load(&pack.path(), &Default::default()).unwrap();
+    let other = greentic_runner_host::Error::new(Code::Usage, "not this one");
+    let refused = host.load_if("closed", read, |_| Err(other)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Usage);
+    host.stop().await.unwrap();
 }
 
 #[tokio::test]
@@ -357,6 +377,8 @@ async fn a_component_in_a_package_of_its_own_gets_a_request() {
     let rig = Rig::new(limits());
     let node = rig.guest("api-node").await;
     assert_eq!(node.component_generation().unwrap().to_string(), "greentic:component-v1/component-api@0.1.0");
+    // It describes itself in the one way that belongs to no generation.
+    assert_eq!(node.component_ops("api-node", &rig.limits).await.unwrap().unwrap(), ["echo", "fail", "later"]);
     let answer = rig.call(&node, scope("t", "s"), "echo", &json!({ "n": 1 })).await.unwrap();
     assert_eq!(
         answer.output,
@@ -417,12 +439,15 @@ async fn a_node_need_not_name_the_operation_of_a_component_that_has_one() {
 }
 
 #[tokio::test]
-async fn operations_that_a_component_names_are_those_that_flows_may_call() {
-    for (fixture, op, code) in [
-        ("node-0-5-a", "ekho", Some(Code::OpUnknown)),
-        ("runtime-provider", "ekho", Some(Code::OpUnknown)),
-        ("node-own-shape", "ekho", None),
-        ("early-counter", "ekho", None),
+async fn operations_that_a_component_describes_are_those_that_flows_may_call() {
+    // What a manifest leaves out is noted, and called: the component knows best.
+    for (fixture, op, code, runs) in [
+        ("node-0-5-a", "ekho", Some(Code::OpUnknown), true),
+        ("runtime-provider", "ekho", Some(Code::OpUnknown), false),
+        ("echo-node", "ekho", Some(Code::OpUnknown), false),
+        ("api-node", "ekho", Some(Code::OpUnknown), false),
+        ("node-own-shape", "ekho", None, true),
+        ("early-counter", "ekho", None, true),
     ] {
         let flow = echo_flow("node").replace("operation: echo", &format!("operation: {op}"));
         let hello = "id: hello\ntype: messaging\nnodes:\n  hi: { emit.response: { payload: hello } }\n";
@@ -430,7 +455,20 @@ async fn operations_that_a_component_names_are_those_that_flows_may_call() {
         let host = host_with(&pack).await.unwrap();
         let found = host.tenant("t").unwrap().notes().first().map(greentic_runner_host::Error::code);
         assert_eq!(found, code, "{fixture}");
+        let ready = matches!(host.tenant("t").unwrap().pack().flows.flows["main"], FlowState::Ready(_));
+        assert_eq!(ready, runs, "{fixture}");
     }
+}
+
+#[tokio::test]
+async fn a_component_answers_an_operation_that_its_manifest_does_not_list() {
+    let flow = "id: main\ntype: messaging\nnodes:\n  call:\n    node: { text: '<name>!', name: '{{in.text}}' }\n    \
+                operation: render\n    routing: [{ to: say }]\n  say:\n    emit.response: { payload: '{{node.call}}' }\n";
+    let host = host_with(&Sources::of_flow(flow).component("node", "questioner")).await.unwrap();
+    let notes = host.tenant("t").unwrap().notes().to_vec();
+    assert!(notes.len() == 1 && notes[0].message().contains("declares no operation \"render\""), "{notes:?}");
+    let replies = host.submit(event("s", json!({ "text": "Ada" }))).await.unwrap().outcome().await.unwrap().replies;
+    assert_eq!(replies, [json!({ "text": "Ada!" })]);
 }
 
 /// What a subscriber wrote.

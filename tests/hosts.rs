@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{Sources, event, host_of, host_with, say, texts};
+use greentic_runner_host::pack;
 use greentic_runner_host::run::event::{Event, FlowChoice};
 use greentic_runner_host::session::SessionKey;
 use greentic_runner_host::store::{MemoryStore, Store};
@@ -281,4 +282,37 @@ nodes:
     assert_eq!(again.event, event);
     assert_eq!(again.outcome().await.unwrap_err().code(), Code::DuplicateEvent);
     assert_eq!(second.counts().await.unwrap().waits, 1, "it did not run again");
+}
+
+#[tokio::test]
+async fn a_pack_that_only_claims_to_be_the_one_that_is_loaded_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let built = |text: &str, version: &str| {
+        let flow = format!("{{ id: main, type: messaging, nodes: {{ a: {{ emit.response: {{ text: {text} }} }} }} }}");
+        let pack_yaml = format!("pack_id: acme.demo\nversion: {version}\n");
+        let out = dir.path().join(format!("{text}-{version}.gtpack"));
+        pack::build(&Sources::of_flow(&flow).file("pack.yaml", &pack_yaml).path(), &out).unwrap();
+        out
+    };
+    let (one, two, later) = (built("one", "1.0.0"), built("two", "1.0.0"), built("two", "1.0.1"));
+    let config = |tenant: &str| HostConfig::from_yaml(&format!("tenant: {tenant}"), "bindings.yaml").unwrap();
+    let host =
+        HostBuilder::new().with_config(config("t")).with_config(config("u")).with_memory_store().build().unwrap();
+    host.start().await.unwrap();
+    for (tenant, pack, claims) in [
+        ("t", &one, None),
+        ("u", &one, None),
+        ("t", &later, None),
+        ("t", &two, Some("tenant u")),
+        ("u", &two, Some("tenant u")),
+        ("u", &two, None),
+        ("u", &later, None),
+    ] {
+        host.load_pack(tenant, pack).await.unwrap();
+        let notes = host.tenant(tenant).unwrap().notes().to_vec();
+        assert_eq!(notes.len(), usize::from(claims.is_some()), "{notes:?}");
+        let said = |part: &str| notes[0].code() == Code::PackIdTaken && notes[0].message().contains(part);
+        assert!(claims.is_none_or(said), "{notes:?}");
+    }
+    assert_eq!(texts(&say(&host, "s", "hi").await.unwrap()), ["two"]);
 }

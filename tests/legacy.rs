@@ -239,3 +239,96 @@ async fn a_signed_legacy_pack_runs_where_packs_are_verified_strictly() {
     assert_eq!(texts(&say(&rotating, "s", "two").await.unwrap()), [SAID[0]]);
     rotating.stop().await.unwrap();
 }
+
+/// A flow as tools wrote it down, with components that are called by what they are for and no operation beside them.
+fn questions() -> Value {
+    json!({
+        "id": "main", "type": "messaging", "start": "ask", "parameters": {},
+        "nodes": {
+            "ask": { "questions": { "fields": [{ "id": "name", "prompt": "What is your name?" }] }, "routing": [{ "to": "say" }] },
+            "say": { "emit.response": { "text": "{{node.ask.text}}" }, "routing": [{ "to": "hold" }] },
+            "hold": { "session.wait": {}, "routing": [{ "to": "check" }] },
+            "check": {
+                "questions": { "fields": [{ "id": "name", "prompt": "?" }], "answers": { "name": "{{in.text}}" } },
+                "routing": [{ "status": "done", "to": "greet" }, { "to": "ask" }],
+            },
+            "greet": { "templating.angles": { "text": "Hello <name>.", "name": "{{node.check.answers.name}}" },
+                       "routing": [{ "to": "done" }] },
+            "done": { "emit.response": { "text": "{{prev.text}}" }, "routing": [] },
+        },
+    })
+}
+
+/// A pack of the older generation with these flows, and components of these names from one fixture.
+fn of_one_fixture(flows: &[Value], fixture: &str, names: &[&str]) -> Files {
+    let wasm = guest(fixture);
+    let hash = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
+    let component = |name: &&str| {
+        json!({ "name": name, "version": "1.0.0", "file_wasm": format!("components/{name}@1.0.0/component.wasm"),
+                "hash_blake3": hash(&wasm) })
+    };
+    let flow = |doc: &Value| {
+        let id = doc["id"].as_str().unwrap();
+        json!({ "id": id, "kind": "messaging", "entry": "", "file_yaml": format!("flows/{id}/flow.ygtc"),
+                "file_json": format!("flows/{id}/flow.json"), "hash_blake3": hash(doc.to_string().as_bytes()) })
+    };
+    let manifest = json!({
+        "meta": { "packVersion": 1, "pack_id": "acme.asks", "version": "1.0.0", "name": "Asks", "authors": [],
+                  "entry_flows": ["main"], "created_at_utc": "2025-01-01T00:00:00Z", "imports": [], "annotations": {} },
+        "flows": flows.iter().map(flow).collect::<Vec<_>>(),
+        "components": names.iter().map(component).collect::<Vec<_>>(),
+    });
+    let mut files = Files::from([("manifest.cbor".to_owned(), cbor(&manifest))]);
+    files.extend(names.iter().map(|name| (format!("components/{name}@1.0.0/component.wasm"), wasm.clone())));
+    for doc in flows {
+        files.insert(format!("flows/{}/flow.json", doc["id"].as_str().unwrap()), doc.to_string().into());
+    }
+    files
+}
+
+/// What the conversation with [`questions`] comes to, and what is noted about its pack.
+async fn asked(pack: &Path) -> (Vec<String>, Vec<String>) {
+    let host = host(pack).await;
+    let mut said = texts(&say(&host, "s", "hi").await.unwrap());
+    said.extend(texts(&say(&host, "s", "Ada").await.unwrap()));
+    let notes = host.tenant("t").unwrap().notes().iter().map(|note| note.message().to_owned()).collect();
+    (said, notes)
+}
+
+#[tokio::test]
+async fn components_that_are_called_by_what_they_are_for_answer_their_conventional_operation() {
+    let dir = TempDir::new().unwrap();
+    let names = ["questions", "templating.angles"];
+    // `questioner` lists neither `invoke` nor `render`, and answers both.
+    let old = archive(dir.path(), "asks.gtpack", &of_one_fixture(&[questions()], "questioner", &names));
+    let (said, notes) = asked(&old).await;
+    assert_eq!(said, ["What is your name?", "Hello Ada."]);
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    assert!(notes.iter().all(|note| note.contains("declares no operation")), "{notes:?}");
+
+    let new = dir.path().join("new.gtpack");
+    assert_eq!(cli(&["pack", "migrate", old.to_str().unwrap(), "-o", new.to_str().unwrap()]).0, 0);
+    assert_eq!(asked(&new).await.0, said);
+}
+
+#[tokio::test]
+async fn a_flow_of_an_authors_first_dialect_calls_them_too() {
+    let flow = questions().to_string().replacen('{', "{\"schema_version\":1,", 1);
+    let pack = common::Sources::of_flow(&flow)
+        .component("questions", "questioner")
+        .component("templating.angles", "questioner");
+    assert_eq!(asked(&pack.path()).await.0, ["What is your name?", "Hello Ada."]);
+}
+
+#[tokio::test]
+async fn a_component_of_the_pack_goes_before_what_the_host_does_in_its_place() {
+    let flow = json!({ "id": "main", "type": "messaging", "nodes": {
+        "a": { "templating.handlebars": { "text": "<x> {{in.text}}", "x": "y" }, "routing": [{ "to": "b" }] },
+        "b": { "emit.response": { "text": "{{prev.text}}" }, "routing": [] } } });
+    let dir = TempDir::new().unwrap();
+    for (names, said) in [(&["templating.handlebars"][..], "y hi"), (&[], "<x> hi")] {
+        let pack =
+            archive(dir.path(), "text.gtpack", &of_one_fixture(std::slice::from_ref(&flow), "questioner", names));
+        assert_eq!(texts(&say(&host(&pack).await, "s", "hi").await.unwrap()), [said], "{names:?}");
+    }
+}

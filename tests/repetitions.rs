@@ -27,19 +27,22 @@ struct Flaky {
     real: MemoryStore,
     fails: fn(&str, u32) -> bool,
     seen: AtomicU32,
+    looked: AtomicU32,
 }
 
 impl Flaky {
     fn new(fails: fn(&str, u32) -> bool) -> Arc<Self> {
-        Arc::new(Self { real: MemoryStore::default(), fails, seen: AtomicU32::new(0) })
+        Arc::new(Self { real: MemoryStore::default(), fails, seen: AtomicU32::new(0), looked: AtomicU32::new(0) })
     }
 
     /// `fails` is asked with the transaction and how many of the failing kind came before.
     fn point(&self, transaction: &str) -> Result<()> {
-        if !matches!(transaction, "checkpoint" | "complete") {
-            return Ok(());
-        }
-        let before = self.seen.fetch_add(1, Ordering::SeqCst);
+        let counter = match transaction {
+            "checkpoint" | "complete" => &self.seen,
+            "idle_lanes" => &self.looked,
+            _ => return Ok(()),
+        };
+        let before = counter.fetch_add(1, Ordering::SeqCst);
         match (self.fails)(transaction, before) {
             true => Err(Error::new(Code::StoreFull, "no space left for a moment")),
             false => Ok(()),
@@ -166,4 +169,16 @@ nodes:
     let keys = keys.0.lock().unwrap().clone();
     assert_eq!(keys.len(), 2);
     assert_ne!(keys[0], keys[1]);
+}
+
+#[tokio::test]
+async fn a_pack_is_in_place_although_what_waits_for_it_could_not_be_looked_up() {
+    // The first look is that of the start; the next ones are that of the load, and of housekeeping.
+    let store = Flaky::new(|transaction, before| transaction == "idle_lanes" && before > 0);
+    let looked = Arc::clone(&store);
+    let host = host_of("tenant: t", &pack(COUNT), |b| b.with_store(store)).await.unwrap();
+    assert!(looked.looked.load(Ordering::SeqCst) > 1, "it was looked for");
+    let health = host.health_state();
+    assert_eq!((health.active_packs, health.last_error), (1, None));
+    assert_eq!(texts(&say(&host, "s", "go").await.unwrap()), ["visits 2"]);
 }

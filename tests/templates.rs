@@ -69,7 +69,7 @@ impl Made {
         let bytes = Bytes::from(std::fs::read(project.join("components/hello.wasm")).unwrap());
         let grants: Grants = [Grant::State].into_iter().collect();
         let shape = inspect(NAME, &bytes).unwrap();
-        assert_eq!(compare(&shape, Surface::host().unwrap(), grants, &[Want::Provider]), []);
+        assert_eq!(compare(&shape, Surface::host().unwrap(), grants, &[Want::Provider]).findings, []);
 
         let host = HostBuilder::new()
             .with_config(HostConfig::from_yaml("tenant: t\npacks: { strict: true }", "t.yaml").unwrap())
@@ -230,6 +230,70 @@ async fn js_behaves_which_needs_componentize_qjs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn python_behaves_which_needs_componentize_py() {
     behaves("python").await;
+}
+
+/// What `cargo component build` runs, for a target that needs nothing of a system: by rustup's target, else by Debian's
+/// compiler with its sources.
+fn cargo_build() -> Vec<String> {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    let prints = |args: &[&str]| {
+        let output = std::process::Command::new("rustc").args(args).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let build = ["cargo", "build", "--release", "--target", TARGET].map(str::to_owned);
+    let installed = prints(&["--print", "target-libdir", "--target", TARGET]);
+    if !installed.is_empty() && Path::new(&installed).is_dir() {
+        return build.into();
+    }
+    let linker = format!(
+        "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER={}/lib/rustlib/{}/bin/rust-lld",
+        prints(&["--print", "sysroot"]),
+        prints(&["--print", "host-tuple"])
+    );
+    let debian =
+        ["env", "-u", "RUSTUP_TOOLCHAIN", "RUSTC=/usr/bin/rustc", "RUSTC_BOOTSTRAP=1", &linker].map(str::to_owned);
+    debian.into_iter().chain(build).chain(["-Zbuild-std=std,panic_abort".to_owned()]).collect()
+}
+
+/// The crate of `tests/projects/cargo-component`, built by a command of `build.yaml` in a pack around it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crate_of_cargo_components_layout_is_built_checked_and_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let crate_of_it = root().join("tests/projects/cargo-component");
+    for file in ["Cargo.toml", "Cargo.lock", "src/lib.rs", "src/bindings.rs", "wit/world.wit"] {
+        let to = dir.path().join("shouter").join(file);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(crate_of_it.join(file), to).unwrap();
+    }
+    let target = root().join("target/templates");
+    let made = target.join("wasm32-unknown-unknown/release/shouter.wasm");
+    let build = json!({ "components": { "shouter": { "dir": "shouter", "command": cargo_build(), "output": made } } });
+    let flow = "id: main\ntype: messaging\nnodes:\n  shout:\n    shouter: { text: '{{in.text}}' }\n    operation: shout\n    \
+                routing: [{ to: say }]\n  say:\n    emit.response: { text: '{{prev.said.TEXT}} ({{prev.for}})' }\n";
+    for (name, text) in [
+        ("build.yaml", build.to_string().as_str()),
+        ("index.ygtc", flow),
+        ("pack.yaml", "pack_id: shouting\nversion: 1.0.0\ncomponents: { shouter: { operations: [shout] } }\n"),
+    ] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let mut build = runner();
+    for foreign in
+        ["CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTFLAGS"]
+    {
+        build.env_remove(foreign);
+    }
+    build.env("CARGO_TARGET_DIR", target).arg("build").arg(dir.path()).assert().success();
+    let checked = runner().args(["check", "-v"]).arg(dir.path()).assert().code(0).get_output().clone();
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(said.contains("speaks greentic:component/node@0.4.0 (shape A)"), "{said}");
+
+    let config = HostConfig::from_yaml("tenant: t\npacks: { strict: true }", "t.yaml").unwrap();
+    let host = HostBuilder::new().with_config(config).with_memory_store().build().unwrap();
+    host.start().await.unwrap();
+    host.load_pack("t", dir.path()).await.unwrap();
+    assert_eq!(texts(&say(&host, "s", "Ahoj").await.unwrap()), ["AHOJ (t)"]);
+    host.stop().await.unwrap();
 }
 
 #[test]

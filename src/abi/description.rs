@@ -13,10 +13,13 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("greentic:component/node@0.6.0", "describe"),
     ("greentic:component/descriptor@0.6.1", "describe"),
     ("greentic:component/component-descriptor@0.6.0", "describe"),
-    ("greentic:component/node@0.5.0", "get-manifest"),
-    ("greentic:component/node@0.4.0", "get-manifest"),
+    ("greentic:component/node@0.5.0", MANIFEST),
+    ("greentic:component/node@0.4.0", MANIFEST),
     ("greentic:component/describe-v1@1.0.0", "describe-json"),
 ];
+
+/// The function that hands out the manifest with which the component was published.
+const MANIFEST: &str = "get-manifest";
 
 /// Keys under which descriptions list operations, and under which an operation has its name.
 const LISTS: &[&str] = &["ops", "operations"];
@@ -26,6 +29,8 @@ const NAMES: &[&str] = &["name", "id", "op", "operation_id"];
 pub(super) struct Describer {
     function: ComponentExportIndex,
     form: Form,
+    /// Whether the component describes itself, and does not only hand out a manifest.
+    describes: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -48,9 +53,15 @@ impl Describer {
                 _ => return None,
             };
             let (_, instance) = pre.component().get_export(None, *interface)?;
+            let describes = *function != MANIFEST;
             let (_, function) = pre.component().get_export(Some(&instance), *function)?;
-            Some(Self { function, form })
+            Some(Self { function, form, describes })
         })
+    }
+
+    /// Whether the operations that it names are all there are.
+    pub(super) fn is_complete(&self) -> bool {
+        self.describes
     }
 
     /// Makes an instance in `store` and asks it. With the description come the bytes that the answer held.

@@ -13,14 +13,15 @@ use super::answer::{self, failed, rejected};
 use super::call::{Answer, Call, CallFailure};
 use super::circumstances::Circumstances;
 use super::component::{Raw, Read, unencodable};
+use super::description::Describer;
 use super::exports::Exports;
 use super::flows::{ExportedFlow, FlowLister};
 use super::named::Hook;
 use super::{description, provider};
-use crate::capabilities::HostCtx;
 use crate::capabilities::grants::Grants;
 use crate::capabilities::scope::Scope;
 use crate::capabilities::state_view::StateView;
+use crate::capabilities::{AssetsDir, HostCtx};
 use crate::conform::Generation;
 use crate::engine::limits::Limits;
 use crate::engine::{Compiled, Engine, Guest, Subject, output_too_large, until};
@@ -219,6 +220,13 @@ impl Prepared {
         Ok(self.describe_component(name, limits).await?.and_then(description::ops))
     }
 
+    /// Whether it has no operations but those of [`Self::component_ops`]. The manifest that components of the 0.4 and 0.5
+    /// lines give is the one they were published with, and leaves some out.
+    pub fn describes_all_ops(&self) -> bool {
+        let runs_flows = self.exports.flows.as_ref().is_some_and(|lister| !lister.gives_json());
+        runs_flows || self.exports.describer.as_ref().is_some_and(Describer::is_complete)
+    }
+
     /// The flows that the component holds, if it is a pack in itself; empty if it is none.
     ///
     /// # Errors
@@ -246,15 +254,16 @@ impl Prepared {
         checked(&mut guest, subject, result, limits, |(_, size)| *size).map(|(flows, _)| flows)
     }
 
-    /// Tells the component that a pack with it is loaded for the tenant of `scope`. Nothing happens if it has no such
-    /// hook; what the hook writes to the state is dropped.
+    /// Tells the component that a pack with it, and with these assets, is loaded for the tenant of `scope`. Nothing happens
+    /// if it has no such hook. State belongs to sessions, of which there is none here: the hook finds nothing, and what it
+    /// writes is dropped.
     ///
     /// # Errors
     ///
     /// [`Code::ComponentStart`] if it cannot start, or that the host is too busy to ask it.
-    pub async fn on_start(&self, scope: Scope, limits: &Limits) -> Result<()> {
+    pub async fn on_start(&self, scope: Scope, limits: &Limits, assets: Option<Arc<AssetsDir>>) -> Result<()> {
         let name = scope.component.clone();
-        match self.hook(Hook::Start, scope, limits).await {
+        match self.hook(Hook::Start, scope, limits, assets).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => {
                 let why = clip(&why);
@@ -273,19 +282,31 @@ impl Prepared {
     /// # Errors
     ///
     /// What the component says, or why it could not be told. Nothing depends on it.
-    pub async fn on_stop(&self, scope: Scope, reason: &str, limits: &Limits) -> Result<()> {
+    pub async fn on_stop(
+        &self,
+        scope: Scope,
+        reason: &str,
+        limits: &Limits,
+        assets: Option<Arc<AssetsDir>>,
+    ) -> Result<()> {
         let name = scope.component.clone();
-        self.hook(Hook::Stop(reason), scope, limits).await?.map_err(|why| {
+        self.hook(Hook::Stop(reason), scope, limits, assets).await?.map_err(|why| {
             Error::new(Code::ComponentFailed, format!("component {name} failed as it was stopped: {}", clip(&why)))
         })
     }
 
-    async fn hook(&self, hook: Hook<'_>, scope: Scope, limits: &Limits) -> Result<std::result::Result<(), String>> {
+    async fn hook(
+        &self,
+        hook: Hook<'_>,
+        scope: Scope,
+        limits: &Limits,
+        assets: Option<Arc<AssetsDir>>,
+    ) -> Result<std::result::Result<(), String>> {
         let component = self.exports.component().ok().and_then(|component| component.named());
         let Some(node) = component.filter(|node| node.has(hook)) else { return Ok(Ok(())) };
         let name = scope.component.clone();
         let subject = Subject { component: &name, op: hook.name() };
-        let mut guest = self.enter_alone(scope.clone(), limits).await?;
+        let mut guest = self.enter_with(scope.clone(), limits, assets).await?;
         let known = Circumstances::new(&scope, guest.deadline());
         let result = until(guest.deadline(), node.hook(guest.store(), hook, &known)).await;
         result.map_err(|e| guest.failure(subject, &e))
@@ -314,9 +335,18 @@ impl Prepared {
 
     /// A guest outside of any session: no state, nothing kept.
     async fn enter_alone(&self, scope: Scope, limits: &Limits) -> Result<Guest<HostCtx>> {
+        self.enter_with(scope, limits, None).await
+    }
+
+    async fn enter_with(
+        &self,
+        scope: Scope,
+        limits: &Limits,
+        assets: Option<Arc<AssetsDir>>,
+    ) -> Result<Guest<HostCtx>> {
         let deadline = Instant::now() + limits.timeout;
         let state = StateView::new(Arc::new(NoState), Arc::default());
-        let ctx = HostCtx::new(scope, state, limits, deadline, false);
+        let ctx = HostCtx::new(scope, state, limits, deadline, false).with_assets(assets);
         self.engine.guest(ctx, limits, deadline).await
     }
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::report::{ComponentFacts, Finding, GrantName, ImportFacts, TargetKind, TargetReport};
 use super::{Against, Checker};
 use crate::capabilities::grants::{Grant, Grants};
-use crate::conform::{self, Chosen, ComponentShape, Rule, Severity, Surface, Want};
+use crate::conform::{self, Chosen, Compared, ComponentShape, Rule, Severity, Surface, Want};
 use crate::engine;
 use crate::error::{Code, Error, Result};
 use crate::pack::model::Digest;
@@ -21,7 +21,7 @@ pub(super) struct Examined {
     /// Why nothing, or not everything, could be learnt of it: damage, bounds, what the engine does not take.
     pub(super) errors: Vec<Error>,
     /// How it does not fit the host.
-    pub(super) findings: Vec<conform::Finding>,
+    pub(super) compared: Compared,
     shape: Option<ComponentShape>,
 }
 
@@ -37,7 +37,7 @@ impl Examined {
     /// Why the host does not load it, in the words of loading; nothing if it does.
     pub(super) fn refused(&self) -> Option<Error> {
         let first = self.errors.first().cloned();
-        first.or_else(|| conform::verdict(&self.facts.name, self.findings.clone()).err())
+        first.or_else(|| conform::verdict(&self.facts.name, self.compared.clone()).err())
     }
 }
 
@@ -45,7 +45,7 @@ impl Examined {
 pub(super) fn examine(checker: &Checker<'_>, name: &str, bytes: &[u8]) -> Examined {
     let facts =
         ComponentFacts { name: name.to_owned(), digest: Digest::of(bytes).to_string(), ..ComponentFacts::default() };
-    let mut examined = Examined { facts, errors: Vec::new(), findings: Vec::new(), shape: None };
+    let mut examined = Examined { facts, errors: Vec::new(), compared: Compared::default(), shape: None };
     match engine::examine(&checker.options.engine, name, bytes) {
         Ok(needs) => {
             examined.facts.memory = Some(needs.memory_bytes);
@@ -62,8 +62,8 @@ pub(super) fn examine(checker: &Checker<'_>, name: &str, bytes: &[u8]) -> Examin
     }
     match conform::inspect(name, bytes) {
         Ok(shape) => {
-            examined.findings = conform::compare(&shape, checker.surface, checker.options.grants, &[]);
-            examined.facts.imports = imports(&shape, checker.surface, &examined.findings);
+            examined.compared = conform::compare(&shape, checker.surface, checker.options.grants, &[]);
+            examined.facts.imports = imports(&shape, checker.surface, &examined.compared.findings);
             examined.facts.grants = grants(&examined.facts.imports);
             let speaks = [Want::Node, Want::Provider].into_iter();
             examined.facts.speaks = speaks
@@ -166,17 +166,18 @@ pub(super) fn add(
     for error in examined.errors {
         report.add(error.in_file(&path), Severity::Error);
     }
-    for finding in examined.findings.into_iter().chain(wanted) {
+    for finding in examined.compared.findings.into_iter().chain(wanted) {
         let new = fitted.as_ref().map(|earlier| !earlier.iter().any(|other| is_same(other, &finding)));
         report.push(Finding { new, ..Finding::of_component(finding, &examined.facts.name, &path) });
     }
+    report.omitted += examined.compared.omitted;
     report.components.push(examined.facts);
 }
 
 /// What the recorded surface would have found.
 fn earlier(against: &Against, shape: &ComponentShape, checker: &Checker<'_>) -> Vec<conform::Finding> {
     let grants: Grants = checker.options.grants;
-    conform::compare(shape, &against.surface, grants, &[Want::Node, Want::Provider])
+    conform::compare(shape, &against.surface, grants, &[Want::Node, Want::Provider]).findings
 }
 
 fn is_same(a: &conform::Finding, b: &conform::Finding) -> bool {

@@ -7,7 +7,7 @@ use crate::conform::Severity;
 use crate::error::{Code, Error, Result};
 
 /// The report as JUnit XML. Errors and warnings are failures; a target that could not be checked is an error; a target
-/// without either is one case that went well. Notes stand in the output of their suite.
+/// without either is one case that went well. Notes, and how many findings are not listed, stand in the output of their suite.
 ///
 /// # Errors
 ///
@@ -32,8 +32,9 @@ fn suite(target: &TargetReport) -> TestSuite {
         suite.add_test_case(case(&named(finding), target, status));
     }
     let notes: Vec<_> = target.findings.iter().filter(|finding| finding.severity == Severity::Note).collect();
-    if !notes.is_empty() {
-        let lines: Vec<_> = notes.iter().map(|note| format!("note[{}]: {}", note.code, note.message)).collect();
+    let mut lines: Vec<_> = notes.iter().map(|note| format!("note[{}]: {}", note.code, note.message)).collect();
+    lines.extend(target.omission());
+    if !lines.is_empty() {
         suite.set_system_out(lines.join("\n"));
     }
     suite

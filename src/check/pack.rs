@@ -43,6 +43,7 @@ pub(super) fn checked(checker: &Checker<'_>, path: &Path, loaded: Result<Pack>) 
         return component::file(checker, path);
     }
     let mut report = TargetReport::new(path, TargetKind::Pack);
+    not_bound(checker, &pack).into_iter().for_each(|error| report.add(error, Severity::Error));
     pack.faults.iter().for_each(|fault| report.add(fault.clone(), Severity::Error));
     pack.notes.iter().for_each(|note| report.add(note.clone(), Severity::Warning));
     let examined: IndexMap<Id, Examined> = pack
@@ -77,6 +78,27 @@ pub(super) fn checked(checker: &Checker<'_>, path: &Path, loaded: Result<Pack>) 
     }
     add_flows(&mut report, flows);
     unused.into_iter().for_each(|note| report.add(note, Severity::Note));
+    report
+}
+
+/// How the pack is not the one that the bindings name, in the words of loading.
+fn not_bound(checker: &Checker<'_>, pack: &Pack) -> Vec<Error> {
+    let Some(bound) = &checker.options.bound else { return Vec::new() };
+    let same = bound.check(&pack.id, &pack.version, &pack.digest.to_string());
+    // Which flows a component holds, only the running component tells.
+    let known = pack.form != PackForm::Wasm;
+    let flows = known.then(|| bound.check_flows(&pack.id, pack.flows.iter().map(|flow| &flow.id)));
+    same.err().into_iter().chain(flows.and_then(Result::err)).collect()
+}
+
+/// The component at `path`, which may be the whole pack that the bindings name.
+pub(super) fn single(checker: &Checker<'_>, path: &Path) -> TargetReport {
+    let mut report = component::file(checker, path);
+    if checker.options.bound.is_some()
+        && let Ok(pack) = crate::pack::load_component(path, &checker.options.load)
+    {
+        not_bound(checker, &pack).into_iter().for_each(|error| report.add(error, Severity::Error));
+    }
     report
 }
 

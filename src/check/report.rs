@@ -10,6 +10,9 @@ use crate::conform::{self, Rule, Severity};
 use crate::error::{Code, Error};
 use crate::pack::model::PackForm;
 
+/// How many findings about one target are listed: so many that who repairs them sees the rest in the next report.
+const KEPT: usize = 1000;
+
 /// The result of a check.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Report {
@@ -39,6 +42,8 @@ pub struct Summary {
     pub warnings: usize,
     /// What is worth knowing.
     pub notes: usize,
+    /// Findings that are not listed, and not counted above, because a target has too many.
+    pub omitted: usize,
 }
 
 /// What was checked.
@@ -82,8 +87,10 @@ pub struct TargetReport {
     /// Its components.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub components: Vec<ComponentFacts>,
-    /// The findings.
+    /// The findings; of very many the first, errors before warnings and notes.
     pub findings: Vec<Finding>,
+    /// How many more there are.
+    pub omitted: usize,
 }
 
 /// What a pack says about itself.
@@ -275,6 +282,7 @@ impl TargetReport {
             pack: None,
             components: Vec::new(),
             findings: Vec::new(),
+            omitted: 0,
         }
     }
 
@@ -308,7 +316,13 @@ impl TargetReport {
         if finding.counts() && self.status == Status::Clean {
             self.status = Status::Findings;
         }
-        self.findings.push(finding);
+        self.omitted += conform::keep(&mut self.findings, finding, KEPT, |finding| finding.severity);
+    }
+
+    /// What is to be said if findings are not listed.
+    pub(super) fn omission(&self) -> Option<String> {
+        let (are, is) = ("more findings are not listed", "more finding is not listed");
+        (self.omitted > 0).then(|| format!("{} {}", self.omitted, if self.omitted == 1 { is } else { are }))
     }
 
     /// How many of its findings have this severity.
@@ -326,6 +340,7 @@ impl Report {
             errors: count(Severity::Error),
             warnings: count(Severity::Warning),
             notes: count(Severity::Note),
+            omitted: targets.iter().map(|target| target.omitted).sum(),
         };
         Self { format: 1, host: env!("CARGO_PKG_VERSION").to_owned(), against, targets, summary }
     }

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::report::{Finding, Place, Report, Status};
+use super::report::{Finding, Place, Report, Status, TargetReport};
 use crate::conform::Severity;
 use crate::error::Code;
 
@@ -22,7 +22,9 @@ pub fn sarif(report: &Report) -> Value {
     let checked = findings().filter(|(target, _)| target.status != Status::Unchecked);
     let results: Vec<Value> = checked.map(|(_, finding)| result(finding, &codes)).collect();
     let unchecked = findings().filter(|(target, _)| target.status == Status::Unchecked);
-    let notifications: Vec<Value> = unchecked.map(|(_, finding)| notification(finding, &codes)).collect();
+    let mut notifications: Vec<Value> = unchecked.map(|(_, finding)| notification(finding, &codes)).collect();
+    let successful = notifications.is_empty();
+    notifications.extend(report.targets.iter().filter_map(omission));
     json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -34,7 +36,7 @@ pub fn sarif(report: &Report) -> Value {
                 "rules": codes.iter().map(|code| rule(*code)).collect::<Vec<_>>(),
             } },
             "invocations": [{
-                "executionSuccessful": notifications.is_empty(),
+                "executionSuccessful": successful,
                 "exitCode": report.exit_code(),
                 "toolExecutionNotifications": notifications,
             }],
@@ -103,6 +105,16 @@ fn notification(finding: &Finding, codes: &[Code]) -> Value {
     })
 }
 
+/// That findings about a target are not listed.
+fn omission(target: &TargetReport) -> Option<Value> {
+    let place = Place { file: target.path.clone(), line: None, column: None };
+    Some(json!({
+        "level": "warning",
+        "message": { "text": target.omission()? },
+        "locations": [{ "physicalLocation": physical(split(&place).0) }],
+    }))
+}
+
 /// What makes a finding the same one in the next run: not its line, and not the version of the host.
 fn fingerprint(finding: &Finding) -> String {
     let parts = [
@@ -117,7 +129,7 @@ fn fingerprint(finding: &Finding) -> String {
 
 fn location(finding: &Finding) -> Value {
     let (file, entry) = split(&finding.place);
-    let mut physical = json!({ "artifactLocation": { "uri": utf8_percent_encode(&uri_path(file), PATH).to_string() } });
+    let mut physical = physical(file);
     if let (Some(line), Some(physical)) = (finding.place.line, physical.as_object_mut()) {
         let mut region = json!({ "startLine": line });
         if let (Some(column), Some(region)) = (finding.place.column, region.as_object_mut()) {
@@ -145,6 +157,10 @@ fn location(finding: &Finding) -> Value {
         location.insert("logicalLocations".to_owned(), logical.into());
     }
     location
+}
+
+fn physical(file: &str) -> Value {
+    json!({ "artifactLocation": { "uri": utf8_percent_encode(&uri_path(file), PATH).to_string() } })
 }
 
 /// The file, and the entry in it if it is an archive.

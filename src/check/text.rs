@@ -23,6 +23,9 @@ pub fn text(report: &Report, style: Style) -> String {
         for finding in &target.findings {
             write_finding(&mut out, finding, target, style);
         }
+        if let Some(omission) = target.omission() {
+            let _ = writeln!(out, "{}: {omission}", clean(&target.path));
+        }
         write_target(&mut out, target, style);
     }
     let _ = writeln!(out, "{}", count(report));
@@ -131,6 +134,9 @@ fn count(report: &Report) -> String {
         plural(summary.warnings, "warning"),
         plural(summary.notes, "note"),
     );
+    if summary.omitted > 0 {
+        let _ = write!(text, "; {} not listed", plural(summary.omitted, "finding"));
+    }
     if summary.unchecked > 0 {
         let _ = write!(text, "; {} could not be checked", plural(summary.unchecked, "target"));
     }

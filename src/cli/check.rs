@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::capabilities::grants::Grant;
 use crate::check::{self, Against, Options, Style};
 use crate::cli::report;
-use crate::cli::sources::{ComponentArgs, read_file};
+use crate::cli::sources::{ComponentArgs, read_bindings, read_file};
 use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
 
@@ -19,13 +19,14 @@ Examples:
   greentic-runner check my.wasm
   greentic-runner check dist/ --format junit --output check.xml
   greentic-runner check acme.gtpack --bindings acme.yaml
+  greentic-runner check --bindings acme.yaml --bindings acme.gtbind   the pack that the second file names
   greentic-runner check my.wasm --against surface-0.1.json    what an upgrade would break for it
   greentic-runner check --against surface-0.1.json            what has changed in the host
 
 Every finding has a code; docs/errors explains each.")]
 pub(super) struct Args {
     /// Components (.wasm, .wat), packs (.gtpack, .ygtc, directories), or directories that hold several of them
-    #[arg(value_name = "TARGET", required_unless_present = "against")]
+    #[arg(value_name = "TARGET", required_unless_present_any = ["against", "bindings"])]
     targets: Vec<PathBuf>,
     /// How to write the report
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -36,9 +37,10 @@ pub(super) struct Args {
     /// Grant these and no others: state, session, kv, telemetry; `none` for none [default: all]
     #[arg(long, value_name = "GRANT", value_delimiter = ',', conflicts_with = "bindings")]
     grant: Option<Vec<String>>,
-    /// Take grants and limits from a tenant's bindings
+    /// Take grants and limits from a tenant's bindings; with a .gtbind file packs must be the one that it names, which is
+    /// checked if there is no TARGET. May be given several times, for one tenant
     #[arg(long, value_name = "FILE")]
-    bindings: Option<PathBuf>,
+    bindings: Vec<PathBuf>,
     /// Compare with a surface that `surface --format json` has recorded
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
@@ -61,7 +63,17 @@ enum Format {
 
 pub(super) fn run(args: &Args, verbose: bool) -> Result<ExitCode> {
     let against = args.against.as_deref().map(recorded).transpose()?;
-    let checked = check::check(&args.targets, &options(args)?, against.as_ref())?;
+    let options = options(args)?;
+    let bound = options.bound.as_ref().and_then(|bound| bound.locator.as_ref());
+    let named: &[PathBuf] = match bound {
+        Some(named) if args.targets.is_empty() => std::slice::from_ref(named),
+        _ => &args.targets,
+    };
+    if named.is_empty() && against.is_none() {
+        return Err(Error::new(Code::Usage, "nothing is given to check")
+            .hint("give TARGETs, or a .gtbind file with a pack_locator to --bindings"));
+    }
+    let checked = check::check(named, &options, against.as_ref())?;
     let colored = args.output.is_none() && report::is_colored(&std::io::stdout());
     let text = match args.format {
         Format::Text => check::text(&checked, Style { colored, verbose }),
@@ -85,15 +97,28 @@ fn recorded(file: &Path) -> Result<Against> {
 
 fn options(args: &Args) -> Result<Options> {
     let mut options = Options { load: args.components.options()?, ..Options::default() };
-    if let Some(file) = &args.bindings {
-        let config = HostConfig::load_from_path(file)?;
+    if let Some(config) = tenant(&args.bindings)? {
+        config.notes().iter().for_each(|note| report::say(&format!("note: {note}")));
         (options.grants, options.limits) = (config.grants(), config.limits());
+        options.bound = config.pack_binding().cloned();
     }
     if let Some(names) = &args.grant {
         let named = names.iter().filter(|name| *name != "none").map(|name| grant(name));
         options.grants = named.collect::<Result<_>>()?;
     }
     Ok(options)
+}
+
+/// The one tenant of whom bindings speak.
+fn tenant(files: &[PathBuf]) -> Result<Option<HostConfig>> {
+    let mut configs = read_bindings(files)?;
+    let config = configs.pop();
+    if let (Some(config), Some(other)) = (&config, configs.pop()) {
+        let message =
+            format!("the bindings are for several tenants, among them {} and {}", other.tenant(), config.tenant());
+        return Err(Error::new(Code::Usage, message).hint("check for one tenant at a time"));
+    }
+    Ok(config)
 }
 
 fn grant(name: &str) -> Result<Grant> {

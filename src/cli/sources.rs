@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::config::RunnerConfig;
+use crate::config::{GTBIND, HostConfig, RunnerConfig};
 use crate::error::{Code, Error, Result};
 use crate::id::{self, Id};
 use crate::pack::LoadOptions;
@@ -46,6 +46,21 @@ fn read_map(file: &Path) -> Result<BTreeMap<Id, PathBuf>> {
     })?;
     let base = file.parent().unwrap_or(Path::new(""));
     map.into_iter().map(|(id, path)| Ok((id::parse("component id", &id)?, base.join(path)))).collect()
+}
+
+/// Reads bindings and `.gtbind` files, which may speak of the same tenant.
+pub(super) fn read_bindings(files: &[PathBuf]) -> Result<Vec<HostConfig>> {
+    let (bound, files): (Vec<_>, Vec<_>) =
+        files.iter().partition(|file| file.extension().is_some_and(|extension| extension == GTBIND));
+    let mut configs = files.into_iter().map(HostConfig::load_from_path).collect::<Result<Vec<_>>>()?;
+    for config in HostConfig::from_gtbind(&bound)? {
+        // Bindings of the same tenant say how events come in, the file which pack serves them.
+        match (configs.iter_mut().find(|other| other.tenant() == config.tenant()), config.pack_binding()) {
+            (Some(known), Some(binding)) => *known = known.clone().with_pack_binding(binding.clone()),
+            _ => configs.push(config),
+        }
+    }
+    Ok(configs)
 }
 
 /// The input of an event or a call.

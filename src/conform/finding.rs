@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use super::compare::Compared;
 use super::names::shown;
 use crate::error::{Code, Error, Result};
 
@@ -183,16 +184,22 @@ impl From<Finding> for Error {
 /// # Errors
 ///
 /// [`refusal`] over all findings.
-pub fn verdict(name: &str, mut findings: Vec<Finding>) -> Result<()> {
+pub fn verdict(name: &str, compared: Compared) -> Result<()> {
+    let Compared { mut findings, omitted } = compared;
     findings.retain(|finding| finding.severity == Severity::Error);
-    if findings.is_empty() { Ok(()) } else { Err(refusal(name, findings)) }
+    if findings.is_empty() { Ok(()) } else { Err(refused(name, findings, omitted)) }
 }
 
 /// The findings about the component called `name` as one error: [`Code::Nonconforming`] over all of them, or the
 /// finding itself if it is the only one.
 pub fn refusal(name: &str, findings: Vec<Finding>) -> Error {
+    refused(name, findings, 0)
+}
+
+fn refused(name: &str, findings: Vec<Finding>, omitted: usize) -> Error {
     let errors: Vec<Error> = findings.into_iter().map(|finding| finding.about(name)).collect();
-    let summary = format!("component {name} does not fit the host: {} findings", errors.len());
+    let more = if omitted > 0 { format!(", and {omitted} more that are not listed") } else { String::new() };
+    let summary = format!("component {name} does not fit the host: {} findings{more}", errors.len());
     Error::from_many(Code::Nonconforming, summary, errors)
 }
 

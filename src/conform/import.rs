@@ -8,6 +8,7 @@
 
 use semver::Version;
 
+use super::absent;
 use super::bridge::bridge;
 use super::finding::{Finding, Rule, Severity};
 use super::model::Interface;
@@ -179,11 +180,15 @@ fn foreign(name: &str, surface: &Surface) -> Finding {
             ..Finding::new(Code::ImportVersion, name, Rule::AnyPatch)
         };
     }
+    if let Some((nearest, hint)) = absent::find(name, surface) {
+        let hint = Some(hint.to_owned());
+        return Finding { nearest, hint, ..Finding::new(Code::ImportUnknown, name, Rule::KnownInterface) };
+    }
     let candidates = surface.imports().keys().chain(surface.wasi()).map(String::as_str);
     let nearest = nearest(name, candidates);
     let hint = match &nearest {
         Some(nearest) => format!("did you mean {nearest}?"),
-        None => "remove the import: no component that needs it can run on this host".to_owned(),
+        None => "compose the component with one that exports it (`wac plug`), or build it without".to_owned(),
     };
     Finding { nearest, hint: Some(hint), ..Finding::new(Code::ImportUnknown, name, Rule::KnownInterface) }
 }

@@ -9,7 +9,7 @@ use crate::capabilities::grants::{Grant, Grants};
 use crate::error::{Code, Result};
 
 fn findings(bytes: &[u8], grants: Grants, wants: &[Want]) -> Vec<Finding> {
-    compare(&inspect("c", bytes).unwrap(), Surface::host().unwrap(), grants, wants)
+    compare(&inspect("c", bytes).unwrap(), Surface::host().unwrap(), grants, wants).findings
 }
 
 fn importing(name: &str) -> Vec<u8> {
@@ -45,7 +45,11 @@ fn an_import_is_judged_by_its_full_name() {
         ("wasi:io/stream@0.2.6", Some((Code::ImportUnknown, Some("wasi:io/streams"), None))),
         ("acme:billing/ledger@1.0.0", Some((Code::ImportUnknown, None, None))),
         ("greentic:state/state-stor@1.0.0", Some((Code::ImportUnknown, Some(STORE), None))),
-        ("greentic:secrets-store/secrets-store@1.1.0", Some((Code::ImportUnknown, None, None))),
+        ("greentic:secrets-store/secrets-store@1.1.0", Some((Code::ImportUnknown, Some(STORE), None))),
+        ("greentic:host/http-v1@1.0.0", Some((Code::ImportUnknown, Some("wasi:http/outgoing-handler"), None))),
+        ("greentic:http/http-client@1.1.0", Some((Code::ImportUnknown, Some("wasi:http/outgoing-handler"), None))),
+        ("greentic:oauth-broker/broker-v1@1.0.0", Some((Code::ImportUnknown, None, None))),
+        ("wasix:mcp/router@25.6.18", Some((Code::ImportUnknown, None, None))),
         ("greentic:state/state-store@1.0.1-rc.1", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
         ("greentic:state/state-store@2.0.0", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
         ("greentic:state/state-store", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
@@ -491,12 +495,13 @@ fn all_findings_of_a_component_come_at_once() {
         codes,
         [Code::ImportUnknown, Code::ImportVersion, Code::ImportNotGranted, Code::ImportFunction, Code::ExportMissing]
     );
-    let error = verdict("pay", found).unwrap_err();
+    let error = verdict("pay", Compared { findings: found, omitted: 7 }).unwrap_err();
+    assert!(error.message().ends_with("and 7 more that are not listed"), "{error}");
     assert_eq!(error.code(), Code::Nonconforming);
     assert_eq!(error.details().len(), 5);
     assert!(error.details().iter().all(|e| e.message().starts_with("component pay ")), "{error}");
     assert!(error.details().iter().all(|e| e.hint_text().is_some()), "{error}");
-    assert!(verdict("pay", Vec::new()).is_ok());
+    assert!(verdict("pay", Compared::default()).is_ok());
 }
 
 #[test]
@@ -686,4 +691,16 @@ fn every_grant_opens_an_interface() {
     for grant in Grant::ALL {
         assert!(Surface::host().unwrap().imports().values().any(|offer| offer.needs.contains(&grant)), "{grant}");
     }
+}
+
+#[test]
+fn errors_are_kept_before_all_else() {
+    use super::compare::keep;
+    let (mut kept, mut omitted) = (Vec::new(), 0);
+    for severity in
+        [Severity::Note, Severity::Error, Severity::Warning, Severity::Note, Severity::Error, Severity::Error]
+    {
+        omitted += keep(&mut kept, severity, 3, |severity| *severity);
+    }
+    assert_eq!((kept, omitted), (vec![Severity::Error; 3], 3));
 }

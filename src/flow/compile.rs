@@ -72,6 +72,9 @@ pub struct ComponentInfo {
     pub callable: Result<(), Error>,
     /// Its operations; none if they are unknown, and then any is allowed.
     pub ops: Option<Vec<String>>,
+    /// Whether it has no others. Manifests leave some out, so that only what a component itself describes is complete;
+    /// else others are allowed too, and noted.
+    pub complete: bool,
 }
 
 /// What is known about a provider.
@@ -99,7 +102,7 @@ pub fn compile(docs: &[FlowDoc], catalog: &dyn Catalog) -> FlowSet {
         }
         let mut own = Vec::new();
         drafts.insert(doc.id.clone(), Draft::of(doc, known, &mut own));
-        own.truncate(MAX_FINDINGS);
+        shorten(&mut own, doc, "notes");
         notes.append(&mut own);
     }
     calls::check(&mut drafts, &mut notes);
@@ -198,15 +201,21 @@ impl<'a> Draft<'a> {
         match self.flow {
             Some(flow) if self.findings.is_empty() => FlowState::Ready(Arc::new(flow)),
             _ => {
-                let mut summary = format!("flow {:?} cannot run", &*self.doc.id);
-                if self.findings.len() > MAX_FINDINGS {
-                    summary.push_str(&format!(" for {} reasons, of which these are the first", self.findings.len()));
-                    self.findings.truncate(MAX_FINDINGS);
-                }
+                let summary = format!("flow {:?} cannot run", &*self.doc.id);
+                shorten(&mut self.findings, self.doc, "reasons why it cannot run");
                 let reason = Error::from_many(Code::FlowInvalid, summary, self.findings).in_file(&self.doc.origin.file);
                 FlowState::Disabled { kind: self.doc.kind, reason }
             }
         }
+    }
+}
+
+/// Keeps the first of `list`, and says how many more there are.
+fn shorten(list: &mut Vec<Error>, doc: &FlowDoc, what: &str) {
+    if list.len() > MAX_FINDINGS {
+        let message = format!("flow {:?}: {} more {what} are not listed", &*doc.id, list.len() - MAX_FINDINGS);
+        list.truncate(MAX_FINDINGS);
+        list.push(Error::new(Code::FlowInvalid, message).at(doc.origin.clone()));
     }
 }
 

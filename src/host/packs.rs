@@ -165,19 +165,23 @@ impl RunnerHost {
         }
         self.prepared.fetch_add(count, Ordering::Relaxed);
         let running = tenant.loaded();
-        let (env, strict) = (&self.env, config.strict_packs());
+        let strict = config.strict_packs();
         // Large and rare: it is kept out of the futures of those who wait for it.
-        let prepared = Box::pin(load::prepare(&self.registry, &config, env, set, strict, running.as_deref()));
+        let prepared = Box::pin(load::prepare(&self.registry, &config, &self.env, set, strict));
         let mut loaded = prepared.await?;
         loaded.notes.extend(reported);
-        let loaded = Arc::new(loaded);
         accept(&loaded)?;
+        loaded.welcome(strict, running.as_deref()).await?;
+        loaded.notes.extend(self.tenants.claimed(&loaded.set));
+        let loaded = Arc::new(loaded);
         for note in &loaded.notes {
             tracing::warn!(code = %note.code(), tenant = %config.tenant(), "{note}");
         }
         let old = tenant.swap(Some(Arc::clone(&loaded)));
-        if self.lanes.is_open() {
-            self.lanes.recover().await?;
+        // The packs are in place, whatever becomes of this: housekeeping tries again.
+        if let Err(error) = self.lanes.recover().await {
+            let (code, tenant) = (error.code(), config.tenant());
+            tracing::error!(%code, %tenant, "what waits for the packs goes on later: {error}");
         }
         if let Some(old) = old {
             old.farewell("another pack takes its place", Some(&loaded)).await;

@@ -42,7 +42,11 @@ impl Catalog for Declared<'_> {
     fn component(&self, id: &str) -> Option<ComponentInfo> {
         let component = self.pack.components.get(id)?;
         let ops = component.operations.iter().map(|op| op.name.clone()).collect();
-        Some(ComponentInfo { callable: (self.callable)(Callee::Component(&component.id)), ops: known(ops) })
+        Some(ComponentInfo {
+            callable: (self.callable)(Callee::Component(&component.id)),
+            ops: known(ops),
+            complete: false,
+        })
     }
 
     fn component_ids(&self) -> Vec<Id> {

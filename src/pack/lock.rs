@@ -18,7 +18,7 @@ use crate::pack::component_sources::{Source, Stated};
 use crate::pack::directory::read_file;
 use crate::pack::files::Files;
 use crate::pack::limits::Limits;
-use crate::pack::manifest::{ComponentEntry, FINDINGS_KEPT};
+use crate::pack::manifest::{ComponentEntry, Findings};
 use crate::pack::model::Operation;
 use crate::pack::names;
 
@@ -134,18 +134,18 @@ pub fn read(bytes: &[u8], place: &str, limits: &Limits) -> Result<Lock> {
         _ => return Err(invalid("`components` is neither a list nor a map".to_owned())),
     };
     let mut lock = Lock::default();
+    let mut notes = Findings::new(Code::LockInvalid, place);
     for (at, (key, value)) in entries.into_iter().enumerate() {
-        match entry(key, value, place, limits, &mut lock.notes) {
+        match entry(key, value, place, limits, &mut notes) {
             Ok(Some((id, locked))) => drop(lock.components.entry(id).or_insert(locked)),
             Ok(None) => {}
             Err(why) => {
                 let message = format!("entry {at} of the lock file is not used: {why}");
-                lock.notes.push(Error::new(Code::LockInvalid, message).in_file(place));
+                notes.push(Error::new(Code::LockInvalid, message));
             }
         }
     }
-    lock.notes.truncate(FINDINGS_KEPT);
-    Ok(lock)
+    Ok(Lock { notes: notes.into_notes(), ..lock })
 }
 
 /// An entry that says something about a component; what names no component is no entry.
@@ -154,7 +154,7 @@ fn entry(
     value: Value,
     place: &str,
     limits: &Limits,
-    notes: &mut Vec<Error>,
+    notes: &mut Findings,
 ) -> Result<Option<(Id, Locked)>, String> {
     let entry: Entry = serde_json::from_value(value).map_err(|error| error.to_string())?;
     let Some(name) = entry.component_id.or(key).or(entry.name) else { return Err("it names no component".to_owned()) };
@@ -172,9 +172,7 @@ fn entry(
     if (entry.bundled || file.is_some()) && digests.is_empty() {
         let message = format!("component {:?} lies in the pack, and its digest is not stated", clip(&name));
         notes.push(
-            Error::new(Code::LockInvalid, message)
-                .in_file(place)
-                .hint("state it as wasm_sha256, so that a changed file is noticed"),
+            Error::new(Code::LockInvalid, message).hint("state it as wasm_sha256, so that a changed file is noticed"),
         );
     }
     let operation = |op: LockedOperation| Operation {

@@ -22,7 +22,7 @@ mod findings;
 mod legacy;
 mod wire;
 
-pub(super) use findings::{Findings, KEPT as FINDINGS_KEPT};
+pub(super) use findings::Findings;
 pub use legacy::{Legacy, LegacyComponent, LegacyFlow};
 
 /// The name of the manifest's file in every pack.

@@ -9,7 +9,7 @@ use crate::id::clip;
 use crate::pack::cbor;
 use crate::pack::files::Files;
 use crate::pack::limits::Limits;
-use crate::pack::manifest::FINDINGS_KEPT as KEPT;
+use crate::pack::manifest::Findings;
 use crate::pack::{names, signature};
 use crate::trust::SbomState;
 
@@ -128,10 +128,11 @@ pub(super) fn compare(files: &mut dyn Files, limits: &Limits, whole: bool) -> Re
             return Ok(Compared { state, ..Compared::default() });
         }
     };
-    let mut notes = listed(&sbom, files, limits, whole)?;
+    let mut notes = Findings::new(Code::SbomMismatch, &place);
+    listed(&sbom, files, limits, whole, &mut notes)?;
     let mut uncovered = None;
     if whole {
-        notes.extend(unlisted(&sbom, files.list("")?).take(KEPT.saturating_sub(notes.len())));
+        unlisted(&sbom, files.list("")?).for_each(|note| notes.push(note));
     } else {
         let gone = sbom.files.iter().map(|entry| &entry.path).find(|path| !is_file(path, files, limits));
         let gone = gone.map(|path| mismatch(format!("{:?} is listed and does not exist", clip(path))));
@@ -139,7 +140,7 @@ pub(super) fn compare(files: &mut dyn Files, limits: &Limits, whole: bool) -> Re
         let used: Vec<_> = files.ledger().names().map(str::to_owned).collect();
         uncovered = gone.or_else(|| unlisted(&sbom, used).next()).map(|error| error.in_file(&place));
     }
-    let notes: Vec<_> = notes.into_iter().map(|note| note.in_file(&place)).collect();
+    let notes = notes.into_notes();
     let state = if notes.is_empty() { SbomState::Matches } else { SbomState::Differs(notes) };
     Ok(Compared { state, read: Some((bytes, sbom)), uncovered })
 }
@@ -149,8 +150,7 @@ fn mismatch(message: String) -> Error {
 }
 
 /// What is not as it is listed.
-fn listed(sbom: &Sbom, files: &mut dyn Files, limits: &Limits, whole: bool) -> Result<Vec<Error>> {
-    let mut notes = Vec::new();
+fn listed(sbom: &Sbom, files: &mut dyn Files, limits: &Limits, whole: bool, notes: &mut Findings) -> Result<()> {
     let mut seen = BTreeSet::new();
     for entry in &sbom.files {
         let shown = clip(&entry.path);
@@ -166,11 +166,8 @@ fn listed(sbom: &Sbom, files: &mut dyn Files, limits: &Limits, whole: bool) -> R
         } else if whole {
             notes.push(mismatch(format!("{shown:?} is listed and does not exist")));
         }
-        if notes.len() >= KEPT {
-            break;
-        }
     }
-    Ok(notes)
+    Ok(())
 }
 
 /// What is there and is not listed.

@@ -19,6 +19,8 @@ pub(super) struct LoadedComponent {
     pub(super) prepared: Arc<Prepared>,
     /// The operations that the manifest or the component itself names; none if neither names any.
     pub(super) ops: Option<Vec<String>>,
+    /// Whether it has no others by what it says itself.
+    pub(super) describes_all: bool,
     /// What is odd about it.
     pub(super) notes: Vec<Error>,
 }
@@ -37,8 +39,9 @@ impl Catalog for PackCatalog<'_> {
             Ok(component) => component.prepared.component_callable(),
             Err(error) => Err(error.clone()),
         };
-        let ops = self.components.get(id).and_then(|c| c.as_ref().ok()?.ops.clone());
-        Some(ComponentInfo { callable, ops })
+        let known = self.components.get(id).and_then(|component| component.as_ref().ok());
+        let complete = known.is_some_and(|component| component.describes_all);
+        Some(ComponentInfo { callable, ops: known.and_then(|component| component.ops.clone()), complete })
     }
 
     fn only_op(&self, component: &str) -> Option<&'static str> {

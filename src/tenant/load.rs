@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::abi::{Prepared, Registry};
 use crate::capabilities::AssetsDir;
-use crate::capabilities::scope::Scope;
 use crate::config::HostConfig;
 use crate::engine::Binary;
 use crate::error::{Code, Error, Kind, Result};
@@ -41,15 +40,8 @@ async fn read_by(reader: fn(&Path, &LoadOptions) -> Result<Pack>, path: &Path, o
 }
 
 /// Prepares packs for a tenant. Refuses them if nothing of them could run, if an overlay does what it may not, or,
-/// under `strict`, if anything is wrong. What stays of the packs that are `running` is not started again.
-pub async fn prepare(
-    registry: &Registry,
-    config: &HostConfig,
-    env: &Id,
-    set: PackSet,
-    strict: bool,
-    running: Option<&Loaded>,
-) -> Result<Loaded> {
+/// under `strict`, if anything is wrong.
+pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, set: PackSet, strict: bool) -> Result<Loaded> {
     // Before anything of the packs runs.
     let main = &set.main.pack;
     if let Some(bound) = config.pack_binding() {
@@ -58,8 +50,7 @@ pub async fn prepare(
     let packs: Vec<&Pack> = set.packs().map(|sourced| &*sourced.pack).collect();
     let mut merged = overlay::merge(&packs)?;
     overlaid::check_grants(registry, config, &merged).await?;
-    let running = running.filter(|running| running.stays_in(&set)).map(|running| &*running.program);
-    let components = prepare_components(registry, config, env, &merged, running).await;
+    let components = prepare_components(registry, config, &merged).await;
     unless_unavailable(components.values())?;
     let layers = add_flows(config, &mut merged, packs, &components).await?;
     if let Some(bound) = config.pack_binding() {
@@ -134,21 +125,9 @@ pub async fn assets_dir<'a>(
     registry.assets(assets.digest().0, files).await.map(Some)
 }
 
-async fn prepare_components(
-    registry: &Registry,
-    config: &HostConfig,
-    env: &Id,
-    merged: &Merged,
-    running: Option<&Program>,
-) -> Components {
+async fn prepare_components(registry: &Registry, config: &HostConfig, merged: &Merged) -> Components {
     let prepares = merged.pack.components.values().map(|component| async {
-        let scope = Scope {
-            tenant: config.tenant().clone(),
-            env: env.clone(),
-            pack: merged.pack.id.clone(),
-            ..Scope::outside(&component.id)
-        };
-        let loaded = load_component(registry, config, scope, component, running).await;
+        let loaded = load_component(registry, config, component).await;
         let at = merged.pack_of_component(&component.id);
         (component.id.clone(), loaded.map_err(|error| merged.about(at, error.in_file(&component.found_in))))
     });
@@ -165,25 +144,22 @@ fn unless_unavailable<'a, T: 'a>(results: impl Iterator<Item = &'a Result<T>>) -
 async fn load_component(
     registry: &Registry,
     config: &HostConfig,
-    scope: Scope,
     component: &PackComponent,
-    running: Option<&Program>,
 ) -> Result<LoadedComponent> {
     let binary = Binary { name: &component.id, bytes: &component.wasm, digest: component.digest.0 };
     registry.admit(&binary, &config.limits()).await?;
     let prepared = registry.prepare(&binary, config.grants()).await?;
     let limits = config.limits();
-    if !running.is_some_and(|running| running.holds(&component.id, &prepared)) {
-        prepared.on_start(scope, &limits).await?;
-    }
     let mut ops: Vec<_> = component.operations.iter().map(|op| op.name.clone()).collect();
     let mut notes = Vec::new();
+    let mut describes_all = false;
     if prepared.component_callable().is_ok() {
         let own = prepared.component_ops(&component.id, &limits).await;
         let own = own.or_else(|error| silent(&component.id, error).map(|note| notes.push(note)).map(|()| None))?;
+        describes_all = own.is_some() && prepared.describes_all_ops();
         ops.extend(own.into_iter().flatten().filter(|op| !component.operations.iter().any(|known| known.name == *op)));
     }
-    Ok(LoadedComponent { prepared, ops: (!ops.is_empty()).then_some(ops), notes })
+    Ok(LoadedComponent { prepared, ops: (!ops.is_empty()).then_some(ops), describes_all, notes })
 }
 
 /// A component that fails to describe itself can be called nevertheless: then its operations are not known.

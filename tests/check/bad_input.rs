@@ -80,8 +80,19 @@ fn ten_thousand_imports_are_bounded() {
     }
     host.push('}');
     let root = "package test:c; world root { import greentic:host/kv-v1@1.0.0; }";
-    let (found, _) = codes("c.wasm", component(&[&host, root]));
-    assert!(found.len() > 100 && found.len() <= 510, "{} findings", found.len());
+    let (found, report) = codes("c.wasm", component(&[&host, root]));
+    assert_eq!(found.len(), 501, "those that are kept, and the export that is missing");
+    // What is not listed is counted, in every format.
+    assert_eq!((report.targets[0].omitted, report.summary.omitted), (9_500, 9_500));
+    let (text, sarif) = (check::text(&report, Style::default()), check::sarif(&report));
+    assert!(
+        text.contains("9500 more findings are not listed") && text.contains("; 9500 findings not listed"),
+        "{text}"
+    );
+    assert!(check::junit(&report).unwrap().contains("9500 more findings are not listed"));
+    assert_eq!(serde_json::to_value(&report).unwrap()["summary"]["omitted"], 9_500);
+    let said = &sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+    assert_eq!(said, "9500 more findings are not listed");
 }
 
 #[test]

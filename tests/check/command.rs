@@ -95,6 +95,33 @@ fn grants_are_information_unless_they_are_given() {
 }
 
 #[test]
+fn bindings_that_name_a_pack_are_held_against_it() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "pack/index.ygtc", "id: main\ntype: messaging\nnodes: { a: { emit.text: hi, routing: out } }\n");
+    put(dir.path(), "pack/pack.yaml", "pack_id: acme.demo\nversion: 1.0.0\n");
+    put(dir.path(), "acme.yaml", "tenant: acme\ngrants: [state]\n");
+    let bound = "tenant: acme\npack_id: acme.demo\npack_locator: pack\nflows: [{ id: main }]\n";
+    put(dir.path(), "acme.gtbind", bound);
+    put(dir.path(), "other.gtbind", bound.replace("main", "late").replace("acme.demo", "acme.other"));
+    put(dir.path(), "far.gtbind", bound.replace("tenant: acme", "tenant: far"));
+    put(dir.path(), "open.gtbind", "tenant: acme\npack_id: acme.demo\n");
+    // Without a target it is the pack that the file names.
+    let both = ["check", "--bindings", "acme.yaml", "--bindings", "acme.gtbind"];
+    command(&dir, &both).assert().code(0).stdout(contains("pack: ok, pack acme.demo 1.0.0"));
+    let said = command(&dir, &["check", "--bindings", "acme.gtbind"]).assert().code(0);
+    said.stderr(contains("note: ").and(contains("no bindings limit its secrets")));
+    let differs = contains("error[GRH-0233]: the pack is \"acme.demo\"").and(contains("name flow \"late\""));
+    command(&dir, &["check", "pack", "--bindings", "other.gtbind"]).assert().code(1).stdout(differs);
+    for wrong in [
+        &["--bindings", "acme.yaml"][..],
+        &["--bindings", "open.gtbind"],
+        &[&both[1..], &["--bindings", "far.gtbind"]].concat(),
+    ] {
+        command(&dir, &[&["check"], wrong].concat()).assert().code(2).stderr(contains("GRH-0006"));
+    }
+}
+
+#[test]
 fn a_report_goes_where_it_is_told() {
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), "bad.wasm", importing("acme:billing/ledger@1.0.0"));

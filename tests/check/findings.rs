@@ -11,7 +11,6 @@ use crate::fixtures;
 const NOT_OF_CHECK: &[(Code, &str)] = &[
     (Code::PackBuild, "building a pack"),
     (Code::Migrate, "migrating a pack"),
-    (Code::PackNotBound, "loading a pack for a tenant whose bindings name another"),
     (Code::ProviderConfig, "the provider says it when it is asked"),
     (Code::ComponentStart, "the component says it when it is asked"),
     (Code::ComponentDescribe, "the component fails when it is asked"),

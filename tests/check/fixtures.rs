@@ -6,6 +6,7 @@ use greentic_runner_bindings::WIT_PACKAGES;
 use greentic_runner_host::Code;
 use greentic_runner_host::capabilities::grants::Grants;
 use greentic_runner_host::check::{self, Against, Options, Report};
+use greentic_runner_host::config::PackBinding;
 use greentic_runner_host::conform::{Record, Surface};
 use greentic_runner_host::id::Id;
 use serde_json::{Value, json};
@@ -259,6 +260,10 @@ fn packs() -> Vec<Fixture> {
             )),
         ),
         Fixture::new(Code::LockInvalid, "locked.gtpack", with(entry("pack.lock.cbor", "no lock"))),
+        Fixture::new(Code::PackNotBound, "other.gtpack", with_manifest(|_| {})).set(|options, _| {
+            let text = "tenant: acme\npack_id: acme.demo\npack_ref: acme.demo@2.0.0\nflows: [{ id: main }]\n";
+            options.bound = Some(PackBinding::parse(text, "acme.gtbind").unwrap().1);
+        }),
         Fixture::new(
             Code::ProviderInvalid,
             "twins.gtpack",

@@ -9,7 +9,6 @@ mod command;
 mod findings;
 mod fixtures;
 mod formats;
-mod generated;
 mod surface;
 #[path = "../pack/util.rs"]
 #[allow(dead_code, reason = "the tests of packs use the rest")]

@@ -124,6 +124,9 @@ async fn nodes_on_the_sdk_are_told_on_whose_behalf_they_work_whatever_their_reco
 
 #[tokio::test]
 async fn a_component_of_the_early_0_6_0_is_called_with_its_payload_alone() {
+    let on_sdk = try_it("the early 0.6.0").await;
+    assert_eq!(refusals(&on_sdk), []);
+    assert_eq!(answer(&on_sdk, "run"), &json!({ "input": { "text": "grüezi" }, "runs": 1 }));
     let trial = try_it("a component that answers messages").await;
     assert_eq!(refusals(&trial), []);
     let answer = answer(&trial, "handle_message");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::Args;
 use crate::cli::progress::Downloads;
-use crate::config::{GTBIND, HostConfig, RunnerConfig};
+use crate::cli::sources::read_bindings;
+use crate::config::{HostConfig, RunnerConfig};
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::ingest::Locator;
@@ -65,17 +66,7 @@ pub(super) fn configs(files: &[PathBuf], default: &Id) -> Result<Vec<HostConfig>
     if files.is_empty() {
         return Ok(vec![HostConfig::for_tenant(default.clone())]);
     }
-    let (bound, files): (Vec<_>, Vec<_>) =
-        files.iter().partition(|file| file.extension().is_some_and(|extension| extension == GTBIND));
-    let mut configs = files.into_iter().map(HostConfig::load_from_path).collect::<Result<Vec<_>>>()?;
-    for config in HostConfig::from_gtbind(&bound)? {
-        // Bindings of the same tenant say how events come in, the file which pack serves them.
-        match (configs.iter_mut().find(|other| other.tenant() == config.tenant()), config.pack_binding()) {
-            (Some(known), Some(binding)) => *known = known.clone().with_pack_binding(binding.clone()),
-            _ => configs.push(config),
-        }
-    }
-    Ok(configs)
+    read_bindings(files)
 }
 
 /// Which tenant gets which pack.

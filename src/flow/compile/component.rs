@@ -87,9 +87,9 @@ pub(super) fn call(compiler: &mut Compiler<'_>, named: &str) -> Option<Action> {
     let in_mapping = op_in_mapping(written, wrapped.is_some());
     let named_op = node_op(written).or(in_mapping.map(|(_, op)| op)).or(callee.op.as_deref());
     let ops = callee.info.ops.as_deref();
-    let named_op = named_op.or_else(|| by_id(&callee.id, ops)).or_else(|| by_dialect(written, ops));
+    let named_op = named_op.or_else(|| by_id(&callee.id, ops)).or_else(|| by_dialect(written, &callee.info));
     let named_op = named_op.or_else(|| compiler.catalog.only_op(&callee.id));
-    let op = compiler.operation(named_op, callee.info.ops.as_deref(), &callee.id);
+    let op = compiler.operation(named_op, callee.info.ops.as_deref(), callee.info.complete, &callee.id);
     let payload = match wrapped {
         Some(inner) => {
             if written.input.get("config").is_some_and(|config| !config.is_null()) {
@@ -117,9 +117,10 @@ fn by_id<'n>(id: &'n str, ops: Option<&[String]>) -> Option<&'n str> {
     ops.filter(|ops| ops.len() > 1 && ops.iter().any(|op| op == last)).map(|_| last)
 }
 
-/// The operation that the node's dialect means, unless the component has just one or does not have that one.
-fn by_dialect<'n>(written: &'n NodeDoc, ops: Option<&[String]>) -> Option<&'n str> {
-    let fits = |op: &&str| ops.is_none_or(|ops| ops.len() != 1 && ops.iter().any(|known| known == op));
+/// The operation that the node's dialect means, unless the component has just one or is known not to have that one.
+fn by_dialect<'n>(written: &'n NodeDoc, info: &ComponentInfo) -> Option<&'n str> {
+    let may_be = |op: &str, ops: &[String]| !info.complete || ops.iter().any(|known| known == op);
+    let fits = |op: &&str| info.ops.as_deref().is_none_or(|ops| ops.len() != 1 && may_be(op, ops));
     written.default_operation.as_deref().filter(fits)
 }
 

@@ -217,25 +217,31 @@ impl Compiler<'_> {
         mapping
     }
 
-    /// The operation that is called: the one that is named, else the only one there is.
-    pub(super) fn operation(&mut self, named: Option<&str>, ops: Option<&[String]>, callee: &str) -> Option<String> {
+    /// The operation that is called: the one that is named, else the only one there is. `complete` says whether `ops` are
+    /// all there are.
+    pub(super) fn operation(
+        &mut self,
+        named: Option<&str>,
+        ops: Option<&[String]>,
+        complete: bool,
+        callee: &str,
+    ) -> Option<String> {
         let callee = id::clip(callee);
         let is_complete = self.catalog.is_complete();
         match (named, ops) {
-            (Some(named), Some(ops)) if !is_complete && !ops.iter().any(|op| op == named) => {
+            (Some(named), Some(ops)) if !ops.iter().any(|op| op == named) => {
                 let hint = hint::did_you_mean(named, "operations", ops.iter().map(String::as_str));
+                if complete {
+                    let problem = format!("{callee:?} has no operation {:?}", id::clip(named));
+                    self.findings.wrong(Code::OpUnknown, &problem, &hint);
+                    return None;
+                }
                 let problem = format!("{callee:?} declares no operation {:?}", id::clip(named));
                 self.findings.odd(Code::OpUnknown, &problem, &hint);
                 Some(named.to_owned())
             }
             // The component may have a single one, which is then the one.
             (None, None) if !is_complete => Some(String::new()),
-            (Some(named), Some(ops)) if !ops.iter().any(|op| op == named) => {
-                let hint = hint::did_you_mean(named, "operations", ops.iter().map(String::as_str));
-                let problem = format!("{callee:?} has no operation {:?}", id::clip(named));
-                self.findings.wrong(Code::OpUnknown, &problem, &hint);
-                None
-            }
             (Some(named), _) => Some(named.to_owned()),
             (None, Some([only])) => Some(only.clone()),
             (None, ops) => {

@@ -41,7 +41,7 @@ pub(super) fn call(compiler: &mut Compiler<'_>, payload: &Value) -> Option<Provi
         compiler.findings.wrong(reason.code(), &problem, reason.hint_text().unwrap_or("replace its component"));
     }
     let ops = info.and_then(|info| info.ops);
-    let op = compiler.operation(named, ops.as_deref(), &provider)?;
+    let op = compiler.operation(named, ops.as_deref(), compiler.catalog.is_complete(), &provider)?;
     Some(ProviderCall { provider, op, input, in_map, out_map, err_map })
 }
 

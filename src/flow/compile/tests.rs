@@ -18,7 +18,8 @@ fn ops(names: &[&str]) -> Option<Vec<String>> {
 }
 
 fn offer() -> Offer {
-    let component = |ops| ComponentInfo { callable: Ok(()), ops };
+    let component = |ops| ComponentInfo { callable: Ok(()), ops, complete: true };
+    let listed = |ops| ComponentInfo { callable: Ok(()), ops, complete: false };
     let empty = Error::new(Code::ExportMissing, "it exports nothing").hint("replace it");
     Offer {
         components: vec![
@@ -27,7 +28,11 @@ fn offer() -> Offer {
             ("ai.greentic.echo", component(None)),
             ("vendor.tool.now", component(ops(&["now", "later"]))),
             ("component-card", component(ops(&["card", "run"]))),
-            ("empty", ComponentInfo { callable: Err(empty), ops: ops(&["run"]) }),
+            ("empty", ComponentInfo { callable: Err(empty), ops: ops(&["run"]), complete: true }),
+            ("listed", listed(ops(&["preview", "validate"]))),
+            ("listed.one", listed(ops(&["preview"]))),
+            ("templating.own", listed(ops(&["preview", "validate"]))),
+            ("templating.closed", component(ops(&["preview", "validate"]))),
         ],
         providers: vec![
             ("mail", "email.smtp", ops(&["send", "list"])),
@@ -454,12 +459,13 @@ fn a_flow_of_many_mistakes_costs_little_and_says_the_first() {
     let nodes: String = (0..2000).map(|n| format!("  n{n}: {{emit.text: a, routing: [{{to: m{n}}}]}}\n")).collect();
     let set = compile_all(&[&format!("id: f\ntype: job\nentrypoints: {{other: n1}}\nnodes:\n{nodes}")]);
     assert_eq!(findings(&disabled(&set, "f")).len(), 2);
-    assert_eq!(set.notes.len(), 100);
+    assert_eq!(set.notes.len(), 101);
+    assert!(set.notes[100].message().contains("3896 more notes are not listed"), "{}", set.notes[100]);
 
     let all: String = (0..500).map(|n| format!("{{status: s{n}, to: m{n}}}, ")).collect();
     let error = disabled(&one(&format!("{{emit.text: a, routing: [{all}]}}")), "f");
-    assert_eq!(findings(&error).len(), 100);
-    assert!(error.message().contains("500 reasons"), "{error}");
+    assert_eq!(findings(&error).len(), 101);
+    assert!(error.details()[100].message().contains("400 more reasons"), "{error}");
 }
 
 #[test]
@@ -674,4 +680,24 @@ fn cards_are_looked_up_at_load() {
     ready(&missing, "f");
     assert!(missing.notes.iter().any(|note| note.code() == Code::AssetMissing), "{:?}", missing.notes);
     assert_eq!(disabled(&card("../../etc/passwd"), "f").code(), Code::AssetPath);
+}
+
+#[test]
+fn operations_that_a_manifest_leaves_out_are_called_and_noted() {
+    let called = |node: &str| {
+        let set = one(node);
+        let flow = ready(&set, "f");
+        let Action::Component(call) = &flow.nodes[0].action else { panic!("{node} calls no component") };
+        let notes: Vec<_> = set.notes.iter().filter(|note| note.code() == Code::OpUnknown).cloned().collect();
+        (call.op.clone(), notes.len())
+    };
+    assert_eq!(called("{listed: {}, operation: preview}"), ("preview".to_owned(), 0));
+    assert_eq!(called("{listed: {}, operation: another}"), ("another".to_owned(), 1));
+    // What a node of an older dialect means, unless the component lists just one.
+    assert_eq!(called("{component: listed, payload: {}}"), ("invoke".to_owned(), 1));
+    assert_eq!(called("{component: templating.own, payload: {}}"), ("render".to_owned(), 1));
+    assert_eq!(called("{component: listed.one, payload: {}}"), ("preview".to_owned(), 0));
+    for node in ["{listed: {}}", "{component: templating.closed, payload: {}}"] {
+        assert_eq!(disabled(&one(node), "f").code(), Code::OpMissing, "{node}");
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use crate::error::{Code, Error, Result};
 
 /// How many findings are kept; a broken writer repeats itself.
-pub(in crate::pack) const KEPT: usize = 50;
+const KEPT: usize = 50;
 
 /// What is wrong so far.
 pub(in crate::pack) struct Findings {
@@ -41,13 +41,19 @@ impl Findings {
     }
 
     /// The error that sums up the findings; none if there are none.
-    pub(in crate::pack) fn finish(mut self, summary: &str) -> Result<()> {
+    pub(in crate::pack) fn finish(self, summary: &str) -> Result<()> {
         if self.list.is_empty() {
             return Ok(());
         }
+        let (code, place) = (self.code, self.place.clone());
+        Err(Error::from_many(code, summary, self.into_notes()).in_file(place))
+    }
+
+    /// The findings themselves, for what they refuse nothing.
+    pub(in crate::pack) fn into_notes(mut self) -> Vec<Error> {
         if self.more > 0 {
-            self.list.push(Error::new(self.code, format!("and {} more", self.more)));
+            self.list.push(Error::new(self.code, format!("and {} more", self.more)).in_file(&self.place));
         }
-        Err(Error::from_many(self.code, summary, self.list).in_file(&self.place))
+        self.list
     }
 }

@@ -128,6 +128,11 @@ pub(crate) const ARTEFACTS: &[Artefact] = &[
     Artefact { name: "node, first shape", origin: sdk("0.4.78", "sdk-0-4-78-node"), calls: Calls::Node(node_calls) },
     Artefact { name: "node, second shape", origin: sdk("0.4.90", "sdk-0-4-90-node"), calls: Calls::Node(node_calls) },
     Artefact { name: "node, third shape", origin: sdk("0.4.113", "sdk-0-4-113-node"), calls: Calls::Node(node_calls) },
+    Artefact {
+        name: "the early 0.6.0",
+        origin: sdk("0.4.94", "sdk-0-4-94-run"),
+        calls: Calls::Node(|| vec![("run", json!({ "text": "grüezi" }))]),
+    },
     Artefact { name: "node 0.6.0", origin: sdk("0.4.113", "sdk-0-4-113-node-0-6"), calls: Calls::Node(node_calls) },
     Artefact {
         name: "provider",

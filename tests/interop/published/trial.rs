@@ -67,7 +67,7 @@ pub(crate) async fn of(artefact: &Artefact) -> Trial {
         return Trial { exports: Vec::new(), imports: Vec::new(), findings: Vec::new(), calls: Vec::new(), pack };
     }
     let shape = conform::inspect(artefact.name, &fs::read(&path).unwrap()).unwrap();
-    let findings = conform::compare(&shape, Surface::host().unwrap(), Grants::all(), &[]);
+    let findings = conform::compare(&shape, Surface::host().unwrap(), Grants::all(), &[]).findings;
     let calls = call(&path, &artefact.calls).await;
     Trial { exports: exports(&shape), imports: imports(&shape), findings, calls, pack: None }
 }
