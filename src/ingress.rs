@@ -13,7 +13,7 @@ pub mod headers;
 pub mod webchat;
 pub mod webhook;
 
-pub use adapter::{Context, Inbound, Intake, Request};
+pub use adapter::{Adapter, Answer, Channel, Context, Inbound, Intake, Request, Respond};
 pub use channels::{Channels, Verification};
 pub use envelope::IngressEnvelope;
 

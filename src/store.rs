@@ -49,10 +49,10 @@ pub struct NewEvent {
     pub tenant: Id,
     /// The session's queue it goes to.
     pub lane: Lane,
-    /// If given: an event with the same key that was accepted less than `dedupe_ttl` ago makes this one a duplicate.
-    /// The caller scopes it by tenant and provider.
-    pub dedupe: Option<String>,
-    /// How long the dedupe key is remembered, from acceptance on.
+    /// An event with one of the same keys that was accepted less than its `dedupe_ttl` ago makes this one a duplicate of
+    /// it: platforms send one message under several ids. The caller scopes them by tenant and provider.
+    pub dedupe: Vec<String>,
+    /// How long the dedupe keys are remembered, from acceptance on.
     pub dedupe_ttl: Duration,
     /// The event itself.
     pub payload: Bytes,

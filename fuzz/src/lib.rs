@@ -334,7 +334,7 @@ fn split(bytes: &[u8]) -> (HeaderMap, &[u8]) {
 }
 
 fn context() -> Context {
-    Context { tenant: Id::from("demo"), now: Default::default(), nonce: uuid::Uuid::nil() }
+    Context { tenant: Id::from("demo"), now: Default::default(), nonce: uuid::Uuid::nil(), keys: None }
 }
 
 fn request<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a> {
@@ -346,8 +346,8 @@ pub fn webchat(bytes: &[u8]) {
     let channel = WebchatChannel { verification: Verification::Insecure, flow: FlowChoice::Default };
     let headers = HeaderMap::new();
     let Some(intake) = blames_input(chat::receive(&channel, &context(), &request(&headers, bytes))) else { return };
-    let greentic_runner_host::ingress::Intake::Message(inbound) = intake else { return };
-    stays_with_its_tenant(*inbound);
+    let greentic_runner_host::ingress::Intake::Messages(inbound) = intake else { return };
+    inbound.into_iter().for_each(stays_with_its_tenant);
 }
 
 /// Requests of the generic webhook, headers before an empty line.

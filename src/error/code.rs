@@ -331,6 +331,12 @@ codes! {
     /// No such reload.
     ReloadUnknown = 818, BadInput;
 
+    // 084x: ingress
+    /// A request does not prove that it comes from its platform.
+    Unauthenticated = 840, BadInput;
+    /// The public key that a token was signed with is not among those that were fetched.
+    KeysWanted = 841, Unavailable;
+
     // 097x: making components
     /// A `build.yaml` is not valid.
     ProjectInvalid = 970, BadInput;

@@ -1,17 +1,22 @@
 //! What adapters share: the request they read, the context they read it in, what they make of it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::id::{Id, clip};
+use crate::ingress::channels::Verification;
 use crate::ingress::envelope::{IngressEnvelope, Metadata};
 use crate::ingress::headers;
 use crate::run::event::{Event, FlowChoice, ReplyTo};
+use crate::secret::Secret;
 use crate::session::SessionKey;
 
 /// The longest id of a platform that is accepted, in bytes.
@@ -50,6 +55,8 @@ pub struct Context {
     pub now: Timestamp,
     /// Unique to the request; never chosen by its sender.
     pub nonce: Uuid,
+    /// The platform's public keys, as far as they were fetched, for channels with a [`Channel::key_source`].
+    pub keys: Option<Arc<jsonwebtoken::jwk::JwkSet>>,
 }
 
 impl Context {
@@ -62,10 +69,168 @@ impl Context {
 /// What a verified request stands for.
 #[derive(Debug)]
 pub enum Intake {
-    /// A message for a flow.
-    Message(Box<Inbound>),
-    /// Nothing that concerns a flow: to be acknowledged and dropped. Says why.
+    /// Messages for flows, in their order. All of them are stored before the request is acknowledged.
+    Messages(Vec<Inbound>),
+    /// An event of which the platform told ids only: the runtime stores it, acknowledges it, and then makes the request
+    /// that it names; [`Channel::complete`] makes the message of the answer.
+    Fetch(Box<Pending>),
+    /// Nothing that concerns a flow, and an answer that the platform wants: a handshake.
+    Answer(Answer),
+    /// Nothing that concerns a flow: to be acknowledged, counted and dropped. Says why.
     Ignored(&'static str),
+}
+
+impl Intake {
+    /// One message.
+    pub fn message(inbound: Inbound) -> Self {
+        Self::Messages(vec![inbound])
+    }
+}
+
+/// An answer to the platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The media type of the body; none if there is no body.
+    pub content_type: Option<&'static str>,
+    /// The body.
+    pub body: String,
+}
+
+impl Answer {
+    /// No body.
+    pub fn empty(status: u16) -> Self {
+        Self { status, content_type: None, body: String::new() }
+    }
+
+    /// A text, which no browser shows as anything else.
+    pub fn text(status: u16, body: impl Into<String>) -> Self {
+        Self { status, content_type: Some("text/plain; charset=utf-8"), body: body.into() }
+    }
+
+    /// A JSON value.
+    pub fn json(status: u16, body: &Value) -> Self {
+        Self { status, content_type: Some("application/json"), body: body.to_string() }
+    }
+}
+
+/// A request that completes an event, after it was acknowledged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pending {
+    /// What the platform sent.
+    pub event: Value,
+    /// The path to GET below the platform's base URL, with the channel's own credentials.
+    pub path: String,
+    /// By what repetitions are recognised.
+    pub dedupe: Vec<String>,
+    /// Events of one order are completed one after the other: the place that they come from.
+    pub order: String,
+}
+
+/// What the platform answered to the request of a [`Pending`].
+#[derive(Clone, Copy, Debug)]
+pub struct Completion<'a> {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+/// How a request with a message is answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Respond {
+    /// At once, as soon as it is stored, whatever becomes of it.
+    Ack(Answer),
+    /// With what the flow replies, if it does within `within`; else with `fallback`, and further replies go the usual
+    /// way. [`Channel::respond`] makes the answer.
+    Sync {
+        /// How long the platform is kept waiting.
+        within: Duration,
+        /// What it gets if the flow takes longer, fails or does not reply.
+        fallback: Answer,
+    },
+}
+
+/// A platform: pure functions over what was received. Set up for a tenant, it is a [`Channel`].
+///
+/// Embedders add their own with [`crate::server::ServerOptions::adapters`]; `examples/custom_adapter` shows how.
+pub trait Adapter: Send + Sync + 'static {
+    /// The provider's name in envelopes, session keys and bindings (`adapter: slack`).
+    fn provider(&self) -> &'static str;
+
+    /// The routes that it serves, below a tenant's prefix.
+    fn routes(&self) -> &'static [AdapterRoute];
+
+    /// Sets it up for a tenant by its binding's `config` and the tenant's secrets.
+    ///
+    /// # Errors
+    ///
+    /// What in the settings cannot be used. A secret that is not there is no error: then the route is off, and
+    /// [`Channel::verification`] says so.
+    fn open(&self, settings: &Settings<'_>) -> Result<Box<dyn Channel>>;
+}
+
+/// A route of an adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdapterRoute {
+    /// The path, as `/slack/events`.
+    pub path: &'static str,
+    /// The methods, in upper case.
+    pub methods: &'static [&'static str],
+}
+
+/// What a tenant has set about a channel.
+pub struct Settings<'a> {
+    /// The tenant.
+    pub tenant: Id,
+    /// What a message starts.
+    pub flow: FlowChoice,
+    /// The binding's `config`.
+    pub config: &'a Map<String, Value>,
+    /// The tenant's secrets, by their promised names (`SLACK_SIGNING_SECRET`).
+    pub secrets: &'a dyn ChannelSecrets,
+}
+
+/// The secrets that adapters ask for when they are set up. They were read before, so this does no I/O.
+pub trait ChannelSecrets {
+    /// The secrets of this name that are valid now: more than one while a secret is replaced, none if there is none.
+    fn get(&self, name: &str) -> Vec<Secret>;
+}
+
+/// An adapter that is set up for a tenant. Immutable, and without I/O or a clock of its own, so that the server, tests,
+/// benches and fuzzers use the same functions.
+pub trait Channel: Send + Sync + 'static {
+    /// How its requests are verified, for the report at start.
+    fn verification(&self) -> Verification;
+
+    /// Whether `request` comes from the platform, by its raw bytes.
+    ///
+    /// # Errors
+    ///
+    /// `Unauthenticated`, whatever is wrong: the message, for the log, says which step failed, and never shows a digest.
+    /// `KeysWanted` if `context.keys` lacks the key that the request names: then the runtime may fetch keys, within its
+    /// bounds, and ask once more.
+    fn verify(&self, context: &Context, request: &Request<'_>) -> Result<()>;
+
+    /// What a verified request stands for.
+    fn normalize(&self, context: &Context, request: &Request<'_>) -> Result<Intake>;
+
+    /// The message that a [`Pending`] event stands for, by what the platform answered. Without such events there is
+    /// nothing to complete.
+    fn complete(&self, _context: &Context, _pending: &Pending, _answer: Completion<'_>) -> Result<Intake> {
+        Ok(Intake::Ignored("this platform sends whole events"))
+    }
+
+    /// The answer to a request of [`Respond::Sync`], made of the flow's replies.
+    fn respond(&self, _request: &Value, _replies: &[Value]) -> Option<Answer> {
+        None
+    }
+
+    /// Where the platform publishes the keys that its tokens are signed with; none if it signs otherwise.
+    fn key_source(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A message for a flow.
@@ -77,10 +242,15 @@ pub struct Inbound {
     pub session: SessionKey,
     /// Which flow it starts if no run waits for it.
     pub flow: FlowChoice,
-    /// By what repetitions are recognised among the tenant's messages of this provider.
-    pub dedupe: Option<String>,
+    /// By what repetitions are recognised among the tenant's messages of this provider: what has one of these keys in
+    /// common with an earlier message is the same message.
+    pub dedupe: Vec<String>,
+    /// How long these are remembered; longer than the platform repeats deliveries.
+    pub remember: Duration,
     /// Where replies go.
     pub reply_to: ReplyTo,
+    /// How the platform is answered.
+    pub respond: Respond,
 }
 
 impl Inbound {
@@ -88,7 +258,8 @@ impl Inbound {
     pub fn into_event(self, correlation_id: String) -> Result<Event> {
         let input = serde_json::to_value(&self.envelope)
             .map_err(|e| Error::new(Code::Internal, format!("an envelope is not JSON: {e}")))?;
-        let dedupe = self.dedupe.map(|key| dedupe_key([&*self.envelope.tenant, &*self.envelope.provider, &*key]));
+        let scoped = |key: &String| dedupe_key([&*self.envelope.tenant, &*self.envelope.provider, key]);
+        let dedupe = self.dedupe.iter().map(scoped).collect();
         Ok(Event {
             tenant: Id::from(self.envelope.tenant),
             pack: None,
@@ -97,6 +268,7 @@ impl Inbound {
             user: self.envelope.provider_ids.user_id.map(Id::from),
             provider: Some(Id::from(self.envelope.provider)),
             dedupe,
+            remember: Some(self.remember),
             input,
             reply_to: self.reply_to,
             correlation_id,

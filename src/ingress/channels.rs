@@ -21,6 +21,8 @@ pub enum Verification {
     Loopback,
     /// By the path alone: the bindings list which flows anyone may call.
     PathPolicy,
+    /// By a signature or token, of this kind: `Slack signature v0`.
+    By(&'static str),
 }
 
 impl Verification {
@@ -30,7 +32,7 @@ impl Verification {
             Self::Off => Err(Error::new(Code::RouteOff, format!("{route} is off for this tenant")).hint(
                 "bind the route in the tenant's bindings; without a way to verify it also takes `insecure: true`",
             )),
-            Self::Insecure | Self::Loopback | Self::PathPolicy => Ok(()),
+            Self::Insecure | Self::Loopback | Self::PathPolicy | Self::By(_) => Ok(()),
         }
     }
 }
@@ -38,6 +40,7 @@ impl Verification {
 impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::By(how) => return write!(f, "verified: {how}"),
             Self::Off => "off",
             Self::Insecure => "OPEN: not verified (insecure: true)",
             Self::Loopback => "open to this machine only",

@@ -4,13 +4,17 @@
 //! [`crate::ingress::channels::Verification`]), and `from.id` and `conversation.id` are what the sender says. The
 //! conversation id is therefore the conversation's secret, and clients choose it at random.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Result};
-use crate::ingress::adapter::{Context, Inbound, Intake, Request, dedupe_key, json_object, platform_id};
+use crate::ingress::adapter::{
+    Answer, Context, Inbound, Intake, Request, Respond, dedupe_key, json_object, platform_id,
+};
 use crate::ingress::channels::WebchatChannel;
 use crate::ingress::envelope::{
     Attachment, AttachmentKind, Button, Entities, IngressEnvelope, Mention, ProviderIds, Session, urls_in,
@@ -21,6 +25,9 @@ use crate::store::ReplyRoute;
 
 /// The provider's name in envelopes and session keys.
 pub const PROVIDER: &str = "webchat";
+
+/// How long an activity is remembered: clients send it again within minutes.
+const REMEMBER: Duration = Duration::from_secs(24 * 3600);
 
 /// Where the replies of a conversation wait.
 pub fn route_of(tenant: &str, conversation: &str) -> ReplyRoute {
@@ -41,7 +48,7 @@ pub fn receive(channel: &WebchatChannel, context: &Context, request: &Request<'_
     if activity.is_from_bot() {
         return Ok(Intake::Ignored("the activity comes from a bot"));
     }
-    activity.normalize(raw, channel, context, request).map(|inbound| Intake::Message(Box::new(inbound)))
+    activity.normalize(raw, channel, context, request).map(Intake::message)
 }
 
 #[derive(Deserialize)]
@@ -162,19 +169,21 @@ impl Activity {
             session,
             flow: channel.flow.clone(),
             dedupe,
+            remember: REMEMBER,
             reply_to: ReplyTo::Route(route_of(&context.tenant, &conversation)),
+            respond: Respond::Ack(Answer::empty(202)),
         })
     }
 
     /// A client that got no answer in time sends the same text again as a new activity; then only the client's own id
     /// is the same.
-    fn dedupe(&self, conversation: &str, user: &str, message: Option<&str>) -> Result<Option<String>> {
+    fn dedupe(&self, conversation: &str, user: &str, message: Option<&str>) -> Result<Vec<String>> {
         let client = self.channel_data.get("clientActivityID").and_then(Value::as_str).filter(|id| !id.is_empty());
         if let Some(id) = client {
             let id = platform_id("channelData.clientActivityID", id)?;
-            return Ok(Some(dedupe_key([conversation, user, "client", &id])));
+            return Ok(vec![dedupe_key([conversation, user, "client", &id])]);
         }
-        Ok(message.map(|id| dedupe_key([conversation, user, "id", id])))
+        Ok(message.map(|id| dedupe_key([conversation, user, "id", id])).into_iter().collect())
     }
 
     /// Suggested actions, and the value of a button that was pressed: it comes without a text of the user's own.
@@ -242,7 +251,8 @@ mod tests {
     fn receive_bytes(body: &[u8]) -> Result<Intake> {
         let channel =
             WebchatChannel { verification: Verification::Insecure, flow: FlowChoice::Kind("messaging".into()) };
-        let context = Context { tenant: Id::from("demo"), now: Timestamp(1_762_851_600_000), nonce: Uuid::nil() };
+        let context =
+            Context { tenant: Id::from("demo"), now: Timestamp(1_762_851_600_000), nonce: Uuid::nil(), keys: None };
         let headers = HeaderMap::new();
         let request = Request {
             method: "POST",
@@ -257,8 +267,8 @@ mod tests {
 
     fn message(body: &Value) -> Inbound {
         match receive_bytes(body.to_string().as_bytes()).unwrap() {
-            Intake::Message(inbound) => *inbound,
-            Intake::Ignored(why) => panic!("ignored: {why}"),
+            Intake::Messages(mut inbound) => inbound.remove(0),
+            other => panic!("no message: {other:?}"),
         }
     }
 
@@ -278,7 +288,7 @@ mod tests {
             "entities": [{"type": "mention", "mentioned": {"id": "b", "name": "Bot"}}, {"type": "place"}, 7],
         }));
         let inbound = message(&body);
-        assert_eq!(inbound.dedupe.as_deref(), Some("c:u:id:c|1"));
+        assert_eq!(inbound.dedupe, ["c:u:id:c|1"]);
         let event = inbound.into_event("corr".into()).unwrap();
         assert_eq!(
             (&*event.tenant, event.user.as_deref(), event.provider.as_deref()),
@@ -342,7 +352,7 @@ mod tests {
     fn the_clients_own_id_recognises_what_it_sends_again() {
         let of = |id: &str| message(&activity(&json!({"id": id, "channelData": {"clientActivityID": "x"}}))).dedupe;
         assert_eq!(of("c|1"), of("c|2"));
-        assert_eq!(message(&activity(&json!({}))).dedupe, None);
+        assert!(message(&activity(&json!({}))).dedupe.is_empty());
     }
 
     #[test]

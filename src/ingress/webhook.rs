@@ -4,6 +4,8 @@
 //! `body` is: `none` (null), `json` (the value), `form` (an object), `text` (`{"text": …}`) or `base64`
 //! (`{"base64": …}`).
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
@@ -12,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Code, Error, Result};
 use crate::id::{self, Id};
-use crate::ingress::adapter::{Context, Inbound, Request, dedupe_key};
+use crate::ingress::adapter::{Answer, Context, Inbound, Request, Respond, dedupe_key};
 use crate::ingress::channels::WebhookChannel;
 use crate::ingress::envelope::{Entities, IngressEnvelope, Metadata, ProviderIds, Session};
 use crate::run::event::{FlowChoice, ReplyTo};
@@ -23,6 +25,12 @@ mod idempotency;
 
 /// The provider's name in envelopes and session keys.
 pub const PROVIDER: &str = "webhook";
+
+/// How long an `Idempotency-Key` is remembered.
+pub const REMEMBER: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a caller waits for the flow's result.
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// Verifies and normalizes one request for `flow`.
 ///
@@ -64,7 +72,9 @@ pub fn receive(channel: &WebhookChannel, context: &Context, flow: &str, request:
             Some(_) => ReplyTo::Route(reply_route(&context.tenant, PROVIDER, &session.stored())),
             None => ReplyTo::Caller,
         },
-        dedupe: key.map(|key| dedupe_key([flow, &key])),
+        dedupe: key.map(|key| dedupe_key([flow, &key])).into_iter().collect(),
+        remember: REMEMBER,
+        respond: Respond::Sync { within: WITHIN, fallback: Answer::empty(202) },
         session,
     })
 }

@@ -1,5 +1,7 @@
 //! An event, in the one form that every way into the host makes of what it received.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,8 +24,11 @@ pub struct Event {
     pub user: Option<Id>,
     /// The provider it came through (`webchat`, `webhook`, …), if any.
     pub provider: Option<Id>,
-    /// The platform's id of the event, to recognise repetitions; scoped by tenant and provider by the receiver.
-    pub dedupe: Option<String>,
+    /// By what repetitions are recognised: an event that has one of these in common with an earlier one is the same.
+    /// Scoped by tenant and provider by the receiver.
+    pub dedupe: Vec<String>,
+    /// How long these are remembered; a day unless stated.
+    pub remember: Option<Duration>,
     /// The flow's input.
     pub input: Value,
     /// Where replies go.

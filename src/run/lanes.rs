@@ -155,7 +155,7 @@ impl Lanes {
     async fn accept(&self, event: Event) -> Result<Submitted> {
         let program = self.program(&event.tenant)?;
         check(&event, &program)?;
-        let deduped = event.dedupe.is_some();
+        let deduped = !event.dedupe.is_empty();
         let now = self.services.clock.now();
         let lane = event.session.lane(&program.pack);
         let tenant = event.tenant.clone();
@@ -163,7 +163,7 @@ impl Lanes {
             tenant: tenant.clone(),
             lane: lane.clone(),
             dedupe: event.dedupe.clone(),
-            dedupe_ttl: DEDUPE_TTL,
+            dedupe_ttl: event.remember.unwrap_or(DEDUPE_TTL),
             payload: encode(&EventRecord::of(event))?,
             accepted_at: now,
             deadline: now.plus(program.run_limits.event_deadline),

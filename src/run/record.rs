@@ -38,7 +38,7 @@ impl EventRecord {
             input: event.input,
             reply_to: event.reply_to,
             correlation_id: event.correlation_id,
-            deduped: event.dedupe.is_some(),
+            deduped: !event.dedupe.is_empty(),
         }
     }
 }

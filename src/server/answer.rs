@@ -52,6 +52,7 @@ pub(super) fn fill(response: &mut Response, error: &Error, correlation_id: &str)
 fn challenge(code: Code) -> Option<&'static str> {
     match code {
         Code::AdminToken => Some("Bearer realm=\"admin\""),
+        Code::Unauthenticated => Some("Signature"),
         Code::TenantToken => Some("Bearer realm=\"tenant\", error=\"invalid_token\""),
         _ => None,
     }
@@ -61,7 +62,7 @@ fn challenge(code: Code) -> Option<&'static str> {
 pub(super) fn status(code: Code) -> StatusCode {
     match code {
         Code::TenantUnknown | Code::FlowUnknown | Code::RouteUnknown | Code::ReloadUnknown => StatusCode::NOT_FOUND,
-        Code::TenantToken | Code::AdminToken => StatusCode::UNAUTHORIZED,
+        Code::TenantToken | Code::AdminToken | Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::RequestDenied | Code::RouteOff | Code::TenantConflict | Code::AdminDenied => StatusCode::FORBIDDEN,
         Code::NoReloads => StatusCode::NOT_IMPLEMENTED,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

@@ -41,7 +41,7 @@ pub(super) async fn receive(
     let (parts, body) = request.into_parts();
     let body = body::read(&parts.headers, body, &app.options.limits).await?;
     require_json(&parts.headers)?;
-    let context = Context { tenant: tenant.id.clone(), now: app.clock.now(), nonce: Uuid::now_v7() };
+    let context = Context { tenant: tenant.id.clone(), now: app.clock.now(), nonce: Uuid::now_v7(), keys: None };
     let request = ingress::Request {
         method: parts.method.as_str(),
         path: parts.uri.path(),
@@ -50,17 +50,18 @@ pub(super) async fn receive(
         body: &body,
         peer: Some(peer.ip()),
     };
-    let answer = match webchat::receive(&tenant.channels.webchat, &context, &request)? {
-        Intake::Ignored(why) => {
-            tracing::debug!(why, correlation_id = %correlation.0, "activity ignored");
-            json!({})
+    let mut answer = json!({});
+    match webchat::receive(&tenant.channels.webchat, &context, &request)? {
+        Intake::Messages(messages) => {
+            for inbound in messages {
+                let id = inbound.envelope.provider_ids.message_id.clone();
+                let submitted = app.backend.submit(inbound.into_event(correlation.0.to_string())?).await?;
+                answer = json!({ "id": id.unwrap_or_else(|| submitted.event.0.to_string()) });
+            }
         }
-        Intake::Message(inbound) => {
-            let id = inbound.envelope.provider_ids.message_id.clone();
-            let submitted = app.backend.submit(inbound.into_event(correlation.0.to_string())?).await?;
-            json!({ "id": id.unwrap_or_else(|| submitted.event.0.to_string()) })
-        }
-    };
+        Intake::Ignored(why) => tracing::debug!(why, correlation_id = %correlation.0, "activity ignored"),
+        Intake::Fetch(_) | Intake::Answer(_) => {}
+    }
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn receive(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let body = body::read(&parts.headers, body, &app.options.limits).await?;
-    let context = Context { tenant: tenant.id.clone(), now: app.clock.now(), nonce: Uuid::now_v7() };
+    let context = Context { tenant: tenant.id.clone(), now: app.clock.now(), nonce: Uuid::now_v7(), keys: None };
     let request = ingress::Request {
         method: parts.method.as_str(),
         path: parts.uri.path(),

@@ -105,18 +105,17 @@ struct Dead {
 
 impl Inner {
     fn accept(&mut self, event: NewEvent) -> Accepted {
-        if let Some(key) = &event.dedupe {
-            match self.dedupe.get(key) {
-                Some(&(known, until)) if event.accepted_at < until => return Accepted::Duplicate(known),
-                Some(&(_, until)) => self.due.dedupe.remove(&(until, key.clone())),
-                None => false,
-            };
+        let mut known = event.dedupe.iter().filter_map(|key| self.dedupe.get(key));
+        if let Some(&(known, _)) = known.find(|(_, until)| event.accepted_at < *until) {
+            return Accepted::Duplicate(known);
         }
         self.last_event += 1;
         let id = EventId(self.last_event);
-        if let Some(key) = &event.dedupe {
+        for key in &event.dedupe {
             let until = event.accepted_at.plus(event.dedupe_ttl);
-            self.dedupe.insert(key.clone(), (id, until));
+            if let Some((_, old)) = self.dedupe.insert(key.clone(), (id, until)) {
+                self.due.dedupe.remove(&(old, key.clone()));
+            }
             self.due.dedupe.insert((until, key.clone()));
         }
         self.lanes.entry(event.lane.clone()).or_default().events.push_back(id);

@@ -40,6 +40,7 @@ suite! {
     queue:
         accepts_50_copies_once
         remembers_dedupe_keys_for_their_time
+        one_key_in_common_makes_a_duplicate
         hands_out_a_lane_in_order_and_once
         claims_lanes_independently
         takes_over_old_claims_and_fences_off_their_workers
@@ -93,7 +94,7 @@ pub(super) fn event(on: &str, payload: &str) -> NewEvent {
     NewEvent {
         tenant: Id::from("acme"),
         lane: lane(on),
-        dedupe: None,
+        dedupe: Vec::new(),
         dedupe_ttl: DAY,
         payload: Bytes::from(payload.to_owned()),
         accepted_at: T0,

@@ -31,7 +31,7 @@ async fn furnish(store: &Any) -> ClaimToken {
     let dies = claim(store, "dies").await.token;
     store.checkpoint(&dies, progress(run_id(2), "h", &["j"])).await.unwrap();
     store.fail(&dies, failure(T0), None).await.unwrap();
-    store.accept(NewEvent { dedupe: Some("key".into()), ..event("works", "1") }).await.unwrap();
+    store.accept(NewEvent { dedupe: vec!["key".into()], ..event("works", "1") }).await.unwrap();
     accept(store, "works", "2").await;
     let works = claim(store, "works").await.token;
     let checkpoint = Checkpoint {
@@ -61,7 +61,7 @@ async fn assert_furnished(store: &Any, stale: &ClaimToken) {
     assert_eq!(store.state_get(&session("acme", "bot", "a"), "k").await.unwrap().unwrap(), "v");
     assert_eq!(store.replies(&route("r"), 0, 9).await.unwrap()[0].payload, "hi");
     assert_eq!(store.dead_letters(None, 9).await.unwrap()[0].failure, failure(T0));
-    let copy = store.accept(NewEvent { dedupe: Some("key".into()), ..event("works", "1") }).await.unwrap();
+    let copy = store.accept(NewEvent { dedupe: vec!["key".into()], ..event("works", "1") }).await.unwrap();
     assert_eq!(copy, Accepted::Duplicate(stale.event));
     let new = accept(store, "waits", "next").await;
     assert!(new > EventId(stale.event.0 + 1), "ids are never used again");

@@ -24,22 +24,21 @@ const NOBODY: u64 = 0;
 
 impl Tables<'_> {
     pub(super) fn accept(&mut self, event: &NewEvent) -> Result<Accepted> {
-        let dedupe = event.dedupe.as_deref().map(dedupe_key);
-        let known = match &dedupe {
-            Some(key) => self.dedupe.get(key)?.map(|v| v.value()),
-            None => None,
-        };
-        if let Some((id, until)) = known
-            && event.accepted_at.0 < until
-        {
-            return Ok(Accepted::Duplicate(EventId(id)));
+        let mut dedupe = Vec::with_capacity(event.dedupe.len());
+        for key in &event.dedupe {
+            let key = dedupe_key(key);
+            let known = self.dedupe.get(&key)?.map(|v| v.value());
+            match known {
+                Some((id, until)) if event.accepted_at.0 < until => return Ok(Accepted::Duplicate(EventId(id))),
+                known => dedupe.push((key, known)),
+            }
         }
         self.dirty = true;
         let id = number(&self.meta, meta::LAST_EVENT)? + 1;
         self.meta.insert(meta::LAST_EVENT, id)?;
-        if let Some(key) = &dedupe {
+        for (key, known) in &dedupe {
             if let Some((_, until)) = known {
-                self.dedupe_due.remove((until, key))?;
+                self.dedupe_due.remove((*until, key))?;
             }
             let until = event.accepted_at.plus(event.dedupe_ttl).0;
             self.dedupe.insert(key, (id, until))?;

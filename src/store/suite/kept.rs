@@ -90,7 +90,7 @@ pub(super) async fn deletes_and_overwrites_state(store: Any) {
 pub(super) async fn sweeps_what_is_past_its_time(store: Any) {
     make_wait(&store, "a", run_id(1), Some(T0.plus(HOUR))).await;
     make_wait(&store, "b", run_id(2), None).await;
-    store.accept(NewEvent { dedupe: Some("k".into()), dedupe_ttl: HOUR * 2, ..event("c", "x") }).await.unwrap();
+    store.accept(NewEvent { dedupe: vec!["k".into()], dedupe_ttl: HOUR * 2, ..event("c", "x") }).await.unwrap();
     let token = claim(&store, "c").await.token;
     store.complete(&token, Completion { replies: vec![reply("r", "x", T0)], ..finished(None) }).await.unwrap();
     accept(&store, "d", "x").await;

@@ -68,7 +68,7 @@ impl Subject {
         match op {
             Op::Accept { lane, dedupe, ttl } => {
                 let new = NewEvent {
-                    dedupe: dedupe.map(|n| format!("key {n}")),
+                    dedupe: dedupe.iter().map(|n| format!("key {n}")).collect(),
                     dedupe_ttl: seconds(*ttl),
                     accepted_at: now,
                     ..event(&format!("lane {lane}"), "event")

@@ -9,7 +9,7 @@ fn assert_lost<T: std::fmt::Debug>(result: Result<T>) {
 pub(super) async fn accepts_50_copies_once(store: Any) {
     let copies = (0..50).map(|_| {
         let store = store.clone();
-        tokio::spawn(async move { store.accept(NewEvent { dedupe: Some("t:p:1".into()), ..event("a", "x") }).await })
+        tokio::spawn(async move { store.accept(NewEvent { dedupe: vec!["t:p:1".into()], ..event("a", "x") }).await })
     });
     let results = futures::future::join_all(copies).await;
     let accepted: Vec<_> = results.into_iter().map(|result| result.unwrap().unwrap()).collect();
@@ -22,7 +22,7 @@ pub(super) async fn accepts_50_copies_once(store: Any) {
 
 pub(super) async fn remembers_dedupe_keys_for_their_time(store: Any) {
     let copy = |after| NewEvent {
-        dedupe: Some("key".into()),
+        dedupe: vec!["key".into()],
         dedupe_ttl: HOUR,
         accepted_at: T0.plus(after),
         ..event("a", "x")
@@ -36,6 +36,17 @@ pub(super) async fn remembers_dedupe_keys_for_their_time(store: Any) {
     assert!(second > first);
     assert_eq!(store.sweep(T0.plus(HOUR), DAY).await.unwrap(), 0, "the renewed key has an hour left");
     assert_eq!(store.counts().await.unwrap().dedupe, 1);
+}
+
+pub(super) async fn one_key_in_common_makes_a_duplicate(store: Any) {
+    let with = |keys: &[&str]| NewEvent { dedupe: keys.iter().map(|&key| key.into()).collect(), ..event("a", "x") };
+    let Accepted::New(first) = store.accept(with(&["id 1", "text 1"])).await.unwrap() else { panic!() };
+    for keys in [&["id 1"][..], &["id 2", "text 1"], &["text 1", "id 3"], &["id 1", "text 1"]] {
+        assert_eq!(store.accept(with(keys)).await.unwrap(), Accepted::Duplicate(first), "{keys:?}");
+    }
+    assert_eq!(store.counts().await.unwrap(), Counts { events: 1, dedupe: 2, ..Counts::default() });
+    // What was refused as a duplicate has left nothing.
+    assert!(matches!(store.accept(with(&["id 2"])).await.unwrap(), Accepted::New(_)));
 }
 
 pub(super) async fn hands_out_a_lane_in_order_and_once(store: Any) {
