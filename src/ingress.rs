@@ -10,6 +10,7 @@ pub mod adapter;
 pub mod channels;
 pub mod envelope;
 pub mod headers;
+pub mod verify;
 pub mod webchat;
 pub mod webhook;
 

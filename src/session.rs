@@ -54,6 +54,14 @@ pub fn reply_route(tenant: &str, provider: &str, conversation: &str) -> ReplyRou
     ReplyRoute(Id::from(stored(&[tenant, provider, conversation])))
 }
 
+/// The tenant, the provider and the place of a route, as they were given to [`reply_route`]; none if it was not made by
+/// that.
+pub fn parts_of(route: &ReplyRoute) -> Option<(String, String, String)> {
+    let mut parts = route.0.split(':').map(|part| part.replace("%3A", ":").replace("%25", "%"));
+    let found = (parts.next()?, parts.next()?, parts.next()?);
+    parts.next().is_none().then_some(found)
+}
+
 /// The tenant and the pack of a lane. Both are identifiers, so that nothing in them is escaped.
 pub fn owner_of(lane: &Lane) -> (&str, &str) {
     let mut parts = lane.0.split(':');
@@ -85,6 +93,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_route_gives_its_parts_back(place in "[a:%253A{}\",]{0,12}") {
+            let route = reply_route("t", "p", &place);
+            prop_assert_eq!(parts_of(&route), Some(("t".to_owned(), "p".to_owned(), place)));
+        }
+
         #[test]
         fn different_parts_never_share_a_lane(a in prop::collection::vec("[a:%]{0,3}", 1..6),
                                               b in prop::collection::vec("[a:%]{0,3}", 1..6)) {
