@@ -72,6 +72,7 @@ impl Dev {
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut url = String::new();
         lines.read_line(&mut url).unwrap();
+        greentic_runner_host::net::tls::install();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { dir, process, lines, url: url.trim().to_owned(), client }
     }
