@@ -56,6 +56,8 @@ pub struct Pack {
     pub signed: PackSignature,
     /// How it compares with its bill of materials.
     pub sbom: SbomState,
+    /// A lock file outside of the pack that says something about its components, and that nothing in the pack signs.
+    pub lock_beside: Option<PathBuf>,
     /// What is odd about the pack but does not refuse it.
     pub notes: Vec<Error>,
     /// What refuses the pack. There are none but after a load that keeps going.
