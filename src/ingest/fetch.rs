@@ -262,13 +262,7 @@ impl Inner {
         }
         let _place = self.downloads.acquire().await.map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         let (fetched, version) = self.download(source, locator, stat, want, limit, &mut retries).await?;
-        let reference = Ref {
-            locator: locator.to_string(),
-            version,
-            digest: fetched.digest,
-            size: fetched.size,
-            fetched_at: jiff::Timestamp::now().to_string(),
-        };
+        let reference = Ref::now(locator, version, fetched.digest, fetched.size);
         self.cache.remember(&locator.key(), reference).await?;
         Ok(fetched)
     }
