@@ -106,7 +106,8 @@ async fn an_artifact_that_could_mean_several_things_lists_them() {
     let pusher = Pusher::anonymous(&server);
     let layers = [Layer::titled(TAR, &pack(), "one.gtpack"), Layer::titled(TAR, &large(3), "two.gtpack")];
     pusher.push("both", "1", &layers).await;
-    let (code, text) = anonymous().refused(&format!("oci://{}/both:1", server.address)).await;
+    let fetching = anonymous();
+    let (code, text) = fetching.refused(&format!("oci://{}/both:1", server.address)).await;
     assert_eq!(code, Code::ArtifactUnclear);
     for part in ["one.gtpack", "two.gtpack", &Digest::of(&pack()).to_string()] {
         assert!(text.contains(part), "{text}");
@@ -114,7 +115,7 @@ async fn an_artifact_that_could_mean_several_things_lists_them() {
     // One that has a telling name among others is meant.
     let layers = [Layer::titled(TAR, &pack(), "demo.gtpack"), Layer::titled(TAR, b"text", "README.md")];
     pusher.push("both", "2", &layers).await;
-    let told = anonymous().fetch(&format!("oci://{}/both:2", server.address)).await.unwrap();
+    let told = fetching.fetch(&format!("oci://{}/both:2", server.address)).await.unwrap();
     assert_is(&told, &pack(), Outcome::Downloaded);
 }
 
@@ -191,7 +192,8 @@ async fn a_registry_with_passwords_takes_each_kind_of_login() {
     };
     for settings in [named(registry, PASSWORD).to_vec(), vec![by_file], by_helper.to_vec()] {
         let what = settings[0].0;
-        let fetched = Fetching::with(settings).fetch(&locator).await.unwrap_or_else(|e| panic!("{what}: {e}"));
+        let fetching = Fetching::with(settings);
+        let fetched = fetching.fetch(&locator).await.unwrap_or_else(|e| panic!("{what}: {e}"));
         assert_is(&fetched, &pack(), Outcome::Downloaded);
     }
 }

@@ -138,7 +138,8 @@ async fn a_profile_serves_as_well_as_the_environment() {
         ("AWS_PROFILE", "ci".to_owned()),
         ("AWS_ENDPOINT_URL_S3", store.server.url("")),
     ];
-    let fetched = Fetching::with(settings).fetch("s3://packs/demo.gtpack").await.unwrap();
+    let fetching = Fetching::with(settings);
+    let fetched = fetching.fetch("s3://packs/demo.gtpack").await.unwrap();
     assert_is(&fetched, &pack(), Outcome::Downloaded);
 }
 
