@@ -227,6 +227,19 @@ impl Digest {
     }
 }
 
+impl std::str::FromStr for Digest {
+    type Err = &'static str;
+
+    /// Reads `sha256:` and 64 hex digits, of either case.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 32];
+        match text.strip_prefix("sha256:").map(|hex| hex::decode_to_slice(hex, &mut bytes)) {
+            Some(Ok(())) => Ok(Self(bytes)),
+            _ => Err("it is not sha256: and 64 hex digits"),
+        }
+    }
+}
+
 impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "sha256:{}", hex::encode(self.0))

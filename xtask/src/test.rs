@@ -7,12 +7,11 @@
 mod crates;
 pub(crate) mod programs;
 mod runner;
-mod servers;
+pub(crate) mod servers;
 
 use anyhow::{Result, bail};
 
 use runner::{Runner, Stage};
-use servers::SERVERS;
 
 use crate::guests;
 
@@ -46,8 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let crates = crates::missing()?;
     guests::run_all(&args.compiler, crates.is_none())?;
     let runner = Runner::find();
-    let servers = SERVERS.iter().filter_map(|server| server.missing());
-    let missing: Vec<_> = servers.chain(programs::missing()).chain(crates).collect();
+    let missing: Vec<_> = servers::missing().chain(programs::missing()).chain(crates).collect();
     let skipped = skips(&runner, &missing)?;
     if in_ci() && !missing.is_empty() {
         bail!("with CI=true every test has to run");
