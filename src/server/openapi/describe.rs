@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::operation::Operation;
 use super::schemas::{Schemas, platform_id};
 use crate::error::Code;
+use crate::ingress::adapter::MAX_PLATFORM_ID;
 use crate::reload::Readiness;
 use crate::reload::status::{PacksStatus, ReloadReport};
 use crate::server::{admin, health};
@@ -99,6 +100,10 @@ pub(in crate::server) fn activity(schemas: &mut Schemas) -> Operation {
 /// Messages need a conversation and a user; whatever else an activity is, it is acknowledged and dropped.
 fn activity_schema() -> Value {
     let text = json!({"type": ["string", "null"]});
+    // Empty ones count as none.
+    let id = json!({
+        "type": ["string", "null"], "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", "maxLength": MAX_PLATFORM_ID,
+    });
     let account =
         |id: &str| json!({"type": "object", "required": ["id"], "properties": {"id": platform_id(id), "role": text}});
     json!({"anyOf": [
@@ -108,7 +113,7 @@ fn activity_schema() -> Value {
             "required": ["conversation", "from"],
             "properties": {
                 "type": {"const": "message"},
-                "id": text,
+                "id": id,
                 "conversation": account("Its conversation, which whoever knows the id can read."),
                 "from": account("Its sender."),
                 "recipient": {"type": "object", "properties": {"id": text, "role": text}},
@@ -123,7 +128,7 @@ fn activity_schema() -> Value {
                     "type": "array", "items": {"type": "object", "properties": {"title": text, "value": true}},
                 }}},
                 "value": true,
-                "channelData": true,
+                "channelData": {"properties": {"clientActivityID": id}},
             },
         },
         {
@@ -172,7 +177,7 @@ pub(in crate::server) fn stream(_: &mut Schemas) -> Operation {
 pub(in crate::server) fn webhook(_: &mut Schemas) -> Operation {
     let flow = json!({"type": "string", "minLength": 1, "description": "The flow to run.", "examples": ["index"]});
     let key = json!({
-        "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,255}$",
+        "type": "string", "minLength": 1, "maxLength": 255,
         "description": "Makes the request act once; a repetition gets the same result.",
     });
     let bodies = json!({
