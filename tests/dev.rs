@@ -72,6 +72,8 @@ impl Dev {
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut url = String::new();
         lines.read_line(&mut url).unwrap();
+        // Only the first of several in one process is needed.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder().no_proxy().build().unwrap();
         Self { dir, process, lines, url: url.trim().to_owned(), client }
     }
