@@ -15,7 +15,7 @@ use crate::ingest::{Fetched, Fetcher, Locator, Origin};
 #[command(after_help = "\
 Examples:
   greentic-runner cache warm https://packs.example.com/demo.gtpack
-  greentic-runner cache warm oci://ghcr.io/acme/demo:1.2 s3://packs/demo.gtpack")]
+  greentic-runner cache warm oci://registry.example.com/acme/demo:1.2 s3://packs/demo.gtpack")]
 pub(in crate::cli) struct Args {
     /// Where the packs lie
     #[arg(value_name = "LOCATOR", required = true)]
