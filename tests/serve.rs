@@ -265,6 +265,7 @@ async fn a_gtbind_file_says_which_pack_its_tenant_serves() {
     let mut process = serve_bound(dir.path(), "acme.hooks@1.2.0");
     let mut url = String::new();
     BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
+    greentic_runner_host::net::tls::install();
     let client = Client::builder().no_proxy().build().unwrap();
     let answer = client.post(format!("{}/t/acme/webhook/hook", url.trim())).json(&json!({"n": 1})).send().await;
     process.kill().unwrap();

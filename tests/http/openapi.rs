@@ -98,7 +98,7 @@ fn tool() -> PathBuf {
 /// Streams have no end, so it cannot look at them.
 #[tokio::test(flavor = "multi_thread")]
 async fn needs_schemathesis_every_answer_is_as_described() {
-    let feed = TraceFeed::new(16);
+    let feed = TraceFeed::new(1 << 14);
     let mut seen = feed.subscribe();
     let config = HostConfig::from_yaml(BINDINGS, "demo.yaml").unwrap();
     let host = HostBuilder::new().with_config(config).with_memory_store().with_observer(Arc::new(feed.clone()));

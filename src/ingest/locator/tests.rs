@@ -101,7 +101,8 @@ fn every_form_with_a_scheme_is_read() {
     ] {
         assert_eq!(parse(text, &local(), Scheme::Fs), shown.map(str::to_owned), "{text:?}");
     }
-    let pinned = format!("oci://registry.example.com/acme/demo:1@{}", digest.to_uppercase().replace("SHA256", "sha256"));
+    let pinned =
+        format!("oci://registry.example.com/acme/demo:1@{}", digest.to_uppercase().replace("SHA256", "sha256"));
     assert_eq!(parse(&pinned, &local(), Scheme::Fs), Ok(format!("oci://registry.example.com/acme/demo:1@{digest}")));
     assert_eq!(parse(&"x".repeat(MAX_LEN + 1), &local(), Scheme::Fs), Err(Code::LocatorInvalid));
 }

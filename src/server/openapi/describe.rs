@@ -12,6 +12,9 @@ use crate::server::{admin, health};
 
 const JSON: &str = "application/json";
 
+/// A header's text, bare or in quotes.
+const IDEMPOTENCY_KEY: &str = r#"^[ \t]*(?:[!#-~][ -~\t]{0,254}|"(?:[ \t!#-\[\]-~]|\\["\\]){1,255}"[ \t]*)$"#;
+
 /// Errors of reading what is stored.
 const OF_STORE: &[Code] = &[Code::StoreFailed, Code::StoreFormat];
 /// Errors of taking an event.
@@ -100,10 +103,10 @@ pub(in crate::server) fn activity(schemas: &mut Schemas) -> Operation {
 /// Messages need a conversation and a user; whatever else an activity is, it is acknowledged and dropped.
 fn activity_schema() -> Value {
     let text = json!({"type": ["string", "null"]});
-    // Empty ones count as none.
-    let id = json!({
-        "type": ["string", "null"], "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", "maxLength": MAX_PLATFORM_ID,
-    });
+    // Empty ones count as none, and what is no text is none of the client's.
+    let client = json!({"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", "maxLength": MAX_PLATFORM_ID});
+    let mut id = client.clone();
+    id["type"] = json!(["string", "null"]);
     let account =
         |id: &str| json!({"type": "object", "required": ["id"], "properties": {"id": platform_id(id), "role": text}});
     json!({"anyOf": [
@@ -128,7 +131,7 @@ fn activity_schema() -> Value {
                     "type": "array", "items": {"type": "object", "properties": {"title": text, "value": true}},
                 }}},
                 "value": true,
-                "channelData": {"properties": {"clientActivityID": id}},
+                "channelData": {"properties": {"clientActivityID": client}},
             },
         },
         {
@@ -177,7 +180,7 @@ pub(in crate::server) fn stream(_: &mut Schemas) -> Operation {
 pub(in crate::server) fn webhook(_: &mut Schemas) -> Operation {
     let flow = json!({"type": "string", "minLength": 1, "description": "The flow to run.", "examples": ["index"]});
     let key = json!({
-        "type": "string", "minLength": 1, "maxLength": 255,
+        "type": "string", "pattern": IDEMPOTENCY_KEY,
         "description": "Makes the request act once; a repetition gets the same result.",
     });
     let bodies = json!({
