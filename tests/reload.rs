@@ -461,6 +461,44 @@ async fn nothing_is_lost_or_answered_twice_during_hundreds_of_reloads() {
     host.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn an_index_of_a_strict_host_takes_signed_packs_only() {
+    use greentic_runner_host::trust::{PrivateKey, Signed, Strictness, TrustPolicy};
+    let shop = Shop::new();
+    let (key, other) = (PrivateKey::generate().unwrap(), PrivateKey::generate().unwrap());
+    let (name, digest) = shop.publish("one", "1.0.0", "signed");
+    let by = |key: &PrivateKey| json!({ "path": name, "digest": digest.to_string(), "signature": key.sign_for_index(&digest.0) });
+    let policy = |strictness| TrustPolicy { keys: vec![key.public()], strictness };
+    for (strictness, signature, refused) in [
+        (Strictness::ByKeys, pinned(&name, digest), Some(Code::PackUntrusted)),
+        (Strictness::ByKeys, by(&other), Some(Code::SignatureInvalid)),
+        (Strictness::ByKeys, by(&key), None),
+        (Strictness::Report, pinned(&name, digest), None),
+    ] {
+        shop.list("a", signature.clone(), &[]);
+        let host = host_of(&["a"], |b| b.with_trust(policy(strictness))).await;
+        let mut reloader = reloader(&host, shop.config());
+        let outcome = reload(&mut reloader).await[0].1;
+        let failed = outcome == TenantOutcome::Failed;
+        assert_eq!(error_of(&reloader, "a"), refused.map(|code| code.to_string()), "{signature}");
+        assert_eq!((failed, host.active_packs().is_empty()), (refused.is_some(), refused.is_some()), "{signature}");
+        if refused.is_none() && strictness == Strictness::ByKeys {
+            let status = reloader.handle().status();
+            let verification = status.tenants[0].pack.as_ref().unwrap().verification.clone().unwrap();
+            assert_eq!(verification.index_signature, Signed::Valid { key: key.public().id().to_owned() });
+            // The signature goes from the index, and the pack with it, though its bytes are the same.
+            shop.list("a", pinned(&name, digest), &[]);
+            assert_eq!(reload(&mut reloader).await[0].1, TenantOutcome::Failed);
+            assert_eq!(answer(&host, "a").await, "signed", "what ran before goes on");
+        }
+    }
+    let host =
+        host_of(&["a"], |b| b.with_trust(TrustPolicy { keys: Vec::new(), strictness: Strictness::Strict })).await;
+    let mut none = reloader(&host, shop.config());
+    assert_eq!(reload(&mut none).await[0].1, TenantOutcome::Failed);
+    assert_eq!(error_of(&none, "a"), Some(Code::TrustWithoutKeys.to_string()));
+}
+
 /// A web server of files, which counts what is asked of it.
 #[derive(Clone, Default)]
 struct Web(Arc<std::sync::Mutex<WebState>>);

@@ -77,10 +77,13 @@ mod tests {
         check(token.as_ref(), peer, &Uri::from_static("/admin/packs/status"), &headers(pairs)).err().map(|e| e.code())
     }
 
+    /// A peer, the headers of its request, and the code of the refusal.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<Code>);
+
     #[test]
     fn without_a_token_only_this_machine_is_served() {
         let (host, denied) = (("host", "localhost:8080"), Some(Code::AdminDenied));
-        let cases: &[(&str, &[(&str, &str)], Option<Code>)] = &[
+        let cases: &[Case<'_>] = &[
             ("127.0.0.1", &[host], None),
             ("127.9.9.9", &[("host", "127.0.0.1:8080")], None),
             ("::1", &[("host", "[::1]:8080")], None),
@@ -106,7 +109,7 @@ mod tests {
         let host = ("host", "bots.example");
         let (missing, denied) = (Some(Code::AdminToken), Some(Code::AdminDenied));
         let good = ("authorization", "Bearer s3cret");
-        let cases: &[(&str, &[(&str, &str)], Option<Code>)] = &[
+        let cases: &[Case<'_>] = &[
             ("10.0.0.1", &[host, good], None),
             ("10.0.0.1", &[host, ("authorization", "bearer s3cret")], None),
             ("10.0.0.1", &[host, good, ("x-forwarded-for", "10.0.0.2")], None),

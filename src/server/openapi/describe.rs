@@ -106,7 +106,9 @@ fn activity_schema() -> Value {
     // Empty ones count as none, and what is no text is none of the client's.
     let client = json!({"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", "maxLength": MAX_PLATFORM_ID});
     let mut id = client.clone();
-    id["type"] = json!(["string", "null"]);
+    if let Some(schema) = id.as_object_mut() {
+        schema.insert("type".to_owned(), json!(["string", "null"]));
+    }
     let account =
         |id: &str| json!({"type": "object", "required": ["id"], "properties": {"id": platform_id(id), "role": text}});
     json!({"anyOf": [

@@ -124,7 +124,8 @@ fn converse(child: &mut Child, server: &str, patience: Duration) -> Option<Zeroi
     Some(said)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
