@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
@@ -27,16 +26,19 @@ impl Environment {
     }
 
     /// The value of `name`, unless it is empty.
+    #[cfg(any(feature = "oci", feature = "object-store", test))]
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// The path that `name` holds.
-    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
-        self.get(name).map(PathBuf::from)
+    #[cfg(any(feature = "oci", feature = "object-store"))]
+    pub(super) fn path(&self, name: &str) -> Option<std::path::PathBuf> {
+        self.get(name).map(std::path::PathBuf::from)
     }
 
     /// The names that begin with `prefix`, and their values.
+    #[cfg(feature = "object-store")]
     pub(super) fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
         let all = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         all.filter(move |(name, value)| name.starts_with(prefix) && !value.is_empty())

@@ -92,6 +92,10 @@ pub(super) struct SourceOptions {
     /// Names and passwords for HTTP servers.
     pub(super) netrc: Option<PathBuf>,
     /// Credentials and endpoints for registries and object stores.
+    #[cfg_attr(
+        not(any(feature = "oci", feature = "object-store")),
+        expect(dead_code, reason = "nobody is left to ask")
+    )]
     pub(super) environment: Environment,
 }
 

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION};
 use http::{HeaderMap, HeaderValue, Method};
 use reqwest::{RequestBuilder, Response, redirect::Policy};
 use url::Url;
-use zeroize::Zeroizing;
 
 use super::super::{Fault, SourceOptions};
 use super::{netrc, redirect};
@@ -129,15 +128,17 @@ impl Client {
 
     /// Sends a form to `url`, to which the server `led_by` led. A redirect is not followed: what the form holds is for
     /// nobody else.
+    #[cfg(feature = "oci")]
     pub(in super::super) async fn post(
         &self,
         locator: &Locator,
         url: &Url,
-        form: Zeroizing<String>,
+        form: zeroize::Zeroizing<String>,
         led_by: Option<SocketAddr>,
     ) -> Result<Response, Fault> {
         let request = self.request(locator, url, Method::POST, self.after(&self.first, led_by))?;
-        let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let request =
+            request.header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         request.body(form.to_string()).send().await.map_err(|e| failed(locator, e))
     }
 
