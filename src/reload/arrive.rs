@@ -63,7 +63,7 @@ impl Inner {
         runs: Option<Digest>,
         look: bool,
     ) -> Result<Arrived> {
-        let places = self.places(entry, listing)?;
+        let places = entry.places(&listing.base, self.config.scheme)?;
         let (pinned, version, signature) = (entry.digest.is_some(), &entry.version, &entry.signature);
         let arrived = |locator: Locator, digest, held| Arrived {
             statement: Statement { digest, pinned, version: version.clone(), signature: signature.clone() },
@@ -86,14 +86,6 @@ impl Inner {
             }
         }
         Err(failed.unwrap_or_else(|| Error::new(Code::NotFound, "the index names no place of the pack")))
-    }
-
-    /// Where a pack may lie, in the order in which it is looked for.
-    pub(super) fn places(&self, entry: &PackEntry, listing: &Listing) -> Result<Vec<Locator>> {
-        let scheme = self.config.scheme;
-        let locator = entry.locator.iter().map(|text| Locator::parse(text, &listing.base, scheme));
-        let path = entry.path.iter().map(|text| Locator::parse(text, &listing.base, Scheme::Fs));
-        locator.chain(path).collect()
     }
 
     async fn bring(
