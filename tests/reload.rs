@@ -613,6 +613,70 @@ async fn a_remote_index_is_followed_and_what_it_said_last_is_used_while_its_serv
     assert_eq!(answer(&host, "a").await, "three");
 }
 
+/// The same archive without the component `counter`, which a lock file says to lie at `url` with this digest.
+fn without_its_component(archive: &Path, url: &str, digest: Option<Digest>) -> Vec<u8> {
+    let mut old = zip::ZipArchive::new(std::fs::File::open(archive).unwrap()).unwrap();
+    let mut new = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for at in 0..old.len() {
+        let file = old.by_index_raw(at).unwrap();
+        if file.name_raw() != b"components/counter.wasm" {
+            new.raw_copy_file(file).unwrap();
+        }
+    }
+    let mut locked = json!({ "name": "counter", "ref": url });
+    if let Some(digest) = digest {
+        locked["digest"] = json!(digest.to_string());
+    }
+    new.start_file("pack.lock", zip::write::SimpleFileOptions::default()).unwrap();
+    let lock = json!({ "schema_version": 1, "components": [locked] }).to_string();
+    std::io::Write::write_all(&mut new, lock.as_bytes()).unwrap();
+    new.finish().unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn a_component_that_lies_elsewhere_is_fetched_by_its_digest() {
+    let (shop, (web, address)) = (Shop::new(), Web::start().await);
+    let flow = "{ id: chat, type: messaging, nodes: { count: { counter: { operation: bump } } } }";
+    let (name, _) = shop.archive(Sources::of_flow(flow).component("counter", "stateful-counter"), "bot", "1.0.0");
+    let (wasm, url) = (common::guest("stateful-counter"), format!("http://{address}/counter.wasm"));
+    web.put("counter.wasm", wasm.clone());
+    web.put("other.wasm", b"something else".to_vec());
+    let other = format!("http://{address}/other.wasm");
+    let config = || {
+        let mut config = shop.config();
+        config.fetch.attempts = 1;
+        config.fetch.allowed_hosts = vec!["127.0.0.1".parse().unwrap()];
+        config
+    };
+    let whole = shop.path(&name);
+    for (url, digest, refused) in [
+        (&url, None, Some(Code::ComponentUnpinned)),
+        (&other, Some(Digest::of(&wasm)), Some(Code::DigestMismatch)),
+        (&url, Some(Digest::of(&wasm)), None),
+    ] {
+        let bytes = without_its_component(&whole, url, digest);
+        std::fs::write(shop.path("apart.gtpack"), &bytes).unwrap();
+        shop.list("a", pinned("apart.gtpack", Digest::of(&bytes)), &[]);
+        let host = host_of(&["a"], |b| b).await;
+        let mut reloader = reloader(&host, config());
+        reload(&mut reloader).await;
+        assert_eq!(error_of(&reloader, "a"), refused.map(|code| code.to_string()), "{:?}", reloader.failed());
+        if refused.is_none() {
+            let replies = host.handle_activity("a", Activity::text("hi").from_user("u")).await.unwrap();
+            assert_eq!(replies[0].payload()["count"], 1);
+        }
+    }
+    // Once it is in the cache, nobody is asked. Without leave, what a pack names may not be on this machine.
+    web.set_down(true);
+    let host = host_of(&["a"], |b| b).await;
+    let mut again = reloader(&host, config());
+    assert_eq!(reload(&mut again).await[0].1, TenantOutcome::Loaded);
+    let strict = ReloadConfig { cache_dir: shop.path("another cache"), ..shop.config() };
+    let mut denied = reloader(&host_of(&["a"], |b| b).await, strict);
+    assert_eq!(reload(&mut denied).await[0].1, TenantOutcome::Failed);
+    assert_eq!(error_of(&denied, "a"), Some(Code::LocatorDenied.to_string()));
+}
+
 /// The index of the examples, on the pack that the demo runs.
 #[tokio::test]
 async fn the_index_of_the_examples_works_as_it_stands() {
