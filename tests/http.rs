@@ -12,6 +12,7 @@ mod backend;
 #[path = "http/openapi.rs"]
 mod openapi;
 #[path = "http/tenants.rs"]
+#[allow(clippy::type_complexity, reason = "tables of cases")]
 mod tenants;
 #[path = "http/tokens.rs"]
 mod tokens;

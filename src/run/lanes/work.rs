@@ -33,7 +33,7 @@ impl Lanes {
     }
 
     async fn execute(&self, program: &Program, claim: &Claim) -> (Ended, Option<Caller>) {
-        let badly = |error| Ended::Badly { error, ends: None };
+        let badly = |error| Ended::Badly { error, ends: None, replies: Vec::new() };
         let execution = match Execution::new(&self.services, program, claim) {
             Ok(execution) => execution,
             Err(error) => return (badly(error), None),
@@ -62,9 +62,9 @@ impl Lanes {
                 let stored = self.insist(|| store.complete(&claim.token, completion.clone())).await;
                 (Ok(outcome), stored)
             }
-            Ended::Badly { error, ends } => {
+            Ended::Badly { error, ends, replies } => {
                 let failure = self.failure(&error);
-                let stored = self.insist(|| store.fail(&claim.token, failure.clone(), ends)).await;
+                let stored = self.insist(|| store.fail(&claim.token, failure.clone(), ends, replies.clone())).await;
                 (Err(error), stored)
             }
         };
