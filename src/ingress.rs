@@ -10,6 +10,8 @@ pub mod adapter;
 pub mod channels;
 pub mod envelope;
 pub mod headers;
+pub mod keys;
+pub mod registry;
 pub mod verify;
 pub mod webchat;
 pub mod webhook;
@@ -17,6 +19,7 @@ pub mod webhook;
 pub use adapter::{Adapter, Answer, Channel, Context, Inbound, Intake, Request, Respond};
 pub use channels::{Channels, Verification};
 pub use envelope::IngressEnvelope;
+pub use registry::Adapters;
 
 #[cfg(test)]
 mod corpus;

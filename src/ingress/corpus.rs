@@ -9,8 +9,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::adapter::{Context, Inbound, Intake, Request};
-use super::channels::{Verification, WebchatChannel, WebhookChannel};
-use super::{webchat, webhook};
+use super::channels::Verification;
+use super::webchat::{self, WebchatChannel};
+use super::webhook::{self, WebhookChannel};
 use crate::clock::Timestamp;
 use crate::config::WebhookPolicy;
 use crate::error::Result;
