@@ -9,10 +9,15 @@
 pub mod adapter;
 pub mod channels;
 pub mod envelope;
+mod gate;
 pub mod headers;
+mod json;
+pub mod telegram;
 pub mod verify;
 pub mod webchat;
+pub mod webex;
 pub mod webhook;
+pub mod whatsapp;
 
 pub use adapter::{Adapter, Answer, Channel, Context, Inbound, Intake, Request, Respond};
 pub use channels::{Channels, Verification};
@@ -20,3 +25,5 @@ pub use envelope::IngressEnvelope;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod testing;

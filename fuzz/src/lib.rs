@@ -33,6 +33,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
+pub mod adapters;
 mod entries;
 
 /// A parser's bytes.
@@ -53,9 +54,15 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("manifest", manifest),
     ("pack_entries", pack_entries),
     ("signature", signature),
+    ("telegram", adapters::telegram),
+    ("telegram_fields", adapters::telegram_fields),
     ("template", template),
     ("webchat", webchat),
+    ("webex", adapters::webex),
+    ("webex_fields", adapters::webex_fields),
     ("webhook", webhook),
+    ("whatsapp", adapters::whatsapp),
+    ("whatsapp_fields", adapters::whatsapp_fields),
     ("ygtc", ygtc_file),
 ];
 
