@@ -102,7 +102,10 @@ pub fn webex(bytes: &[u8]) {
 
 fn fetched(channel: &dyn Channel, event: &[u8], answer: &[u8]) {
     let Some(Intake::Fetch(pending)) = normalized(channel, event) else { return };
-    assert!(pending.path.starts_with("/v1/") && !pending.path.contains(['.', '?', '#', '%']), "the path leads below /v1");
+    assert!(
+        pending.path.starts_with("/v1/") && !pending.path.contains(['.', '?', '#', '%']),
+        "the path leads below /v1"
+    );
     let completed = channel.complete(&context(), &pending, Completion { status: 200, body: answer });
     sound(blames_input(completed), |text| webex::Address::parse(text).is_some());
 }

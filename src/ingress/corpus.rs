@@ -9,11 +9,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::adapter::{Adapter, Channel, Completion, Context, Inbound, Intake, Request};
-use super::channels::{Verification, WebchatChannel, WebhookChannel};
+use super::channels::Verification;
 use super::telegram::{self, Telegram};
+use super::testing;
+use super::webchat::{self, WebchatChannel};
 use super::webex::{self, Webex};
+use super::webhook::{self, WebhookChannel};
 use super::whatsapp::{self, Whatsapp};
-use super::{testing, webchat, webhook};
 use crate::clock::Timestamp;
 use crate::config::WebhookPolicy;
 use crate::error::Result;
