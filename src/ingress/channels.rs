@@ -5,12 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::adapter::{AdapterRoute, Channel};
-use super::webchat::{self, WebchatChannel};
-use super::webhook::{self, WebhookChannel};
+use super::{webchat, webhook};
 use crate::config::WebhookPolicy;
 use crate::error::{Code, Error, Result};
 use crate::ingress::registry::Adapters;
 use crate::run::event::FlowChoice;
+
+pub use super::webchat::WebchatChannel;
+pub use super::webhook::WebhookChannel;
 
 /// How the requests of a route are verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -64,6 +64,11 @@ impl Adapters {
         self.0.iter()
     }
 
+    /// The adapter at a place.
+    pub fn get(&self, place: usize) -> Option<&Arc<dyn Adapter>> {
+        self.0.get(place)
+    }
+
     /// All routes, each with the place of its adapter.
     pub fn routes(&self) -> impl Iterator<Item = (usize, &'static AdapterRoute)> {
         self.0.iter().enumerate().flat_map(|(place, adapter)| adapter.routes().iter().map(move |route| (place, route)))

@@ -36,8 +36,8 @@ pub(super) fn serve(place: usize, route: &'static AdapterRoute) -> MethodRouter<
         let Some(channel) = tenant.channels.of_adapter(place).cloned() else {
             return Err(Problem(off(route.path)));
         };
-        let provider = app.adapters.iter().nth(place).map_or("", |adapter| adapter.provider());
-        let most = app.adapters.iter().nth(place).and_then(|adapter| adapter.max_body());
+        let provider = app.adapters.get(place).map_or("", |adapter| adapter.provider());
+        let most = app.adapters.get(place).and_then(|adapter| adapter.max_body());
         let door = Door { app, channel, tenant: tenant.id, provider, correlation: correlation.0 };
         door.receive(peer, request, most).await
     };

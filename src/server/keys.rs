@@ -106,3 +106,6 @@ impl Source<PublishedKeys> for Published {
 fn parse(bytes: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(bytes).map_err(|e| format!("it is not JSON: {e}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ pub(super) fn routes(app: &App) -> Vec<RouteInfo> {
             let verification = channel.map_or(Verification::Off, |channel| channel.verification());
             routes.push(RouteInfo {
                 tenant: tenant.clone(),
-                provider: app.adapters.iter().nth(place).map_or("", |adapter| adapter.provider()),
+                provider: app.adapters.get(place).map_or("", |adapter| adapter.provider()),
                 route: shown(route),
                 on: verification != Verification::Off,
                 verified: verification.to_string(),

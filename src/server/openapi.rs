@@ -58,7 +58,7 @@ pub(super) fn of(adapters: &Adapters) -> Value {
         }
     }
     for (place, route) in adapters.routes() {
-        let name = adapters.iter().nth(place).map_or("", |adapter| adapter.provider());
+        let name = adapters.get(place).map_or("", |adapter| adapter.provider());
         paths.insert(route.path.to_owned(), adapter_methods(name, route, false, &mut schemas));
         paths.insert(format!("/t/{{tenant}}{}", route.path), adapter_methods(name, route, true, &mut schemas));
     }

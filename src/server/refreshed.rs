@@ -15,7 +15,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::Code;
 
 /// The most requests that wait for a reading.
-const MOST_WAITING: usize = 64;
+pub(super) const MOST_WAITING: usize = 64;
 
 /// Where it lies.
 #[async_trait]
@@ -45,7 +45,7 @@ pub(super) struct Refreshed<T> {
     clock: Arc<dyn Clock>,
     state: Mutex<State<T>>,
     /// Held by whoever reads.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    pub(super) turn: Arc<tokio::sync::Mutex<()>>,
     waiting: Semaphore,
 }
 

@@ -133,9 +133,9 @@ impl TestHost {
 #[async_trait]
 impl Backend for TestHost {
     async fn submit(&self, event: Event) -> Result<Submitted> {
-        let key = event.dedupe.clone();
+        let keys = event.dedupe.clone();
         let mut seen = self.seen.lock().unwrap();
-        if let Some((event, outcome)) = key.as_ref().and_then(|key| seen.get(key)) {
+        if let Some((event, outcome)) = keys.iter().find_map(|key| seen.get(key)) {
             let (outcome, waiter) = (outcome.clone().boxed(), Waiter::default());
             return Ok(Submitted { event: *event, duplicate: true, outcome, waiter });
         }
@@ -163,7 +163,7 @@ impl Backend for TestHost {
         }
         .boxed()
         .shared();
-        seen.extend(key.map(|key| (key, (id, outcome.clone()))));
+        seen.extend(keys.into_iter().map(|key| (key, (id, outcome.clone()))));
         Ok(Submitted { event: id, duplicate: false, outcome: outcome.boxed(), waiter: Waiter::default() })
     }
 
