@@ -280,6 +280,7 @@ impl WireAttachment {
             size,
             url: if inline.is_some() { None } else { self.content_url },
             data_inline_b64: inline,
+            requires_auth: false,
             content: self.content,
         }
     }
