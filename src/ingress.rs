@@ -9,7 +9,10 @@
 pub mod adapter;
 pub mod channels;
 pub mod envelope;
+mod gate;
 pub mod headers;
+mod json;
+pub mod slack;
 pub mod verify;
 pub mod webchat;
 pub mod webhook;
@@ -20,3 +23,5 @@ pub use envelope::IngressEnvelope;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod testing;
