@@ -336,6 +336,18 @@ codes! {
     Unauthenticated = 840, BadInput;
     /// The public key that a token was signed with is not among those that were fetched.
     KeysWanted = 841, Unavailable;
+    /// A tenant's channel cannot be set up.
+    ChannelInvalid = 842, BadInput;
+    /// An adapter cannot be registered.
+    AdapterInvalid = 843, BadInput;
+    /// Secrets cannot be told apart by tenant.
+    SecretsAmbiguous = 844, BadInput;
+    /// A secret is there and cannot be used.
+    SecretInvalid = 845, BadInput;
+    /// A secret cannot be read now.
+    SecretUnavailable = 846, Unavailable;
+    /// What a platform announced could not be fetched from it.
+    CompletionFailed = 847, Failed;
 
     // 097x: making components
     /// A `build.yaml` is not valid.

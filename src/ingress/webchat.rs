@@ -8,18 +8,21 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Result};
+use crate::ingress::adapter::{Adapter, AdapterRoute, Channel, Settings};
 use crate::ingress::adapter::{
     Answer, Context, Inbound, Intake, Request, Respond, dedupe_key, json_object, platform_id,
 };
-use crate::ingress::channels::WebchatChannel;
+use crate::ingress::channels::Verification;
 use crate::ingress::envelope::{
     Attachment, AttachmentKind, Button, Entities, IngressEnvelope, Mention, ProviderIds, Session, urls_in,
 };
-use crate::run::event::ReplyTo;
+use crate::run::event::{FlowChoice, ReplyTo};
 use crate::session::reply_route;
 use crate::store::ReplyRoute;
 
@@ -34,9 +37,68 @@ pub fn route_of(tenant: &str, conversation: &str) -> ReplyRoute {
     reply_route(tenant, PROVIDER, conversation)
 }
 
-/// Verifies and normalizes one activity. Activities that are no message of a user are ignored.
+/// The web chat, as `adapter: webchat`.
+#[derive(Clone, Copy, Debug)]
+pub struct Webchat;
+
+impl Adapter for Webchat {
+    fn provider(&self) -> &'static str {
+        PROVIDER
+    }
+
+    fn routes(&self) -> &'static [AdapterRoute] {
+        &[AdapterRoute { path: "/webchat/activities", methods: &["POST"] }]
+    }
+
+    fn open(&self, settings: &Settings<'_>) -> Result<Box<dyn Channel>> {
+        let verification = match settings.config.get("insecure") {
+            Some(Value::Bool(true)) => Verification::Insecure,
+            _ => Verification::Off,
+        };
+        Ok(Box::new(WebchatChannel { verification, flow: settings.flow.clone() }))
+    }
+}
+
+/// The web chat of a tenant.
+#[derive(Clone, Debug)]
+pub struct WebchatChannel {
+    /// How its requests are verified.
+    pub verification: Verification,
+    /// What a message starts.
+    pub flow: FlowChoice,
+}
+
+impl Channel for WebchatChannel {
+    fn verification(&self) -> Verification {
+        self.verification
+    }
+
+    fn verify(&self, _: &Context, request: &Request<'_>) -> Result<()> {
+        self.verification.require("POST /webchat/activities")?;
+        require_json(request.headers)
+    }
+
+    fn normalize(&self, context: &Context, request: &Request<'_>) -> Result<Intake> {
+        receive(self, context, request)
+    }
+
+    fn ignored(&self) -> Answer {
+        Answer::json(202, &json!({}))
+    }
+}
+
+/// Other media types are what a form of another site could send without asking.
+fn require_json(headers: &HeaderMap) -> Result<()> {
+    let mime = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mime = mime.split(';').next().unwrap_or_default().trim();
+    if mime.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Error::new(Code::MediaType, "an activity is sent as application/json"))
+}
+
+/// Normalizes one activity. Activities that are no message of a user are ignored.
 pub fn receive(channel: &WebchatChannel, context: &Context, request: &Request<'_>) -> Result<Intake> {
-    channel.verification.require("POST /webchat/activities")?;
     let raw = json_object(request.body)?;
     match raw.get("type").map(Value::as_str) {
         None | Some(Some("message")) => {}
@@ -132,10 +194,11 @@ impl Activity {
         let user = platform_id("from.id", self.from.id.as_deref().unwrap_or_default())?;
         let message = self.id.as_deref().filter(|id| !id.is_empty()).map(|id| platform_id("id", id)).transpose()?;
         let dedupe = self.dedupe(&conversation, &user, message.as_deref())?;
+        let nonce = context.nonce.to_string();
         let ids = ProviderIds {
             conversation_id: Some(conversation.clone()),
             user_id: Some(user),
-            message_id: message,
+            message_id: message.clone(),
             ..ProviderIds::default()
         };
         let session = ids
@@ -171,7 +234,7 @@ impl Activity {
             dedupe,
             remember: REMEMBER,
             reply_to: ReplyTo::Route(route_of(&context.tenant, &conversation)),
-            respond: Respond::Ack(Answer::empty(202)),
+            respond: Respond::Ack(Answer::json(202, &json!({ "id": message.as_deref().unwrap_or(&nonce) }))),
         })
     }
 
@@ -216,6 +279,7 @@ impl WireAttachment {
             size,
             url: if inline.is_some() { None } else { self.content_url },
             data_inline_b64: inline,
+            requires_auth: false,
             content: self.content,
         }
     }
@@ -238,15 +302,12 @@ fn mention(entity: &Value) -> Option<Mention> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
     use proptest::prelude::*;
     use uuid::Uuid;
 
     use super::*;
     use crate::clock::Timestamp;
     use crate::id::Id;
-    use crate::ingress::channels::Verification;
-    use crate::run::event::FlowChoice;
 
     fn receive_bytes(body: &[u8]) -> Result<Intake> {
         let channel =
