@@ -14,6 +14,7 @@ pub mod headers;
 mod json;
 pub mod keys;
 pub mod registry;
+pub mod slack;
 pub mod telegram;
 pub mod verify;
 pub mod webchat;

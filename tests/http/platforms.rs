@@ -38,9 +38,8 @@ impl Served {
     async fn of(binding: &str, secrets: &'static [(&'static str, &'static str)]) -> Self {
         let bindings = format!("tenant: acme\nflow_type_bindings: {{ messaging: {binding} }}");
         let config = HostConfig::from_yaml(&bindings, "acme.yaml").unwrap();
-        let var = move |name: &str| {
-            secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(*value))
-        };
+        let var =
+            move |name: &str| secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(*value));
         let secrets = EnvSecrets::with_vars([config.tenant()], var).unwrap();
         let feed = TraceFeed::new(16);
         let host = HostBuilder::new().with_config(config).with_memory_store().with_observer(Arc::new(feed.clone()));
@@ -139,7 +138,11 @@ async fn deliveries_of_whatsapp_are_answered_message_by_message() {
 /// Webex, as far as the host asks it: who asked for what.
 type Asked = Arc<Mutex<Vec<(String, String)>>>;
 
-async fn webex_api(State(asked): State<Asked>, Path(id): Path<String>, headers: HeaderMap) -> (StatusCode, Json<Value>) {
+async fn webex_api(
+    State(asked): State<Asked>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> (StatusCode, Json<Value>) {
     let token = headers["authorization"].to_str().unwrap().to_owned();
     let mut asked = asked.lock().unwrap();
     asked.push((id.clone(), token));
