@@ -6,6 +6,7 @@
 use arbitrary::Unstructured;
 use greentic_runner_host::ingress::adapter::{Adapter, Channel, ChannelSecrets, Completion, Settings};
 use greentic_runner_host::ingress::envelope::MOST;
+use greentic_runner_host::ingress::slack::{self, Slack};
 use greentic_runner_host::ingress::telegram::{self, Telegram};
 use greentic_runner_host::ingress::webex::{self, Webex};
 use greentic_runner_host::ingress::whatsapp::{self, Whatsapp};
@@ -90,6 +91,49 @@ pub fn whatsapp(bytes: &[u8]) {
     let asked = greentic_runner_host::ingress::Request { method: "GET", query, ..request(&headers, &[]) };
     let Some(Intake::Answer(answer)) = blames_input(channel.normalize(&context(), &asked)) else { return };
     assert!(answer.body.len() <= 256 && !answer.body.contains('<'), "a challenge is a short word");
+}
+
+/// Requests of Slack: as an event, an interaction, a command. The body is also a payload in a form.
+pub fn slack(bytes: &[u8]) {
+    let wrapped = form_urlencoded::byte_serialize(bytes).collect::<String>();
+    let wrapped = format!("payload={wrapped}");
+    for (path, body) in [
+        (slack::EVENTS, bytes),
+        (slack::INTERACTIVE, bytes),
+        (slack::INTERACTIVE, wrapped.as_bytes()),
+        (slack::COMMANDS, bytes),
+    ] {
+        of_slack(path, body);
+    }
+}
+
+fn of_slack(path: &str, body: &[u8]) {
+    let (channel, headers) = (open(&Slack), HeaderMap::new());
+    let asked = greentic_runner_host::ingress::Request { path, ..request(&headers, body) };
+    let Some(Intake::Messages(inbound)) = blames_input(channel.normalize(&context(), &asked)) else { return };
+    for inbound in inbound {
+        let raw = inbound.envelope.raw.clone();
+        drop(channel.respond(&raw, &[raw["view"].clone(), raw.clone()]));
+        match inbound.reply_to {
+            // The options of a menu go to who waits for them, and nowhere else.
+            ReplyTo::Caller => {}
+            _ => leads_somewhere(&inbound, |text| slack::Address::parse(text).is_some()),
+        }
+        stays_with_its_tenant(inbound);
+    }
+}
+
+/// Requests of Slack with changed fields.
+pub fn slack_fields(bytes: &[u8]) {
+    let mut chance = Unstructured::new(bytes);
+    let payload = changed(include_str!("adapters/slack.json"), &mut chance);
+    let text = payload.to_string();
+    of_slack(slack::EVENTS, text.as_bytes());
+    let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &text).finish();
+    of_slack(slack::INTERACTIVE, form.as_bytes());
+    let fields = payload.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)));
+    let form: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    of_slack(slack::COMMANDS, form.as_bytes());
 }
 
 /// Events of Webex and, behind a line end, what it answers.

@@ -56,6 +56,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("manifest", manifest),
     ("pack_entries", pack_entries),
     ("signature", signature),
+    ("slack", adapters::slack),
+    ("slack_fields", adapters::slack_fields),
     ("telegram", adapters::telegram),
     ("telegram_fields", adapters::telegram_fields),
     ("template", template),

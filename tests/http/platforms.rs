@@ -7,8 +7,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
-use greentic_runner_host::ingress::{telegram, verify, webex, whatsapp};
+use greentic_runner_host::clock::Timestamp;
+use greentic_runner_host::ingress::{slack, telegram, verify, webex, whatsapp};
 use greentic_runner_host::run::trace::TraceFeed;
+use greentic_runner_host::secret::Secret;
 use greentic_runner_host::secrets::EnvSecrets;
 use greentic_runner_host::server::{HostBackend, Server, ServerOptions};
 use greentic_runner_host::session::reply_route;
@@ -101,6 +103,72 @@ async fn updates_of_telegram_are_answered_once() {
     let address = telegram::Address { chat: "456".into(), ..telegram::Address::default() };
     let replies = served.replies(telegram::PROVIDER, &address.to_text(), 2).await;
     assert_eq!(replies, ["You said one.", "You said two."]);
+}
+
+impl Served {
+    /// Posts what Slack would, signed with `secret` now.
+    async fn post_as_slack(&self, path: &str, secret: &str, body: &str) -> Response {
+        let now = Timestamp(jiff::Timestamp::now().as_millisecond());
+        let request = client().post(format!("{}{path}", self.base)).body(body.to_owned());
+        let signed = slack::sign(&Secret::new(secret), now, body.as_bytes()).into_iter();
+        signed.fold(request, |request, (name, value)| request.header(name, value)).send().await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn what_slack_sends_is_answered_at_each_of_its_routes() {
+    let secrets = &[("SLACK_SIGNING_SECRET", "new"), ("SLACK_SIGNING_SECRET_PREVIOUS", "old")];
+    let served = Served::of("{ adapter: slack }", secrets).await;
+    let event = |id: &str, kind: &str, ts: &str, text: &str| {
+        json!({"type": "event_callback", "team_id": "T1", "api_app_id": "A1", "event_id": id, "event": {
+            "type": kind, "user": "U1", "channel": "C1", "ts": ts, "text": text}})
+        .to_string()
+    };
+    let handshake = json!({"type": "url_verification", "challenge": "3eZbrw1a"}).to_string();
+    for path in [slack::EVENTS, slack::INTERACTIVE, slack::COMMANDS] {
+        assert_eq!(served.post_as_slack(path, "ne", &handshake).await.status(), 401);
+        assert_eq!(served.post(path, ("x-other", "new"), &handshake).await.status(), 401);
+    }
+    let response = served.post_as_slack(slack::EVENTS, "new", &handshake).await;
+    assert_eq!((response.status(), response.text().await.unwrap().as_str()), (StatusCode::OK, "3eZbrw1a"));
+    acknowledged(served.post(slack::COMMANDS, ("x-other", "x"), "ssl_check=1&command=/x&user_id=U1").await).await;
+
+    let one = event("Ev1", "app_mention", "1.000100", "one");
+    acknowledged(served.post_as_slack(slack::EVENTS, "new", &one).await).await;
+    acknowledged(served.post_as_slack(slack::EVENTS, "old", &one).await).await;
+    let again = event("Ev2", "message", "1.000100", "one");
+    acknowledged(served.post_as_slack(slack::EVENTS, "new", &again).await).await;
+    let invented = event("Ev3", "invented_in_2031", "1.000200", "no");
+    acknowledged(served.post_as_slack(slack::EVENTS, "new", &invented).await).await;
+    assert_eq!(served.post_as_slack(slack::EVENTS, "new", "{").await.status(), 400);
+    let form = |payload: Value| {
+        form_urlencoded::Serializer::new(String::new()).append_pair("payload", &payload.to_string()).finish()
+    };
+    let click = json!({"type": "block_actions", "user": {"id": "U1"}, "team": {"id": "T1"}, "channel": {"id": "C1"},
+        "trigger_id": "1", "actions": [{"action_id": "a", "text": {"text": "two"}, "value": "2"}]});
+    let path = format!("/t/acme{}", slack::INTERACTIVE);
+    acknowledged(served.post_as_slack(&path, "new", &form(click.clone())).await).await;
+    acknowledged(served.post_as_slack(&path, "new", &form(click)).await).await;
+    let address = slack::Address { team: Some("T1".into()), channel: "C1".into(), ..slack::Address::default() };
+    let replies = served.replies(slack::PROVIDER, &address.to_text(), 2).await;
+    assert_eq!(replies, ["You said one.", "You said two."]);
+
+    let command = "command=%2Fsay&text=a+%26amp%3B+b&team_id=T1&channel_id=C1&user_id=U1&trigger_id=3";
+    let response = served.post_as_slack(slack::COMMANDS, "new", command).await;
+    assert_eq!(response.status(), 200);
+    let said: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert_eq!(said, json!({"response_type": "ephemeral", "text": "You said a &amp; b."}));
+    let asked = json!({"type": "block_suggestion", "user": {"id": "U1"}, "channel": {"id": "C1"}, "value": "x"});
+    let response = served.post_as_slack(slack::INTERACTIVE, "new", &form(asked)).await;
+    assert_eq!(response.text().await.unwrap(), r#"{"options":[]}"#);
+    // A view that the flow says nothing about closes, and the reply goes to the person.
+    let submitted = json!({"type": "view_submission", "user": {"id": "U1"}, "team": {"id": "T1"}, "trigger_id": "4",
+        "view": {"id": "V1", "private_metadata": "", "state": {"values": {}}}});
+    acknowledged(served.post_as_slack(slack::INTERACTIVE, "new", &form(submitted)).await).await;
+    let person = slack::Address { channel: "U1".into(), ..address.clone() };
+    assert_eq!(served.replies(slack::PROVIDER, &person.to_text(), 1).await, ["You said ."]);
+    let replies = served.replies(slack::PROVIDER, &address.to_text(), 2).await;
+    assert_eq!(replies.len(), 2, "what was answered at once is not sent as well");
 }
 
 #[tokio::test]
