@@ -151,7 +151,7 @@ fn route() -> ReplyRoute {
 
 fn message(number: u32) -> Event {
     let mut event = event("s", json!({ "text": format!("message {number}") }));
-    event.dedupe = Some(format!("t/test/{number}"));
+    event.dedupe = vec![format!("t/test/{number}")];
     event.reply_to = ReplyTo::Route(route());
     event
 }

@@ -35,7 +35,7 @@ flow_type_bindings:
 ";
 
 /// The platform.
-pub struct Sms;
+pub(crate) struct Sms;
 
 impl Adapter for Sms {
     fn provider(&self) -> &'static str {
@@ -117,7 +117,7 @@ impl Channel for Number {
 }
 
 /// A host that serves the adapter, with secrets from `secrets` if they are not in the environment.
-pub async fn serve(
+pub(crate) async fn serve(
     dir: &Path,
     listen: SocketAddr,
     secrets: Option<Arc<dyn SecretsManager>>,

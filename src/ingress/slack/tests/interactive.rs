@@ -166,7 +166,7 @@ fn a_view_is_answered_by_what_the_flow_says_about_it() {
     let answer = |replies: &[Value]| channel.respond(&view(""), replies);
     let errors = json!({"response_action": "errors", "errors": {"b": "too short"}});
     let update = json!({"response_action": "update", "view": {"type": "modal"}});
-    assert_eq!(answer(&[errors.clone()]), Some(Answer::json(200, &errors)));
+    assert_eq!(answer(std::slice::from_ref(&errors)), Some(Answer::json(200, &errors)));
     assert_eq!(answer(&[json!("x"), update.clone()]), Some(Answer::json(200, &update)));
     assert_eq!(answer(&[json!({"response_action": "clear"})]).unwrap().status, 200);
     for nothing in
@@ -176,7 +176,7 @@ fn a_view_is_answered_by_what_the_flow_says_about_it() {
     }
     let dialog = json!({"type": "dialog_submission", "submission": {"a": "1"}});
     let wrong = json!({"errors": [{"name": "a", "error": "no"}]});
-    assert_eq!(channel.respond(&dialog, &[wrong.clone()]), Some(Answer::json(200, &wrong)));
+    assert_eq!(channel.respond(&dialog, std::slice::from_ref(&wrong)), Some(Answer::json(200, &wrong)));
     assert_eq!(channel.respond(&dialog, &[json!("ok")]), None);
 }
 
@@ -205,7 +205,7 @@ fn a_menu_gets_its_options_and_resumes_nothing() {
         json!({"options": [plain("Ann", "Ann"), plain("Bob", "b"), plain("Cy", "c")]})
     );
     let groups = json!({"option_groups": [{"label": {"type": "plain_text", "text": "g"}, "options": []}]});
-    assert_eq!(answer("block_suggestion", &[groups.clone()]), groups);
+    assert_eq!(answer("block_suggestion", std::slice::from_ref(&groups)), groups);
     assert_eq!(answer("block_suggestion", &[json!("no options in a text")]), json!({"options": []}));
     assert_eq!(
         answer("dialog_suggestion", &[json!({"options": [{"label": "L", "value": "v"}, "x"]})]),
