@@ -213,7 +213,7 @@ async fn only_what_proves_where_it_comes_from_gets_in() {
     let status: Value = running.client.get(running.url("/admin/channels")).send().await.unwrap().json().await.unwrap();
     let routes = status["routes"].as_array().unwrap();
     assert!(routes.contains(&json!({"tenant": "t", "provider": "courier", "route": "POST /courier/events",
-        "on": true, "verified": "verified: courier secret"})));
+        "bound": true, "on": true, "verified": "verified: courier secret"})));
     assert!(routes.iter().any(|route| route["route"] == "GET|POST /courier/check"));
     assert_eq!(
         status["dropped"],
