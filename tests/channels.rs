@@ -12,7 +12,7 @@ mod common;
 #[path = "channels/courier.rs"]
 mod courier;
 #[path = "../examples/custom_adapter/main.rs"]
-#[allow(dead_code, reason = "its own main is not run here")]
+#[allow(dead_code, unreachable_pub, reason = "a program of its own, of which only a part is used here")]
 mod custom_adapter;
 #[path = "channels/gate.rs"]
 mod gate;
@@ -105,7 +105,7 @@ impl Setup {
         };
         let host = Arc::new(builder.build()?);
         let server = Server::bind(self.options, Arc::new(HostBackend::new(Arc::clone(&host), feed))).await?;
-        let pack = Sources::of_flow(FLOW);
+        let pack = Sources::of_flow(FLOW).file("pack.yaml", "pack_id: bot\nversion: 1.0.0\n");
         host.start().await?;
         for (tenant, _) in &self.tenants {
             host.load_pack(tenant, &pack.path()).await?;
@@ -190,7 +190,7 @@ async fn only_what_proves_where_it_comes_from_gets_in() {
     assert_eq!(without.status(), 401);
     assert!(without.headers().contains_key("www-authenticate"));
     assert_eq!(code(without).await, "GRH-0840");
-    for secret in ["", "S", "s ", "ss"] {
+    for secret in ["", "S", "s2", "ss"] {
         assert_eq!(running.status("/courier/events", secret, &hello).await, 401, "{secret:?}");
     }
     // What is no JSON is refused before it is read.
@@ -213,7 +213,7 @@ async fn only_what_proves_where_it_comes_from_gets_in() {
     let status: Value = running.client.get(running.url("/admin/channels")).send().await.unwrap().json().await.unwrap();
     let routes = status["routes"].as_array().unwrap();
     assert!(routes.contains(&json!({"tenant": "t", "provider": "courier", "route": "POST /courier/events",
-        "on": true, "verified": "verified: courier secret"})));
+        "bound": true, "on": true, "verified": "verified: courier secret"})));
     assert!(routes.iter().any(|route| route["route"] == "GET|POST /courier/check"));
     assert_eq!(
         status["dropped"],

@@ -216,7 +216,7 @@ async fn it_reports_what_is_open_and_ends_well() {
         "tenant open: pack",
         "POST /webchat/activities     OPEN: not verified (insecure: true)",
         "ANY /webhook/{flow_id}       OPEN: by allow_paths and deny_paths only",
-        "ANY /webhook/{flow_id}       off",
+        "off, because not bound: ",
         "nothing reaches this tenant",
         "flows: chat, hook, secret",
         "data in .greentic",

@@ -151,8 +151,14 @@ fn describe(host: &RunnerHost, server: &Server, args: &Args) -> Result<()> {
             None => report::say(&format!("tenant {tenant}: no pack; its events are answered with 503")),
         }
         server.notes(tenant).iter().for_each(|note| report::say(&format!("  note: {note}")));
-        for route in routes.iter().filter(|route| route.tenant == *tenant) {
+        for route in routes.iter().filter(|route| route.tenant == *tenant && route.bound) {
             report::say(&format!("  {:<28} {}", route.route, route.verified));
+        }
+        let unbound = routes.iter().filter(|route| route.tenant == *tenant && !route.bound);
+        let mut unbound: Vec<_> = unbound.map(|route| route.provider).collect();
+        unbound.dedup();
+        if !unbound.is_empty() {
+            report::say(&format!("  off, because not bound: {}", unbound.join(", ")));
         }
         if !routes.iter().any(|route| route.tenant == *tenant && route.on) {
             report::say("  nothing reaches this tenant: open a route in its bindings (flow_type_bindings)");

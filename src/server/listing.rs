@@ -18,6 +18,8 @@ pub struct RouteInfo {
     pub provider: &'static str,
     /// Methods and path, without the tenant's prefix.
     pub route: String,
+    /// Whether the tenant's bindings open its adapter.
+    pub bound: bool,
     /// Whether it is served.
     pub on: bool,
     /// How its requests are verified, in words.
@@ -36,6 +38,7 @@ pub(super) fn routes(app: &App) -> Vec<RouteInfo> {
                 tenant: tenant.clone(),
                 provider: app.adapters.get(place).map_or("", |adapter| adapter.provider()),
                 route: shown(route),
+                bound: channel.is_some(),
                 on: verification != Verification::Off,
                 verified: verification.to_string(),
             });

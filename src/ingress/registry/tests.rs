@@ -88,11 +88,11 @@ fn secrets_that_are_asked_for_become_known() {
     let found = |known: &KnownSecrets| adapters.open(&config, known).unwrap().find::<Closed>().unwrap().0;
     assert_eq!(found(&known), 0);
     let first = WantedSecret { name: "FIRST".into(), shared: true };
-    assert_eq!(known.take_wanted().into_iter().collect::<Vec<_>>(), std::slice::from_ref(&first));
+    assert_eq!(known.take_wanted(), BTreeSet::from([first.clone()]));
     known.insert(first, vec![Secret::new("SECOND")]);
     assert_eq!(found(&known), 0);
     let second = WantedSecret { name: "SECOND".into(), shared: true };
-    assert_eq!(known.take_wanted().into_iter().collect::<Vec<_>>(), std::slice::from_ref(&second));
+    assert_eq!(known.take_wanted(), BTreeSet::from([second.clone()]));
     known.insert(second, vec![Secret::new("a"), Secret::new("b")]);
     assert_eq!(found(&known), 2);
     assert!(known.take_wanted().is_empty());

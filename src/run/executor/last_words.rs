@@ -14,7 +14,7 @@ impl Execution<'_> {
     /// The reply to an event that found its wait impossible to resume: the text that the pack has for the error's code
     /// in the user's language, and the code. A caller who waits for the outcome gets the error itself.
     pub(super) fn last_words(&self, error: &Error) -> Vec<NewReply> {
-        let ReplyTo::Route(route) = &self.record.reply_to else { return Vec::new() };
+        let (ReplyTo::Route(route) | ReplyTo::CallerFirst(route)) = &self.record.reply_to else { return Vec::new() };
         if error.code() != Code::ResumeImpossible {
             return Vec::new();
         }
