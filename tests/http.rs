@@ -14,6 +14,7 @@ mod openapi;
 #[path = "http/platforms.rs"]
 mod platforms;
 #[path = "http/tenants.rs"]
+#[allow(clippy::type_complexity, reason = "tables of cases")]
 mod tenants;
 #[path = "http/tokens.rs"]
 mod tokens;

@@ -388,6 +388,14 @@ codes! {
     SourceOffline = 1012, Unavailable;
     /// A file with credentials cannot be used.
     NetrcInvalid = 1013, BadInput;
+
+    // 103x: registries and object stores
+    /// An artifact of a registry does not say which of its layers is the pack or the component.
+    ArtifactUnclear = 1030, BadInput;
+    /// What a registry gives as an artifact's manifest cannot be used.
+    ArtifactInvalid = 1031, BadInput;
+    /// Credentials or settings for a registry or an object store cannot be used.
+    CredentialsInvalid = 1032, BadInput;
     /// An index is not valid.
     IndexInvalid = 1040, BadInput;
     /// An index breaks a bound (bytes, tenants, overlays).

@@ -180,7 +180,8 @@ struct CardAction {
 impl Activity {
     /// Own messages that come back, and those of other bots: answering them would be a loop.
     fn is_from_bot(&self) -> bool {
-        self.from.role.as_deref() == Some("bot") || (self.from.id.is_some() && self.from.id == self.recipient.id)
+        let from = self.from.id.as_deref().filter(|id| !id.is_empty());
+        self.from.role.as_deref() == Some("bot") || (from.is_some() && from == self.recipient.id.as_deref())
     }
 
     fn normalize(
@@ -436,6 +437,7 @@ mod tests {
             json!({"from": null}),
             json!({"conversation": {}}),
             json!({"conversation": {"id": ""}}),
+            json!({"from": {"id": ""}, "recipient": {"id": ""}}),
             json!({"text": 5}),
             json!({"type": 5}),
             json!({"from": {"id": "u".repeat(513)}}),

@@ -1,5 +1,6 @@
 //! Executing an event: the run is loaded or started, its nodes are executed until it ends, waits or fails.
 
+mod last_words;
 mod steps;
 mod tell;
 
@@ -40,8 +41,8 @@ pub struct Services {
 pub(super) enum Ended {
     /// It went well.
     Well(Box<(Outcome, Completion)>),
-    /// It failed for good. The wait of `ends`, if any, ends with it.
-    Badly { error: Error, ends: Option<RunId> },
+    /// It failed for good. The wait of `ends`, if any, ends with it; `replies` are what its session is told.
+    Badly { error: Error, ends: Option<RunId>, replies: Vec<NewReply> },
 }
 
 /// One event being executed.
@@ -107,7 +108,8 @@ impl<'a> Execution<'a> {
                 let (code, message) = (error.code().to_string(), error.message().to_owned());
                 self.tell(What::Failed { code, message });
                 let ends = self.resumes.filter(|_| !self.may_pass(&error));
-                Ended::Badly { error, ends }
+                let replies = self.last_words(&error);
+                Ended::Badly { error, ends, replies }
             }
         }
     }
@@ -139,6 +141,7 @@ impl<'a> Execution<'a> {
         {
             self.resumes = Some(wait);
             let run = Run::restore(&stored, self.program)?;
+            run.check_waits()?;
             return self.resume(run);
         }
         let flow = self.pick()?;

@@ -55,7 +55,7 @@ impl Lanes {
     }
 
     async fn execute(&self, program: &Program, claim: &Claim) -> (Ended, Option<Caller>) {
-        let badly = |error| Ended::Badly { error, ends: None };
+        let badly = |error| Ended::Badly { error, ends: None, replies: Vec::new() };
         let record: EventRecord = match decode(&claim.payload) {
             Ok(record) => record,
             Err(error) => return (badly(error), None),
@@ -85,9 +85,9 @@ impl Lanes {
                 let stored = self.insist(|| store.complete(&claim.token, completion.clone())).await;
                 (Ok(outcome), stored)
             }
-            Ended::Badly { error, ends } => {
+            Ended::Badly { error, ends, replies } => {
                 let failure = self.failure(&error);
-                let stored = self.insist(|| store.fail(&claim.token, failure.clone(), ends)).await;
+                let stored = self.insist(|| store.fail(&claim.token, failure.clone(), ends, replies.clone())).await;
                 (Err(error), stored)
             }
         };

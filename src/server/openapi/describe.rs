@@ -5,12 +5,15 @@ use serde_json::{Value, json};
 use super::operation::Operation;
 use super::schemas::{Schemas, platform_id};
 use crate::error::Code;
-use crate::ingress::adapter::AdapterRoute;
+use crate::ingress::adapter::{AdapterRoute, MAX_PLATFORM_ID};
 use crate::reload::Readiness;
 use crate::reload::status::{PacksStatus, ReloadReport};
 use crate::server::{admin, health};
 
 const JSON: &str = "application/json";
+
+/// A header's text, bare or in quotes.
+const IDEMPOTENCY_KEY: &str = r#"^[ \t]*(?:[!#-~][ -~\t]{0,254}|"(?:[ \t!#-\[\]-~]|\\["\\]){1,255}"[ \t]*)$"#;
 
 /// Errors of reading what is stored.
 const OF_STORE: &[Code] = &[Code::StoreFailed, Code::StoreFormat];
@@ -135,6 +138,12 @@ fn activity(schemas: &mut Schemas) -> Operation {
 /// Messages need a conversation and a user; whatever else an activity is, it is acknowledged and dropped.
 fn activity_schema() -> Value {
     let text = json!({"type": ["string", "null"]});
+    // Empty ones count as none, and what is no text is none of the client's.
+    let client = json!({"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", "maxLength": MAX_PLATFORM_ID});
+    let mut id = client.clone();
+    if let Some(schema) = id.as_object_mut() {
+        schema.insert("type".to_owned(), json!(["string", "null"]));
+    }
     let account =
         |id: &str| json!({"type": "object", "required": ["id"], "properties": {"id": platform_id(id), "role": text}});
     json!({"anyOf": [
@@ -144,7 +153,7 @@ fn activity_schema() -> Value {
             "required": ["conversation", "from"],
             "properties": {
                 "type": {"const": "message"},
-                "id": text,
+                "id": id,
                 "conversation": account("Its conversation, which whoever knows the id can read."),
                 "from": account("Its sender."),
                 "recipient": {"type": "object", "properties": {"id": text, "role": text}},
@@ -159,7 +168,7 @@ fn activity_schema() -> Value {
                     "type": "array", "items": {"type": "object", "properties": {"title": text, "value": true}},
                 }}},
                 "value": true,
-                "channelData": true,
+                "channelData": {"properties": {"clientActivityID": client}},
             },
         },
         {
@@ -208,7 +217,7 @@ pub(in crate::server) fn stream(_: &mut Schemas) -> Operation {
 fn webhook(_: &mut Schemas) -> Operation {
     let flow = json!({"type": "string", "minLength": 1, "description": "The flow to run.", "examples": ["index"]});
     let key = json!({
-        "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,255}$",
+        "type": "string", "pattern": IDEMPOTENCY_KEY,
         "description": "Makes the request act once; a repetition gets the same result.",
     });
     let bodies = json!({

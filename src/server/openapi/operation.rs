@@ -64,7 +64,7 @@ impl Operation {
         self.id.push_str("OfTenant");
         let schema = json!({
             "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": crate::id::MAX_LEN,
-            "description": "The tenant.",
+            "description": "The tenant.", "examples": ["demo"],
         });
         self.parameter("path", "tenant", &schema)
     }
