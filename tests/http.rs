@@ -11,8 +11,6 @@ mod admin;
 mod backend;
 #[path = "http/openapi.rs"]
 mod openapi;
-#[path = "http/platforms.rs"]
-mod platforms;
 #[path = "http/tenants.rs"]
 mod tenants;
 #[path = "http/tokens.rs"]
