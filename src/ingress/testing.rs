@@ -51,7 +51,9 @@ pub(super) fn context() -> Context {
 pub(super) fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let pair = |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
     let mut map = HeaderMap::new();
-    pairs.iter().map(pair).for_each(|(name, value)| drop(map.append(name, value)));
+    for (name, value) in pairs.iter().map(pair) {
+        map.append(name, value);
+    }
     map
 }
 

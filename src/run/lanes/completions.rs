@@ -33,7 +33,9 @@ impl Lanes {
         let Some(claim) = self.services.store.claim(lane, now, LEASE).await? else { return Ok(false) };
         let record = match decode(&claim.payload) {
             Ok(record) => record,
-            Err(error) => return self.finish(&claim, Ended::Badly { error, ends: None, replies: Vec::new() }, None).await,
+            Err(error) => {
+                return self.finish(&claim, Ended::Badly { error, ends: None, replies: Vec::new() }, None).await;
+            }
         };
         let ended = tokio::select! {
             ended = self.complete_one(&*completer, program, &claim, &record) => ended,
