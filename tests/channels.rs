@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "channels/chats.rs"]
+mod chats;
 mod common;
 #[path = "channels/courier.rs"]
 mod courier;

@@ -17,9 +17,6 @@ const OPTION_VALUE: usize = 150;
 /// The longest text of an answer to a command; longer ones are messages, which can be split.
 const ANSWER_TEXT: usize = 3000;
 
-/// The fields of a reply that an answer to a command carries as they are.
-const ANSWER_FIELDS: &[&str] = &["text", "blocks", "response_type"];
-
 /// The answer to a request; `request` is the envelope's `raw`.
 pub(super) fn respond(request: &Value, replies: &[Value]) -> Option<Answer> {
     match json::text(request, &["type"]) {
@@ -88,6 +85,15 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).collect()
 }
 
+/// Whether a reply holds more than a text and blocks: buttons, cards, files.
+fn holds_more(reply: &Map<String, Value>) -> bool {
+    reply.iter().filter(|(name, _)| *name != "blocks").any(|(_, value)| match value {
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => false,
+    })
+}
+
 /// One message of all replies, if they are texts, or blocks with a text beside them. Only the user sees it unless a reply
 /// says `response_type: in_channel`.
 fn command(replies: &[Value]) -> Option<Answer> {
@@ -97,7 +103,7 @@ fn command(replies: &[Value]) -> Option<Answer> {
     for reply in replies {
         match reply {
             Value::String(text) => texts.push(escape(text)),
-            Value::Object(fields) if fields.keys().all(|name| ANSWER_FIELDS.contains(&name.as_str())) => {
+            Value::Object(fields) if !holds_more(fields) => {
                 texts.push(escape(json::text(reply, &["text"])?));
                 blocks.extend(json::list(reply, &["blocks"]).iter().cloned());
                 if json::text(reply, &["response_type"]) == Some("in_channel") {

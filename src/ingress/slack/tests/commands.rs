@@ -53,7 +53,7 @@ fn a_command_is_answered_with_the_flows_texts() {
     };
     assert_eq!(answer(&[json!("a <b>")]), Some(json!({"response_type": "ephemeral", "text": "a &lt;b&gt;"})));
     assert_eq!(
-        answer(&[json!("one"), json!({"text": "two", "response_type": "in_channel"})]),
+        answer(&[json!("one"), json!({"text": "two", "response_type": "in_channel", "buttons": [], "mood": "good"})]),
         Some(json!({"response_type": "in_channel", "text": "one\ntwo"}))
     );
     let blocks = json!([{"type": "divider"}]);
@@ -62,7 +62,8 @@ fn a_command_is_answered_with_the_flows_texts() {
         Some(json!({"response_type": "ephemeral", "text": "t", "blocks": blocks}))
     );
     for other in [
-        vec![json!({"text": "t", "buttons": []})],
+        vec![json!({"text": "t", "buttons": [{"id": "a"}]})],
+        vec![json!({"text": "t", "card": {"type": "AdaptiveCard"}})],
         vec![json!(7)],
         vec![json!("")],
         vec![json!({"blocks": blocks})],
