@@ -6,10 +6,13 @@
 //! same functions serve the server, the tests, the benches and the fuzzers. Nothing in a request is believed before
 //! it is verified, and the tenant is never taken from a body.
 
+mod activity;
 pub mod adapter;
 pub mod channels;
 pub mod envelope;
 pub mod headers;
+pub mod keys;
+pub mod teams;
 pub mod verify;
 pub mod webchat;
 pub mod webhook;

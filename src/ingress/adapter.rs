@@ -15,6 +15,7 @@ use crate::id::{Id, clip};
 use crate::ingress::channels::Verification;
 use crate::ingress::envelope::{IngressEnvelope, Metadata};
 use crate::ingress::headers;
+use crate::ingress::keys::PublishedKeys;
 use crate::run::event::{Event, FlowChoice, ReplyTo};
 use crate::secret::Secret;
 use crate::session::SessionKey;
@@ -56,7 +57,7 @@ pub struct Context {
     /// Unique to the request; never chosen by its sender.
     pub nonce: Uuid,
     /// The platform's public keys, as far as they were fetched, for channels with a [`Channel::key_source`].
-    pub keys: Option<Arc<jsonwebtoken::jwk::JwkSet>>,
+    pub keys: Option<Arc<PublishedKeys>>,
 }
 
 impl Context {

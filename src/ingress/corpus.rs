@@ -8,14 +8,16 @@ use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::adapter::{Context, Inbound, Intake, Request};
+use super::adapter::{Adapter as _, ChannelSecrets, Context, Inbound, Intake, Request, Settings};
 use super::channels::{Verification, WebchatChannel, WebhookChannel};
+use super::teams::Teams;
 use super::{webchat, webhook};
 use crate::clock::Timestamp;
 use crate::config::WebhookPolicy;
 use crate::error::Result;
 use crate::id::Id;
 use crate::run::event::FlowChoice;
+use crate::secret::Secret;
 
 struct Sample {
     name: String,
@@ -99,6 +101,26 @@ fn recorded_activities() {
         let headers = HeaderMap::new();
         let request = request("POST", "/webchat/activities", &headers, &sample.body);
         check(&sample, &webchat::receive(&channel, &context(), &request).unwrap());
+    }
+}
+
+#[test]
+fn recorded_activities_of_teams() {
+    struct NoSecrets;
+    impl ChannelSecrets for NoSecrets {
+        fn get(&self, _: &str) -> Vec<Secret> {
+            Vec::new()
+        }
+    }
+    let config = serde_json::json!({"insecure": true});
+    let (tenant, flow) = (Id::from("demo"), FlowChoice::Default);
+    let settings = Settings { tenant, flow, config: config.as_object().unwrap(), secrets: &NoSecrets };
+    let channel = Teams.open(&settings).unwrap();
+    for sample in samples("teams") {
+        let headers = HeaderMap::new();
+        let request = request("POST", "/teams/activities", &headers, &sample.body);
+        channel.verify(&context(), &request).unwrap();
+        check(&sample, &channel.normalize(&context(), &request).unwrap());
     }
 }
 

@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::session::SessionKey;
 
+/// The most attachments, buttons, mentions and links, of each, that an adapter puts into an envelope.
+pub const MOST: usize = 50;
+
 /// A platform's message in the host's form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IngressEnvelope {
@@ -109,6 +112,9 @@ pub struct Attachment {
     pub url: Option<String>,
     /// The bytes themselves in base64, where they came with the message.
     pub data_inline_b64: Option<String>,
+    /// Whether fetching it takes the channel's own credentials.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub requires_auth: bool,
     /// Structured content that came with the message, such as a card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Value>,
@@ -182,9 +188,8 @@ pub struct Metadata {
     pub ip: Option<String>,
 }
 
-/// The links in `text`: `http` and `https`, without the punctuation that ends a sentence; at most 50.
+/// The links in `text`: `http` and `https`, without the punctuation that ends a sentence; at most [`MOST`].
 pub fn urls_in(text: &str) -> Vec<String> {
-    const MOST: usize = 50;
     text.split_whitespace()
         .map(|word| word.trim_start_matches(['(', '<', '"', '\'', '[']))
         .filter(|word| word.starts_with("https://") || word.starts_with("http://"))
