@@ -25,9 +25,11 @@ use crate::config::HostConfig;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::pack::model::Digest;
+use crate::run::completion::Completer;
 use crate::run::event::Event;
-use crate::run::lanes::{Lanes, Load, Submitted};
+use crate::run::lanes::{Fits, Lanes, Load, Submitted};
 use crate::run::watch::{ReplyWatch, RouteWatch};
+use crate::secrets::SecretsManager;
 use crate::store::{Counts, ReplyRoute, Store, StoredReply};
 use crate::tenant::{Loaded, Sourced, Tenants};
 use crate::trust::TrustPolicy;
@@ -44,6 +46,7 @@ pub struct RunnerHost {
     lanes: Arc<Lanes>,
     watch: Arc<ReplyWatch>,
     env: Id,
+    secrets: Arc<dyn SecretsManager>,
     trust: TrustPolicy,
     health: Mutex<Health>,
     /// How many packs were prepared.
@@ -114,6 +117,13 @@ impl RunnerHost {
         self.lanes.submit(event).await
     }
 
+    /// The same for a caller that waits for the replies. Where they are for the caller first
+    /// ([`crate::ReplyTo::CallerFirst`]), it gets them if they fit and it still waits, and else the event's route does.
+    pub async fn submit_for(&self, event: Event, fits: Fits) -> Result<Submitted> {
+        self.tenants.get(&event.tenant)?;
+        self.lanes.submit_for(event, fits).await
+    }
+
     /// Replies of a route after `seq`, oldest first, at most `limit`.
     pub async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {
         self.store.replies(route, after, limit).await
@@ -122,6 +132,21 @@ impl RunnerHost {
     /// Is told when a route gets replies.
     pub fn watch(&self, route: &ReplyRoute) -> RouteWatch {
         self.watch.subscribe(route)
+    }
+
+    /// Lets events of which only ids are known be asked for by `completer`. Until then they stay where they are.
+    pub async fn complete_with(&self, completer: Arc<dyn Completer>) -> Result<()> {
+        self.lanes.complete_with(completer).await
+    }
+
+    /// Where secrets are read.
+    pub fn secrets_manager(&self) -> &Arc<dyn SecretsManager> {
+        &self.secrets
+    }
+
+    /// The deployment environment.
+    pub fn env(&self) -> &Id {
+        &self.env
     }
 
     /// A tenant's packs and configuration.

@@ -12,6 +12,7 @@ pub mod channels;
 pub mod envelope;
 pub mod headers;
 pub mod keys;
+pub mod registry;
 pub mod teams;
 pub mod verify;
 pub mod webchat;
@@ -20,6 +21,7 @@ pub mod webhook;
 pub use adapter::{Adapter, Answer, Channel, Context, Inbound, Intake, Request, Respond};
 pub use channels::{Channels, Verification};
 pub use envelope::IngressEnvelope;
+pub use registry::Adapters;
 
 #[cfg(test)]
 mod corpus;

@@ -44,6 +44,7 @@ mod private;
 pub mod reload;
 pub mod run;
 pub mod secret;
+pub mod secrets;
 pub mod server;
 pub mod session;
 pub mod store;

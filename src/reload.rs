@@ -184,7 +184,7 @@ impl Inner {
     fn local_files(&self, listing: &Listing) -> Vec<PathBuf> {
         let entries = listing.tenants.values().filter_map(|entry| entry.as_ref().ok());
         let entries = entries.flat_map(|entry| std::iter::once(&entry.main).chain(&entry.overlays));
-        let places = entries.flat_map(|entry| self.places(entry, listing).unwrap_or_default());
+        let places = entries.flat_map(|entry| entry.places(&listing.base, self.config.scheme).unwrap_or_default());
         let local = places.filter_map(|place| match place {
             Locator::Fs(path) => Some(path),
             _ => None,

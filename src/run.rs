@@ -8,6 +8,7 @@
 //! claims the oldest, [`executor`] loads or starts its run, executes nodes (`node`), stores a checkpoint between
 //! effects, and completes or fails the event in one transaction.
 
+pub mod completion;
 mod control;
 pub mod event;
 pub mod executor;

@@ -5,16 +5,20 @@
 //! request is addressed to, lets [`crate::ingress`] verify and normalize, and acknowledges only what is stored. What
 //! goes out of it holds codes and correlation ids, never the insides of the host.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Code, Error, Result};
+use crate::id::Id;
+use crate::ingress::{Adapters, Channels};
 
 mod admin;
 mod admission;
@@ -22,28 +26,38 @@ mod answer;
 pub mod backend;
 mod bearer;
 mod body;
+mod channel;
+mod client;
+mod completer;
 mod connection;
 mod correlation;
+mod fetch;
 mod health;
+mod keys;
 mod listing;
 mod openapi;
+mod opening;
 mod options;
 mod origin;
 mod page;
 mod params;
+mod refreshed;
 mod router;
 mod routes;
 mod serve;
 mod sse;
+mod tally;
 mod tenant;
 mod trace;
 mod webchat;
 mod webhook;
 
 pub use backend::{Backend, HostBackend};
-pub use listing::{RouteInfo, routes};
+pub use listing::RouteInfo;
 pub use openapi::document as openapi;
+pub use opening::open_channels;
 pub use options::{AdminOptions, HttpLimits, ServerOptions};
+pub use tally::{Dropped, DroppedCount};
 
 /// A server that has its address and does not serve yet.
 #[derive(Debug)]
@@ -58,6 +72,13 @@ pub(crate) struct App {
     backend: Arc<dyn Backend>,
     options: ServerOptions,
     tenants: tenant::Resolver,
+    adapters: Adapters,
+    channels: Arc<HashMap<Id, Arc<Channels>>>,
+    keys: keys::PlatformKeys,
+    proxies: client::Proxies,
+    tally: Arc<tally::Tally>,
+    /// The OpenAPI document.
+    openapi: Bytes,
     clock: Arc<dyn Clock>,
     /// Cancelled when the server stops accepting, so that streams end.
     draining: CancellationToken,
@@ -73,7 +94,7 @@ impl std::fmt::Debug for App {
 
 impl Server {
     /// Takes the address that `options` name; port 0 takes a free one. Fails if keys that tokens are verified by cannot
-    /// be used.
+    /// be used, or if a tenant's channel cannot be opened as its bindings say.
     pub async fn bind(options: ServerOptions, backend: Arc<dyn Backend>) -> Result<Self> {
         let cannot = |e: std::io::Error| {
             Error::new(Code::Listen, format!("cannot listen on {}: {e}", options.listen))
@@ -81,10 +102,21 @@ impl Server {
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let tenants = tenant::Resolver::new(&options.tenants, &clock)?;
+        let adapters = Adapters::with(&options.adapters)?;
+        let channels = Arc::new(opening::of_all(&adapters, &*backend).await?);
+        let tally = Arc::new(tally::Tally::default());
         let listener = TcpListener::bind(options.listen).await.map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
+        let fetcher = completer::Fetcher::new(Arc::clone(&channels), Arc::clone(&clock), Arc::clone(&tally))?;
+        backend.complete_with(Arc::new(fetcher)).await?;
         let app = App {
             backend,
+            openapi: openapi::of(&adapters).to_string().into(),
+            adapters,
+            channels,
+            keys: keys::PlatformKeys::new(Arc::clone(&clock)),
+            proxies: client::Proxies::new(options.declared_proxies()),
+            tally,
             clock,
             tenants,
             draining: CancellationToken::new(),
@@ -98,6 +130,16 @@ impl Server {
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The routes of every tenant and how they are verified, those that are off included.
+    pub fn routes(&self) -> Vec<RouteInfo> {
+        listing::routes(&self.app)
+    }
+
+    /// What of a tenant's bindings opens nothing, in words.
+    pub fn notes(&self, tenant: &str) -> Vec<String> {
+        self.app.channels.get(tenant).map(|channels| channels.notes().to_vec()).unwrap_or_default()
     }
 
     /// Serves until `stop` resolves; then accepts nothing more, lets what is under way finish for at most the drain

@@ -7,6 +7,9 @@
 use crate::id::Id;
 use crate::store::{Lane, ReplyRoute};
 
+/// Names the queues of completions among the lanes.
+const COMPLETIONS: &str = "completions";
+
 /// The parts of a session key, the tenant first.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -43,10 +46,21 @@ impl SessionKey {
         Lane(Id::from(stored(&parts)))
     }
 
+    /// The queue of what a place of a provider announced and is still to be asked for. No session has as many parts.
+    pub fn completions(tenant: &str, provider: &str, place: &str) -> Self {
+        Self::of([tenant, "", "", COMPLETIONS, provider, place])
+    }
+
     /// The tenant, the first part.
     pub fn tenant(&self) -> &str {
         self.parts.first().map_or("", String::as_str)
     }
+}
+
+/// Whether a lane is one of [`SessionKey::completions`].
+pub fn is_of_completions(lane: &Lane) -> bool {
+    let parts: Vec<_> = lane.0.split(':').collect();
+    matches!(parts.as_slice(), [_, _, "", "", COMPLETIONS, _, _])
 }
 
 /// The stored form of a place where replies wait.
@@ -90,6 +104,20 @@ mod tests {
         let key = SessionKey::canonical("demo", "slack", "a:b", "U456");
         assert_eq!(owner_of(&key.lane("my.pack")), ("demo", "my.pack"));
         assert_ne!(key.lane("a"), key.lane("b"));
+    }
+
+    #[test]
+    fn the_queues_of_completions_are_no_sessions() {
+        let lane = SessionKey::completions("t", "webex", "room:1").lane("p");
+        assert!(is_of_completions(&lane));
+        assert_eq!(owner_of(&lane), ("t", "p"));
+        for key in [
+            SessionKey::canonical("t", "", "", COMPLETIONS),
+            SessionKey::of(["t", "", "", COMPLETIONS, "webex"]),
+            SessionKey::of(["t", "", "", "completions:webex:room"]),
+        ] {
+            assert!(!is_of_completions(&key.lane("p")), "{key:?}");
+        }
     }
 
     proptest! {

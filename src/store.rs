@@ -333,8 +333,14 @@ pub trait Store: StateReader {
 
     /// Ends an event as a dead letter. What was not checkpointed is discarded. A wait that the event was about to
     /// resume, but never checkpointed, stays a wait, unless `ends` names its run: then the run goes with the dead
-    /// letter. True if the lane holds a further event.
-    async fn fail(&self, claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> Result<bool>;
+    /// letter. `replies` say so to whoever the event's replies go to. True if the lane holds a further event.
+    async fn fail(
+        &self,
+        claim: &ClaimToken,
+        failure: Failure,
+        ends: Option<RunId>,
+        replies: Vec<NewReply>,
+    ) -> Result<bool>;
 
     /// Gives a claim back, so that the event can be claimed again at once. What was checkpointed stays.
     async fn release(&self, claim: &ClaimToken) -> Result<()>;

@@ -31,7 +31,7 @@ use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::redb::RedbStore;
 use greentic_runner_host::store::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, NewEvent,
-    ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    NewReply, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
 };
 use greentic_runner_host::{HostBuilder, HostConfig, Result, RunnerHost};
 use serde_json::{Value, json};
@@ -267,6 +267,6 @@ dying! {
     load_wait(claim: &ClaimToken, run: RunId) -> Option<StoredRun>;
     checkpoint(claim: &ClaimToken, checkpoint: Checkpoint) -> ();
     complete(claim: &ClaimToken, completion: Completion) -> bool;
-    fail(claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> bool;
+    fail(claim: &ClaimToken, failure: Failure, ends: Option<RunId>, replies: Vec<NewReply>) -> bool;
     release(claim: &ClaimToken) -> ();
 }

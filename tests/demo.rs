@@ -34,6 +34,7 @@ impl Demo {
             .unwrap();
         let mut url = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        greentic_runner_host::net::tls::install();
         Self { process, url: url.trim().to_owned(), client: Client::builder().no_proxy().build().unwrap() }
     }
 

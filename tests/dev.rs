@@ -72,6 +72,7 @@ impl Dev {
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut url = String::new();
         lines.read_line(&mut url).unwrap();
+        greentic_runner_host::net::tls::install();
         let client = Client::builder().no_proxy().build().unwrap();
         Self { dir, process, lines, url: url.trim().to_owned(), client }
     }
@@ -200,8 +201,7 @@ async fn what_components_log_is_in_view() {
     assert!(seen().contains("built echo, ") && seen().contains("built and loaded in "), "{}", seen());
     assert_eq!(dev.say("c", "first\nwords", 0).await, ["logged"]);
     // It is written before the answer, and says whose it is.
-    let line =
-        seen().lines().find(|line| line.contains("greentic::guest")).map(str::to_owned).unwrap_or_else(|| seen());
+    let line = seen().lines().find(|line| line.contains("greentic::guest")).map(str::to_owned).unwrap_or_else(&seen);
     for part in ["WARN", "said=first\\nwords", "component=echo", "flow=main", "node=log"] {
         assert!(line.contains(part), "{part} in {line}");
     }

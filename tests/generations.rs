@@ -461,6 +461,18 @@ async fn operations_that_a_component_describes_are_those_that_flows_may_call() {
 }
 
 #[tokio::test]
+async fn flows_call_the_generations_without_json_too() {
+    for (fixture, at) in [("runtime-provider", "/by"), ("node-0-6-short", "/step"), ("api-node", "/tenant/node_id")] {
+        let host = host_with(&Sources::of_flow(&echo_flow("node")).component("node", fixture)).await.unwrap();
+        let outcome = host.submit(event("s", json!({ "text": "hello" }))).await.unwrap().outcome().await.unwrap();
+        let reply = &outcome.replies[0];
+        assert!(reply.to_string().contains("hello"), "{fixture}: {reply}");
+        let said = if fixture == "runtime-provider" { "runtime" } else { "call" };
+        assert_eq!(reply.pointer(at), Some(&json!(said)), "{fixture}: {reply}");
+    }
+}
+
+#[tokio::test]
 async fn a_component_answers_an_operation_that_its_manifest_does_not_list() {
     let flow = "id: main\ntype: messaging\nnodes:\n  call:\n    node: { text: '<name>!', name: '{{in.text}}' }\n    \
                 operation: render\n    routing: [{ to: say }]\n  say:\n    emit.response: { payload: '{{node.call}}' }\n";

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use common::{Sources, event, say, texts, waits};
 use greentic_runner_host::error::Error;
 use greentic_runner_host::pack::{self, LoadOptions};
-use greentic_runner_host::run::event::{Event, FlowChoice};
+use greentic_runner_host::run::event::{Event, FlowChoice, ReplyTo};
 use greentic_runner_host::run::trace::{Observer, TraceEvent, What};
-use greentic_runner_host::store::{MemoryStore, Store};
+use greentic_runner_host::store::{MemoryStore, ReplyRoute, Store};
 use greentic_runner_host::{Code, HostBuilder, HostConfig, PackSet, Result, RunnerHost, Sourced};
 use serde_json::{Value, json};
 
@@ -396,6 +396,41 @@ async fn a_conversation_that_waits_in_a_node_that_goes_is_answered_with_its_own_
     let renamed = ASKING.replace("text: 'Bye", "text: 'Farewell");
     host.set_overlays("t", vec![read(&sources("over").file("index.ygtc", &renamed))]).await.unwrap();
     assert_eq!(texts(&say(&host, "s", "Ada").await.unwrap()), ["Farewell Ada"]);
+}
+
+#[tokio::test]
+async fn the_bot_says_that_a_conversation_cannot_go_on() {
+    let renamed = ASKING.replace("  wait:", "  pause:").replace("to: wait", "to: pause");
+    let over = read(&sources("over").file("index.ygtc", &renamed));
+    let words = read(
+        &sources("words")
+            .file("assets/i18n/en.json", r#"{"GRH-0613":"Let us start again"}"#)
+            .file("assets/i18n/de.json", r#"{"GRH-0613":"Noch einmal"}"#),
+    );
+    let host = loaded(&base(), &[]).await.unwrap();
+    for (at, (words, locale, said)) in [
+        (None, "de", "This conversation cannot go on, because the bot has changed. Please begin again."),
+        (Some(&words), "de-CH", "Noch einmal"),
+        (Some(&words), "fr", "Let us start again"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let route = ReplyRoute(format!("r{at}").into());
+        let said_to = async |text: &str| {
+            let input = json!({ "text": text, "metadata": { "locale": locale } });
+            let event = Event { reply_to: ReplyTo::Route(route.clone()), ..event(&format!("s{at}"), input) };
+            host.submit(event).await.unwrap().outcome().await.map(drop).map_err(|error| error.code())
+        };
+        let words = || words.cloned().into_iter();
+        host.set_overlays("t", words().chain([over.clone()]).collect()).await.unwrap();
+        said_to("hi").await.unwrap();
+        host.set_overlays("t", words().collect()).await.unwrap();
+        assert_eq!(said_to("Ada").await, Err(Code::ResumeImpossible));
+        let replies = host.replies(&route, 1, 9).await.unwrap();
+        let replies: Vec<Value> = replies.iter().map(|reply| serde_json::from_slice(&reply.payload).unwrap()).collect();
+        assert_eq!(replies, [json!({ "text": said, "error": { "code": "GRH-0613" } })]);
+    }
 }
 
 #[tokio::test]

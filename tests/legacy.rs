@@ -230,7 +230,7 @@ async fn a_signed_legacy_pack_runs_where_packs_are_verified_strictly() {
     let rotating = host(vec![other.public(), key.public()]);
     rotating.start().await.unwrap();
     let loaded = rotating.load_pack_with("t", &signed, LoadOptions::default()).await.unwrap();
-    let verification = loaded.verification.clone().unwrap();
+    let verification = loaded.set.main.verification.clone().unwrap();
     assert_eq!(verification.pack_signature, Signed::Valid { key: key.public().id().to_owned() });
     assert_eq!(rotating.load_pack("t", &old).await.unwrap_err().code(), Code::PackUntrusted);
     let running = rotating.tenant("t").unwrap();

@@ -461,6 +461,44 @@ async fn nothing_is_lost_or_answered_twice_during_hundreds_of_reloads() {
     host.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn an_index_of_a_strict_host_takes_signed_packs_only() {
+    use greentic_runner_host::trust::{PrivateKey, Signed, Strictness, TrustPolicy};
+    let shop = Shop::new();
+    let (key, other) = (PrivateKey::generate().unwrap(), PrivateKey::generate().unwrap());
+    let (name, digest) = shop.publish("one", "1.0.0", "signed");
+    let by = |key: &PrivateKey| json!({ "path": name, "digest": digest.to_string(), "signature": key.sign_for_index(&digest.0) });
+    let policy = |strictness| TrustPolicy { keys: vec![key.public()], strictness };
+    for (strictness, signature, refused) in [
+        (Strictness::ByKeys, pinned(&name, digest), Some(Code::PackUntrusted)),
+        (Strictness::ByKeys, by(&other), Some(Code::SignatureInvalid)),
+        (Strictness::ByKeys, by(&key), None),
+        (Strictness::Report, pinned(&name, digest), None),
+    ] {
+        shop.list("a", signature.clone(), &[]);
+        let host = host_of(&["a"], |b| b.with_trust(policy(strictness))).await;
+        let mut reloader = reloader(&host, shop.config());
+        let outcome = reload(&mut reloader).await[0].1;
+        let failed = outcome == TenantOutcome::Failed;
+        assert_eq!(error_of(&reloader, "a"), refused.map(|code| code.to_string()), "{signature}");
+        assert_eq!((failed, host.active_packs().is_empty()), (refused.is_some(), refused.is_some()), "{signature}");
+        if refused.is_none() && strictness == Strictness::ByKeys {
+            let status = reloader.handle().status();
+            let verification = status.tenants[0].pack.as_ref().unwrap().verification.clone().unwrap();
+            assert_eq!(verification.index_signature, Signed::Valid { key: key.public().id().to_owned() });
+            // The signature goes from the index, and the pack with it, though its bytes are the same.
+            shop.list("a", pinned(&name, digest), &[]);
+            assert_eq!(reload(&mut reloader).await[0].1, TenantOutcome::Failed);
+            assert_eq!(answer(&host, "a").await, "signed", "what ran before goes on");
+        }
+    }
+    let host =
+        host_of(&["a"], |b| b.with_trust(TrustPolicy { keys: Vec::new(), strictness: Strictness::Strict })).await;
+    let mut none = reloader(&host, shop.config());
+    assert_eq!(reload(&mut none).await[0].1, TenantOutcome::Failed);
+    assert_eq!(error_of(&none, "a"), Some(Code::TrustWithoutKeys.to_string()));
+}
+
 /// A web server of files, which counts what is asked of it.
 #[derive(Clone, Default)]
 struct Web(Arc<std::sync::Mutex<WebState>>);
@@ -573,6 +611,70 @@ async fn a_remote_index_is_followed_and_what_it_said_last_is_used_while_its_serv
     list(pinned(&name, digest));
     assert_eq!(reload(&mut second).await[0].1, TenantOutcome::Loaded);
     assert_eq!(answer(&host, "a").await, "three");
+}
+
+/// The same archive without the component `counter`, which a lock file says to lie at `url` with this digest.
+fn without_its_component(archive: &Path, url: &str, digest: Option<Digest>) -> Vec<u8> {
+    let mut old = zip::ZipArchive::new(std::fs::File::open(archive).unwrap()).unwrap();
+    let mut new = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for at in 0..old.len() {
+        let file = old.by_index_raw(at).unwrap();
+        if file.name_raw() != b"components/counter.wasm" {
+            new.raw_copy_file(file).unwrap();
+        }
+    }
+    let mut locked = json!({ "name": "counter", "ref": url });
+    if let Some(digest) = digest {
+        locked["digest"] = json!(digest.to_string());
+    }
+    new.start_file("pack.lock", zip::write::SimpleFileOptions::default()).unwrap();
+    let lock = json!({ "schema_version": 1, "components": [locked] }).to_string();
+    std::io::Write::write_all(&mut new, lock.as_bytes()).unwrap();
+    new.finish().unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn a_component_that_lies_elsewhere_is_fetched_by_its_digest() {
+    let (shop, (web, address)) = (Shop::new(), Web::start().await);
+    let flow = "{ id: chat, type: messaging, nodes: { count: { counter: { operation: bump } } } }";
+    let (name, _) = shop.archive(Sources::of_flow(flow).component("counter", "stateful-counter"), "bot", "1.0.0");
+    let (wasm, url) = (common::guest("stateful-counter"), format!("http://{address}/counter.wasm"));
+    web.put("counter.wasm", wasm.clone());
+    web.put("other.wasm", b"something else".to_vec());
+    let other = format!("http://{address}/other.wasm");
+    let config = || {
+        let mut config = shop.config();
+        config.fetch.attempts = 1;
+        config.fetch.allowed_hosts = vec!["127.0.0.1".parse().unwrap()];
+        config
+    };
+    let whole = shop.path(&name);
+    for (url, digest, refused) in [
+        (&url, None, Some(Code::ComponentUnpinned)),
+        (&other, Some(Digest::of(&wasm)), Some(Code::DigestMismatch)),
+        (&url, Some(Digest::of(&wasm)), None),
+    ] {
+        let bytes = without_its_component(&whole, url, digest);
+        std::fs::write(shop.path("apart.gtpack"), &bytes).unwrap();
+        shop.list("a", pinned("apart.gtpack", Digest::of(&bytes)), &[]);
+        let host = host_of(&["a"], |b| b).await;
+        let mut reloader = reloader(&host, config());
+        reload(&mut reloader).await;
+        assert_eq!(error_of(&reloader, "a"), refused.map(|code| code.to_string()), "{:?}", reloader.failed());
+        if refused.is_none() {
+            let replies = host.handle_activity("a", Activity::text("hi").from_user("u")).await.unwrap();
+            assert_eq!(replies[0].payload()["count"], 1);
+        }
+    }
+    // Once it is in the cache, nobody is asked. Without leave, what a pack names may not be on this machine.
+    web.set_down(true);
+    let host = host_of(&["a"], |b| b).await;
+    let mut again = reloader(&host, config());
+    assert_eq!(reload(&mut again).await[0].1, TenantOutcome::Loaded);
+    let strict = ReloadConfig { cache_dir: shop.path("another cache"), ..shop.config() };
+    let mut denied = reloader(&host_of(&["a"], |b| b).await, strict);
+    assert_eq!(reload(&mut denied).await[0].1, TenantOutcome::Failed);
+    assert_eq!(error_of(&denied, "a"), Some(Code::LocatorDenied.to_string()));
 }
 
 /// The index of the examples, on the pack that the demo runs.

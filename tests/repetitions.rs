@@ -18,7 +18,7 @@ use greentic_runner_host::run::trace::{Observer, TraceEvent, What};
 use greentic_runner_host::store::memory::MemoryStore;
 use greentic_runner_host::store::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, NewEvent,
-    ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    NewReply, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
 };
 use greentic_runner_host::{Code, Error, Result};
 
@@ -76,7 +76,7 @@ flaky! {
     load_wait(claim: &ClaimToken, run: RunId) -> Option<StoredRun>;
     checkpoint(claim: &ClaimToken, checkpoint: Checkpoint) -> ();
     complete(claim: &ClaimToken, completion: Completion) -> bool;
-    fail(claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> bool;
+    fail(claim: &ClaimToken, failure: Failure, ends: Option<RunId>, replies: Vec<NewReply>) -> bool;
     release(claim: &ClaimToken) -> ();
     replies(route: &ReplyRoute, after: u64, limit: usize) -> Vec<StoredReply>;
     dead_letters(tenant: Option<&Id>, limit: usize) -> Vec<DeadLetter>;

@@ -65,6 +65,8 @@ fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
 
 fn program(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greentic-runner"));
+    let packs = ["SOURCE", "INDEX_URL", "CACHE_DIR", "PUBLIC_KEY", "VERIFY_STRICT", "REFRESH_INTERVAL"];
+    packs.iter().for_each(|name| drop(command.env_remove(format!("PACK_{name}"))));
     for name in ["PORT", "DEFAULT_TENANT", "TENANT_RESOLVER", "ADMIN_TOKEN", "GREENTIC_DATA_DIR", "RUST_LOG"] {
         command.env_remove(name);
     }
@@ -265,6 +267,7 @@ async fn a_gtbind_file_says_which_pack_its_tenant_serves() {
     let mut process = serve_bound(dir.path(), "acme.hooks@1.2.0");
     let mut url = String::new();
     BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
+    greentic_runner_host::net::tls::install();
     let client = Client::builder().no_proxy().build().unwrap();
     let answer = client.post(format!("{}/t/acme/webhook/hook", url.trim())).json(&json!({"n": 1})).send().await;
     process.kill().unwrap();
@@ -295,7 +298,7 @@ async fn an_operator_sees_what_runs_and_reloads_it() {
     assert_eq!(call("GET", "/readyz").await.status(), 200);
     let status: Value = call("GET", "/admin/packs/status").await.json().await.unwrap();
     let tenants: Vec<_> = status["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["tenant"]).collect();
-    assert_eq!((tenants, &status["active"]), (vec!["closed", "open"], &json!(2)));
+    assert_eq!((json!(tenants), &status["active"]), (json!(["closed", "open"]), &json!(2)));
     assert!(status["tenants"][1]["digest"].as_str().unwrap().starts_with("sha256:"));
 
     let asked = call("POST", "/admin/packs/reload").await;
@@ -354,4 +357,143 @@ fn a_way_to_find_tenants_that_cannot_work_is_said_at_the_start() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && said.contains(named), "{vars:?}: {said}");
     }
+}
+
+/// A host of the tenant `demo` whose packs the environment names, in a directory of an index and packs.
+struct Indexed {
+    serving: Serving,
+}
+
+impl Indexed {
+    /// Publishes the pack `acme.bot` of this version, which answers `text`.
+    fn publish(dir: &Path, version: &str, text: &str) -> String {
+        let sources = dir.join("sources");
+        write(&sources, "pack.yaml", &format!("pack_id: acme.bot\nversion: {version}\n"));
+        let flow =
+            format!("{{ id: chat, type: messaging, nodes: {{ a: {{ emit.response: {{ text: '{text}' }} }} }} }}");
+        write(&sources, "index.ygtc", &flow);
+        let name = format!("bot-{version}.gtpack");
+        let built = program(dir).args(["pack", "build", "sources", "-o", &name]).output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        name
+    }
+
+    fn list(dir: &Path, name: &str, extra: &str) {
+        let version = name.trim_start_matches("bot-").trim_end_matches(".gtpack");
+        let main =
+            format!(r#"{{ "reference": {{ "name": "bot", "version": "{version}" }}, "path": "./{name}"{extra} }}"#);
+        write(dir, "new.json", &format!(r#"{{ "tenants": {{ "demo": {{ "main_pack": {main} }} }} }}"#));
+        std::fs::rename(dir.join("new.json"), dir.join("index.json")).unwrap();
+    }
+
+    fn start(dir: TempDir, vars: &[(&str, &str)]) -> Self {
+        let bindings =
+            "tenant: demo\nflow_type_bindings: { messaging: { adapter: webchat, config: { insecure: true } } }";
+        write(dir.path(), "demo.yaml", bindings);
+        let mut command = program(dir.path());
+        command.args("serve --bindings demo.yaml --port 0 --listen 127.0.0.1".split(' '));
+        let mut process = command.env("PACK_INDEX_URL", "index.json").envs(vars.iter().copied()).spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
+        greentic_runner_host::net::tls::install();
+        let client = Client::builder().no_proxy().build().unwrap();
+        Self { serving: Serving { dir, process, url: url.trim().to_owned(), client } }
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.serving.client.get(format!("{}{path}", self.serving.url)).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Asks for a reload, and waits until it has ended.
+    async fn reload(&self) -> Value {
+        let url = format!("{}/admin/packs/reload", self.serving.url);
+        let asked = self.serving.client.post(url).send().await.unwrap();
+        assert_eq!(asked.status(), 202);
+        let id = asked.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
+        loop {
+            let report = self.get(&format!("/admin/packs/reloads/{id}")).await;
+            if report["state"] != "running" {
+                return report;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_environment_says_which_packs_run() {
+    let dir = tempfile::tempdir().unwrap();
+    Indexed::list(dir.path(), &Indexed::publish(dir.path(), "1.0.0", "one"), "");
+    let host = Indexed::start(dir, &[("PACK_CACHE_DIR", "kept"), ("PACK_REFRESH_INTERVAL", "1h")]);
+    let dir = host.serving.dir.path();
+    let status = host.get("/admin/packs/status").await;
+    let tenant = &status["tenants"][0];
+    assert_eq!((&tenant["pack_id"], &tenant["version"]), (&json!("acme.bot"), &json!("1.0.0")));
+    assert_eq!((&tenant["last_error"], &status["active"]), (&json!(null), &json!(1)));
+    assert!(dir.join("kept/compiled").is_dir(), "compiled components lie beside the packs");
+    assert_eq!(host.get("/healthz").await["status"], "ok");
+
+    Indexed::list(dir, &Indexed::publish(dir, "1.1.0", "two"), "");
+    let report = host.reload().await;
+    assert_eq!(report["state"], "done", "{report}");
+    assert_eq!(host.get("/admin/packs/status").await["tenants"][0]["version"], "1.1.0");
+
+    // A bad one takes nobody down, and the status says why it is not there.
+    Indexed::list(
+        dir,
+        "bot-1.1.0.gtpack",
+        r#", "digest": "sha256:0000000000000000000000000000000000000000000000000000000000000000""#,
+    );
+    let report = host.reload().await;
+    assert_eq!((&report["state"], &report["tenants"][0]["error"]["code"]), (&json!("failed"), &json!("GRH-0209")));
+    let status = host.get("/admin/packs/status").await;
+    assert_eq!(status["tenants"][0]["version"], "1.1.0");
+    assert_eq!(status["tenants"][0]["last_error"]["code"], "GRH-0209");
+    let audit = std::fs::read_to_string(dir.join(".greentic/audit.log")).unwrap();
+    assert_eq!(audit.matches("packs.reload").count(), 4, "begun and done, twice: {audit}");
+    let (code, report) = host.serving.stop();
+    assert_eq!(code, Some(0), "{report}");
+}
+
+#[tokio::test]
+async fn a_host_that_takes_signed_packs_only_serves_without_others() {
+    const KEY: &str = "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let dir = tempfile::tempdir().unwrap();
+    Indexed::list(dir.path(), &Indexed::publish(dir.path(), "1.0.0", "one"), "");
+    let strict = Indexed::start(dir, &[("PACK_PUBLIC_KEY", KEY)]);
+    let ready = strict.serving.client.get(format!("{}/readyz", strict.serving.url)).send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert_eq!(ready.json::<Value>().await.unwrap()["reasons"][0]["code"], "GRH-0241");
+    assert_eq!(strict.get("/healthz").await["status"], "degraded");
+
+    let dir = tempfile::tempdir().unwrap();
+    Indexed::list(dir.path(), &Indexed::publish(dir.path(), "1.0.0", "one"), "");
+    let lenient = Indexed::start(dir, &[("PACK_PUBLIC_KEY", KEY), ("PACK_VERIFY_STRICT", "0")]);
+    assert_eq!(
+        lenient.get("/admin/packs/status").await["tenants"][0]["verification"]["pack_signature"]["result"],
+        "absent"
+    );
+    assert_eq!(lenient.get("/readyz").await["ready"], true);
+}
+
+#[test]
+fn what_says_no_pack_is_told_both_ways() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str], vars: &[(&str, &str)]| {
+        let output = program(dir.path()).arg("serve").args(arguments).envs(vars.iter().copied()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let neither = run(&[], &[]);
+    assert!(
+        neither.contains("GRH-0006") && neither.contains("--pack") && neither.contains("PACK_INDEX_URL"),
+        "{neither}"
+    );
+    let both = run(&["--pack", "a.gtpack", "--index", "index.json"], &[]);
+    assert!(both.contains("GRH-0006") && both.contains("--index"), "{both}");
+    assert!(run(&[], &[("PACK_INDEX_URL", "gone/index.json")]).contains("GRH-1002"));
+    assert!(run(&["--index", "http://packs.example.com/index.json"], &[]).contains("GRH-1001"), "http takes leave");
+    let vars = [("PACK_SOURCE", "ftp"), ("PACK_REFRESH_INTERVAL", "soon"), ("PACK_VERIFY_STRICT", "maybe")];
+    let wrong = run(&[], &vars);
+    assert!(vars.iter().all(|(name, _)| wrong.contains(name)), "{wrong}");
 }

@@ -98,7 +98,7 @@ pub(super) fn size(bytes: u64) -> String {
     if bytes < 1 << 10 {
         return format!("{bytes} B");
     }
-    let (mut tenths, mut unit) = (u128::from(bytes) * 10 >> 10, 0);
+    let (mut tenths, mut unit) = ((u128::from(bytes) * 10) >> 10, 0);
     while tenths >= 10_240 && unit + 1 < UNITS.len() {
         tenths >>= 10;
         unit += 1;

@@ -19,7 +19,7 @@ use crate::host::{HostBuilder, RunnerHost};
 use crate::id::Id;
 use crate::reload::{PackSource, ReloadConfig, Reloader};
 use crate::run::trace::TraceFeed;
-use crate::server::{self, AdminOptions, HostBackend, Server, ServerOptions};
+use crate::server::{AdminOptions, HostBackend, Server, ServerOptions};
 
 /// How many trace events are kept for listeners that are slow.
 pub(super) const TRACE: usize = 1024;
@@ -81,6 +81,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
         listen: SocketAddr::new(args.listen, args.port.unwrap_or(env.port)),
         default_tenant: Some(env.default_tenant),
         tenants: env.tenants,
+        trusted_proxies: env.trusted_proxies,
         admin: AdminOptions { token: env.admin_token, audit },
         ..ServerOptions::default()
     };
@@ -90,7 +91,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     load(&mut reloader, from_index).await?;
     host.start().await?;
     reloader.start()?;
-    describe(&host, &backend, &args)?;
+    describe(&host, &server, &args)?;
     report::say(&access);
     report::data(&format!("http://{}", server.address()))?;
     server.run(stopped()).await;
@@ -133,8 +134,8 @@ async fn load(reloader: &mut Reloader, from_index: bool) -> Result<()> {
     Ok(())
 }
 
-fn describe(host: &RunnerHost, backend: &HostBackend, args: &Args) -> Result<()> {
-    let routes = server::routes(backend);
+fn describe(host: &RunnerHost, server: &Server, args: &Args) -> Result<()> {
+    let routes = server.routes();
     for config in host.tenant_configs() {
         let tenant = config.tenant();
         match host.tenant(tenant) {
@@ -149,6 +150,7 @@ fn describe(host: &RunnerHost, backend: &HostBackend, args: &Args) -> Result<()>
             }
             None => report::say(&format!("tenant {tenant}: no pack; its events are answered with 503")),
         }
+        server.notes(tenant).iter().for_each(|note| report::say(&format!("  note: {note}")));
         for route in routes.iter().filter(|route| route.tenant == *tenant) {
             report::say(&format!("  {:<28} {}", route.route, route.verified));
         }

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
+
 use crate::error::{Code, Error, Result};
 use crate::id::{self, Id, clip};
 use crate::secret::Secret;
@@ -35,6 +37,8 @@ pub struct RunnerConfig {
     pub trust: TrustPolicy,
     /// `TENANT_RESOLVER`: how the tenant of a request is found; `env` unless set.
     pub tenants: TenantResolver,
+    /// `TRUSTED_PROXIES`: proxies that may say by `X-Forwarded-For` where a request comes from.
+    pub trusted_proxies: Vec<IpNet>,
     /// `ADMIN_TOKEN`: what requests to the admin API must carry; without it only this machine may use it.
     pub admin_token: Option<Secret>,
     /// Where packs come from.
@@ -64,6 +68,7 @@ impl RunnerConfig {
             env: vars.identifier("GREENTIC_ENV", "local"),
             default_tenant: vars.identifier("DEFAULT_TENANT", "demo"),
             trust: trust(public_key, verify_strict, &mut vars.findings),
+            trusted_proxies: tenants::proxies(&mut vars),
             tenants: tenants::read(&mut vars),
             admin_token: vars.token("ADMIN_TOKEN"),
             packs: packs::read(&var, &mut vars.findings),

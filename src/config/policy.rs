@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::Note;
 use super::bindings::{self, Bindings, LimitsSection};
 use super::units::{ByteSize, Count, Name, Span, Text};
 use super::yaml::{Cursor, Finding};
 use crate::capabilities::grants::{Grant, Grants};
 use crate::engine::limits::Limits;
-use crate::error::Location;
+use crate::error::{Code, Error, Location, Result};
 use crate::id::Id;
 
 /// The largest linear memory that a 32-bit component can have, in bytes.
@@ -210,6 +212,20 @@ pub struct WebhookPolicy {
 }
 
 impl WebhookPolicy {
+    /// The rules in an adapter's settings: `allow_paths` and `deny_paths`, lists of prefixes.
+    pub fn of(config: &Map<String, Value>) -> Result<Self> {
+        let rules = |key: &str| -> Result<Vec<String>> {
+            let invalid = || {
+                Error::new(Code::BindingsInvalid, format!("`{key}` is not a list of texts"))
+                    .hint("list the beginnings of paths, as [/webhook/orders]")
+            };
+            let Some(value) = config.get(key) else { return Ok(Vec::new()) };
+            let texts = value.as_array().ok_or_else(invalid)?.iter();
+            texts.map(|text| text.as_str().map(str::to_owned).ok_or_else(invalid)).collect()
+        };
+        Ok(Self { allow: rules("allow_paths")?, deny: rules("deny_paths")? })
+    }
+
     /// Whether a request's path is served. Rules are prefixes; a denied one wins; no allowed one at all allows every
     /// path.
     pub fn allows(&self, path: &str) -> bool {
@@ -314,12 +330,6 @@ pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<No
         .collect();
     for (flow_type, binding) in &bindings.flow_type_bindings {
         let Some(at) = root.get("flow_type_bindings").and_then(|all| all.get(flow_type)) else { continue };
-        let adapter = &binding.adapter.0;
-        if !matches!((flow_type.as_str(), adapter.as_str()), ("messaging", "webchat") | ("webhook", _)) {
-            let what =
-                format!("`{flow_type}` with the adapter `{adapter}` has no effect: this version has no such way in");
-            notes.push(note(at, file, what));
-        }
         if !binding.secrets.is_empty()
             && let Some(at) = at.get("secrets")
         {

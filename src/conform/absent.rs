@@ -63,9 +63,8 @@ const ABSENT: &[(&[&str], Absent)] = &[
 /// offers.
 pub(super) fn find(name: &str, surface: &Surface) -> Option<(Option<String>, &'static str)> {
     let (interface, _) = split_version(name);
-    let is_meant =
-        |known: &&str| if known.ends_with('/') { interface.starts_with(*known) } else { interface == *known };
-    let (_, absent) = ABSENT.iter().find(|(names, _)| names.iter().any(|known| is_meant(&known)))?;
+    let is_meant = |known: &str| if known.ends_with('/') { interface.starts_with(known) } else { interface == known };
+    let (_, absent) = ABSENT.iter().find(|(names, _)| names.iter().any(|known| is_meant(known)))?;
     let mut offered = surface.imports().keys().chain(surface.wasi());
     let nearest = absent.nearest.and_then(|nearest| offered.rfind(|offered| split_version(offered).0 == nearest));
     Some((nearest.cloned(), absent.hint))

@@ -336,6 +336,18 @@ codes! {
     Unauthenticated = 840, BadInput;
     /// The public key that a token was signed with is not among those that were fetched.
     KeysWanted = 841, Unavailable;
+    /// A tenant's channel cannot be set up.
+    ChannelInvalid = 842, BadInput;
+    /// An adapter cannot be registered.
+    AdapterInvalid = 843, BadInput;
+    /// Secrets cannot be told apart by tenant.
+    SecretsAmbiguous = 844, BadInput;
+    /// A secret is there and cannot be used.
+    SecretInvalid = 845, BadInput;
+    /// A secret cannot be read now.
+    SecretUnavailable = 846, Unavailable;
+    /// What a platform announced could not be fetched from it.
+    CompletionFailed = 847, Failed;
 
     // 097x: making components
     /// A `build.yaml` is not valid.
@@ -376,6 +388,14 @@ codes! {
     SourceOffline = 1012, Unavailable;
     /// A file with credentials cannot be used.
     NetrcInvalid = 1013, BadInput;
+
+    // 103x: registries and object stores
+    /// An artifact of a registry does not say which of its layers is the pack or the component.
+    ArtifactUnclear = 1030, BadInput;
+    /// What a registry gives as an artifact's manifest cannot be used.
+    ArtifactInvalid = 1031, BadInput;
+    /// Credentials or settings for a registry or an object store cannot be used.
+    CredentialsInvalid = 1032, BadInput;
     /// An index is not valid.
     IndexInvalid = 1040, BadInput;
     /// An index breaks a bound (bytes, tenants, overlays).

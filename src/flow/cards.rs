@@ -162,6 +162,17 @@ impl Cards {
         Ok(())
     }
 
+    /// The pack's text for `key` in the language that the first of `events` says which says one, else in English, else
+    /// in any that has it.
+    pub(crate) fn text(&self, key: &str, events: &[&Value]) -> Option<String> {
+        let bundle = self.bundle(DEFAULT_BUNDLE).ok()?;
+        let locales = bundle.as_object()?;
+        let asked = locale(events).unwrap_or("en");
+        let language = asked.split(['-', '_']).next().unwrap_or(asked);
+        let preferred = [asked, language, "en"].into_iter().filter_map(|locale| locales.get(locale));
+        preferred.chain(locales.values()).find_map(|texts| texts.get(key)?.as_str()).map(str::to_owned)
+    }
+
     fn card(&self, path: &str) -> Result<Arc<Value>, Problem> {
         let file = names(path)?.into_iter().find_map(|name| self.0.files.get(&name)).ok_or(Problem::Missing)?;
         file.value().ok_or(Problem::NotJson)

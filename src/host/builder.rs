@@ -17,6 +17,7 @@ use crate::run::lanes::Lanes;
 use crate::run::program::Programs;
 use crate::run::trace::Observer;
 use crate::run::watch::ReplyWatch;
+use crate::secrets::{EnvSecrets, SecretsManager};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 use crate::store::redb::RedbStore;
@@ -48,6 +49,7 @@ pub struct HostBuilder {
     shared: Option<Arc<Registry>>,
     parallel: Option<usize>,
     trust: Option<TrustPolicy>,
+    secrets: Option<Arc<dyn SecretsManager>>,
 }
 
 #[derive(Default)]
@@ -148,10 +150,22 @@ impl HostBuilder {
         self
     }
 
-    /// Makes the host and opens its store. Fails without a tenant, and if the store cannot be opened.
+    /// Reads secrets from another place than the environment's variables.
+    #[must_use]
+    pub fn with_secrets_manager(mut self, secrets: Arc<dyn SecretsManager>) -> Self {
+        self.secrets = Some(secrets);
+        self
+    }
+
+    /// Makes the host and opens its store. Fails without a tenant, if secrets of two tenants have the same variables,
+    /// and if the store cannot be opened.
     pub fn build(self) -> Result<RunnerHost> {
         let tenants = Arc::new(Tenants::new(self.configs)?);
         let env = RunnerConfig::from_env()?;
+        let secrets = match self.secrets {
+            Some(secrets) => secrets,
+            None => Arc::new(EnvSecrets::new(tenants.iter().map(|(id, _)| id))?),
+        };
         let (store, dir) = self.storage.open(&env)?;
         let registry = match self.shared {
             Some(registry) => registry,
@@ -184,6 +198,7 @@ impl HostBuilder {
             lanes,
             watch,
             env: env.env,
+            secrets,
             trust: self.trust.unwrap_or(env.trust),
             health: Mutex::new(Health::default()),
             prepared: AtomicU64::new(0),

@@ -126,6 +126,7 @@ impl Fetcher {
                 allow_http: options.allow_http,
                 connect: options.timeouts.connect,
                 netrc: options.netrc.clone(),
+                environment: options.environment.clone(),
             })
         };
         let (local, remote) = (sources(&Reach::anywhere())?, sources(&public)?);
@@ -260,17 +261,23 @@ impl Inner {
         {
             return Ok(fetched);
         }
+        // A source that states the digest is held to it, and not read if the cache has those bytes from elsewhere.
+        let want = agreed(locator, want, stat.digest)?;
+        if let Some(stated) = stat.digest
+            && let Some(fetched) = self.cached(stated, limit, Outcome::Cached, None).await?
+        {
+            self.remember(locator, stat.version, &fetched).await?;
+            return Ok(fetched);
+        }
         let _place = self.downloads.acquire().await.map_err(|e| Error::new(Code::Internal, e.to_string()))?;
         let (fetched, version) = self.download(source, locator, stat, want, limit, &mut retries).await?;
-        let reference = Ref {
-            locator: locator.to_string(),
-            version,
-            digest: fetched.digest,
-            size: fetched.size,
-            fetched_at: jiff::Timestamp::now().to_string(),
-        };
-        self.cache.remember(&locator.key(), reference).await?;
+        self.remember(locator, version, &fetched).await?;
         Ok(fetched)
+    }
+
+    async fn remember(&self, locator: &Locator, version: Option<String>, fetched: &Fetched) -> Result<()> {
+        let reference = Ref::now(locator, version, fetched.digest, fetched.size);
+        self.cache.remember(&locator.key(), reference).await
     }
 
     async fn stat(&self, source: &dyn Source, locator: &Locator, retries: &mut Retries) -> Result<Stat, Fault> {
@@ -313,6 +320,17 @@ impl Inner {
             tracing::warn!(%note, "a source cannot be reached");
             Ok(fetched)
         })
+    }
+}
+
+/// The digest that the bytes must have: what is wanted and what the source states must be the same.
+fn agreed(locator: &Locator, want: Option<Digest>, stated: Option<Digest>) -> Result<Option<Digest>> {
+    match (want, stated) {
+        (Some(want), Some(stated)) if want != stated => {
+            Err(Error::new(Code::DigestMismatch, format!("{locator} has the digest {stated}, not {want}"))
+                .hint("what lies there is not what was published; fix the index, or find out who replaced it"))
+        }
+        _ => Ok(want.or(stated)),
     }
 }
 

@@ -16,8 +16,11 @@ use crate::error::{Code, Error, Location, Result};
 use crate::id::{self, Id, clip};
 use crate::pack::model::Digest;
 
+mod places;
 #[cfg(test)]
 mod tests;
+
+pub use places::origin;
 
 /// The most bytes of an index.
 pub const MAX_BYTES: u64 = 16 << 20;

@@ -6,6 +6,10 @@
 
 mod fs;
 mod http;
+#[cfg(feature = "object-store")]
+mod object;
+#[cfg(feature = "oci")]
+mod oci;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,8 +20,10 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use crate::error::{Code, Error, Kind, Result};
+use crate::ingest::environment::Environment;
 use crate::ingest::locator::{Locator, Scheme};
 use crate::net::Reach;
+use crate::pack::model::Digest;
 
 /// What lies at a locator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +32,8 @@ pub(super) struct Stat {
     pub(super) version: Option<String>,
     /// How many bytes it has, if that is known.
     pub(super) size: Option<u64>,
+    /// The digest of its bytes, if the source states it.
+    pub(super) digest: Option<Digest>,
 }
 
 /// Why a source did not give what it was asked for, and when to ask again if that may help.
@@ -83,6 +91,12 @@ pub(super) struct SourceOptions {
     pub(super) connect: Duration,
     /// Names and passwords for HTTP servers.
     pub(super) netrc: Option<PathBuf>,
+    /// Credentials and endpoints for registries and object stores.
+    #[cfg_attr(
+        not(any(feature = "oci", feature = "object-store")),
+        expect(dead_code, reason = "nobody is left to ask")
+    )]
+    pub(super) environment: Environment,
 }
 
 /// Every kind of source that this host was built with.
@@ -95,7 +109,7 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn new(options: &SourceOptions) -> Result<Self> {
-        Ok(Self { fs: fs::FsSource, http: http::HttpSource::new(options), oci: None, object: None })
+        Ok(Self { fs: fs::FsSource, http: http::HttpSource::new(options), oci: oci(options), object: object(options) })
     }
 
     /// The source that gives what lies at `locator`.
@@ -109,6 +123,26 @@ impl Sources {
             }
         }
     }
+}
+
+#[cfg(feature = "oci")]
+fn oci(options: &SourceOptions) -> Option<Arc<dyn Source>> {
+    Some(Arc::new(oci::OciSource::new(options)))
+}
+
+#[cfg(not(feature = "oci"))]
+fn oci(_: &SourceOptions) -> Option<Arc<dyn Source>> {
+    None
+}
+
+#[cfg(feature = "object-store")]
+fn object(options: &SourceOptions) -> Option<Arc<dyn Source>> {
+    Some(Arc::new(object::ObjectSource::new(options)))
+}
+
+#[cfg(not(feature = "object-store"))]
+fn object(_: &SourceOptions) -> Option<Arc<dyn Source>> {
+    None
 }
 
 fn not_built(locator: &Locator, feature: &str) -> Error {

@@ -119,7 +119,8 @@ impl Activity {
 
     /// Whether the sender is the receiver: an own message that comes back.
     pub(super) fn is_own(&self) -> bool {
-        self.from.id.is_some() && self.from.id == self.recipient.id
+        let from = self.from.id.as_deref().filter(|id| !id.is_empty());
+        from.is_some() && from == self.recipient.id.as_deref()
     }
 
     /// Whether the sender says that it is a bot.

@@ -1,5 +1,6 @@
 //! What adapters share: the request they read, the context they read it in, what they make of it.
 
+use std::any::Any;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,6 +128,9 @@ pub struct Pending {
     pub dedupe: Vec<String>,
     /// Events of one order are completed one after the other: the place that they come from.
     pub order: String,
+    /// What the message's envelope tells about the delivery, of which nothing else is kept.
+    #[serde(default)]
+    pub metadata: Metadata,
 }
 
 /// What the platform answered to the request of a [`Pending`].
@@ -143,14 +147,17 @@ pub struct Completion<'a> {
 pub enum Respond {
     /// At once, as soon as it is stored, whatever becomes of it.
     Ack(Answer),
-    /// With what the flow replies, if it does within `within`; else with `fallback`, and further replies go the usual
-    /// way. [`Channel::respond`] makes the answer.
+    /// With what the flow replies, if it does within `within`; else with `fallback`, and what it replies then goes to
+    /// the message's route. [`Channel::respond`] makes the answer.
     Sync {
         /// How long the platform is kept waiting.
         within: Duration,
         /// What it gets if the flow takes longer, fails or does not reply.
         fallback: Answer,
     },
+    /// With the flow's result as an HTTP answer, by the rules of [`crate::ingress::webhook::answer`], or with the error
+    /// that it ended with: for callers that called the flow itself.
+    Outcome,
 }
 
 /// A platform: pure functions over what was received. Set up for a tenant, it is a [`Channel`].
@@ -162,6 +169,11 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// The routes that it serves, below a tenant's prefix.
     fn routes(&self) -> &'static [AdapterRoute];
+
+    /// The most bytes of a request's body, where the platform sends more than a server takes unless told otherwise.
+    fn max_body(&self) -> Option<usize> {
+        None
+    }
 
     /// Sets it up for a tenant by its binding's `config` and the tenant's secrets.
     ///
@@ -175,10 +187,19 @@ pub trait Adapter: Send + Sync + 'static {
 /// A route of an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdapterRoute {
-    /// The path, as `/slack/events`.
+    /// The path, as `/slack/events`; a part of it may be a parameter, as in `/webhook/{flow_id}`.
     pub path: &'static str,
-    /// The methods, in upper case.
+    /// The methods, in upper case; `*` stands for all.
     pub methods: &'static [&'static str],
+}
+
+/// Where the requests of [`Pending`] events go.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// What [`Pending::path`] is appended to, as `https://webexapis.com`.
+    pub base_url: &'a str,
+    /// The bearer token to send; none leaves the request without one.
+    pub token: Option<&'a Secret>,
 }
 
 /// What a tenant has set about a channel.
@@ -201,7 +222,7 @@ pub trait ChannelSecrets {
 
 /// An adapter that is set up for a tenant. Immutable, and without I/O or a clock of its own, so that the server, tests,
 /// benches and fuzzers use the same functions.
-pub trait Channel: Send + Sync + 'static {
+pub trait Channel: Any + Send + Sync {
     /// How its requests are verified, for the report at start.
     fn verification(&self) -> Verification;
 
@@ -215,6 +236,11 @@ pub trait Channel: Send + Sync + 'static {
     fn verify(&self, context: &Context, request: &Request<'_>) -> Result<()>;
 
     /// What a verified request stands for.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the request, which it is answered with. A platform repeats what is not acknowledged, so what
+    /// it may send and no flow can use is [`Intake::Ignored`] and no error.
     fn normalize(&self, context: &Context, request: &Request<'_>) -> Result<Intake>;
 
     /// The message that a [`Pending`] event stands for, by what the platform answered. Without such events there is
@@ -223,12 +249,24 @@ pub trait Channel: Send + Sync + 'static {
         Ok(Intake::Ignored("this platform sends whole events"))
     }
 
-    /// The answer to a request of [`Respond::Sync`], made of the flow's replies.
+    /// Where [`Pending`] events are asked for. Without it such an event fails.
+    fn source(&self) -> Option<Source<'_>> {
+        None
+    }
+
+    /// The answer to a request of [`Respond::Sync`], made of the flow's replies. `request` is the envelope's `raw`. None
+    /// if nothing can be made of them: then the platform gets the fallback.
     fn respond(&self, _request: &Value, _replies: &[Value]) -> Option<Answer> {
         None
     }
 
-    /// Where the platform publishes the keys that its tokens are signed with; none if it signs otherwise.
+    /// The answer to a request that stands for nothing that concerns a flow, or whose message follows later.
+    fn ignored(&self) -> Answer {
+        Answer::empty(200)
+    }
+
+    /// The URL where the platform publishes the keys that its tokens are signed with: an OpenID configuration, or the
+    /// key set itself. None if it signs otherwise.
     fn key_source(&self) -> Option<&str> {
         None
     }

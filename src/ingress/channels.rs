@@ -1,13 +1,18 @@
-//! What a tenant's bindings say about the ways into it: which are on, how their requests are verified, what they start.
+//! The ways into a tenant that are open, and how their requests are verified.
 
+use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::config::{HostConfig, WebhookPolicy};
+use super::adapter::{AdapterRoute, Channel};
+use super::{webchat, webhook};
+use crate::config::WebhookPolicy;
 use crate::error::{Code, Error, Result};
-use crate::ingress::webchat;
+use crate::ingress::registry::Adapters;
 use crate::run::event::FlowChoice;
+
+pub use super::webchat::WebchatChannel;
+pub use super::webhook::WebhookChannel;
 
 /// How the requests of a route are verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,12 +34,16 @@ impl Verification {
     /// Refuses a request of a route that is off.
     pub fn require(self, route: &str) -> Result<()> {
         match self {
-            Self::Off => Err(Error::new(Code::RouteOff, format!("{route} is off for this tenant")).hint(
-                "bind the route in the tenant's bindings; without a way to verify it also takes `insecure: true`",
-            )),
+            Self::Off => Err(off(route)),
             Self::Insecure | Self::Loopback | Self::PathPolicy | Self::By(_) => Ok(()),
         }
     }
+}
+
+/// The refusal of a request of a route that is off.
+pub fn off(route: &str) -> Error {
+    Error::new(Code::RouteOff, format!("{route} is off for this tenant"))
+        .hint("bind the route in the tenant's bindings; without a way to verify it also takes `insecure: true`")
 }
 
 impl fmt::Display for Verification {
@@ -52,89 +61,80 @@ impl fmt::Display for Verification {
 /// The ways into a tenant.
 #[derive(Clone, Debug, Default)]
 pub struct Channels {
-    /// `POST /webchat/activities` and the way back.
-    pub webchat: WebchatChannel,
-    /// `ANY /webhook/{flow_id}`.
-    pub webhook: WebhookChannel,
+    pub(super) open: Vec<OpenChannel>,
+    pub(super) notes: Vec<String>,
 }
 
-/// The web chat of a tenant.
-#[derive(Clone, Debug)]
-pub struct WebchatChannel {
-    /// How its requests are verified.
-    pub verification: Verification,
-    /// What a message starts.
-    pub flow: FlowChoice,
+/// A way into a tenant.
+#[derive(Clone)]
+pub struct OpenChannel {
+    /// The provider.
+    pub provider: &'static str,
+    /// Its adapter's place among the host's adapters.
+    pub adapter: usize,
+    /// Its adapter's routes.
+    pub routes: &'static [AdapterRoute],
+    /// The channel.
+    pub channel: Arc<dyn Channel>,
 }
 
-impl Default for WebchatChannel {
-    fn default() -> Self {
-        Self { verification: Verification::Off, flow: FlowChoice::Default }
+impl fmt::Debug for OpenChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verification = self.channel.verification();
+        f.debug_struct("OpenChannel").field("provider", &self.provider).field("verification", &verification).finish()
     }
-}
-
-/// The generic webhook of a tenant.
-#[derive(Clone, Debug, Default)]
-pub struct WebhookChannel {
-    /// How its requests are verified.
-    pub verification: Verification,
-    /// Which paths it serves.
-    pub policy: WebhookPolicy,
 }
 
 impl Channels {
-    /// The ways into a tenant that its bindings open: the web chat by a binding with `adapter: webchat`, which starts
-    /// the flows of the type that it is bound to; the webhook by a binding of the type `webhook`.
-    pub fn of_bindings(config: &HostConfig) -> Self {
-        let webchat = config.flow_types().find(|(_, binding)| binding.adapter.eq_ignore_ascii_case(webchat::PROVIDER));
-        let webchat = webchat.map(|(flow_type, binding)| WebchatChannel {
-            verification: match binding.config.get("insecure") {
-                Some(Value::Bool(true)) => Verification::Insecure,
-                _ => Verification::Off,
-            },
-            flow: FlowChoice::Kind(flow_type.to_owned()),
-        });
-        let webhook = config
-            .webhook_policy()
-            .map(|policy| WebhookChannel { verification: Verification::PathPolicy, policy: policy.clone() });
-        Self { webchat: webchat.unwrap_or_default(), webhook: webhook.unwrap_or_default() }
+    /// The same, and the web chat and every webhook, for a server that only this machine reaches.
+    #[must_use]
+    pub fn with_loopback(mut self, adapters: &Adapters) -> Self {
+        let local = Verification::Loopback;
+        for (place, adapter) in adapters.iter().enumerate() {
+            let channel: Arc<dyn Channel> = match adapter.provider() {
+                webchat::PROVIDER => Arc::new(WebchatChannel { verification: local, flow: FlowChoice::Default }),
+                webhook::PROVIDER => Arc::new(WebhookChannel { verification: local, policy: WebhookPolicy::default() }),
+                _ => continue,
+            };
+            self.open.retain(|open| open.adapter != place);
+            let (provider, routes) = (adapter.provider(), adapter.routes());
+            self.open.push(OpenChannel { provider, adapter: place, routes, channel });
+        }
+        self
     }
 
-    /// Every way into a tenant, for a server that only this machine reaches.
-    pub fn loopback() -> Self {
-        Self {
-            webchat: WebchatChannel { verification: Verification::Loopback, flow: FlowChoice::Default },
-            webhook: WebhookChannel { verification: Verification::Loopback, policy: WebhookPolicy::default() },
-        }
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &OpenChannel> {
+        self.open.iter()
+    }
+
+    /// What the adapter at this place among the host's adapters opened.
+    pub fn of_adapter(&self, place: usize) -> Option<&Arc<dyn Channel>> {
+        self.open.iter().find(|open| open.adapter == place).map(|open| &open.channel)
+    }
+
+    /// The channels of a provider.
+    pub fn of_provider(&self, provider: &str) -> impl Iterator<Item = &Arc<dyn Channel>> {
+        self.open.iter().filter(move |open| open.provider == provider).map(|open| &open.channel)
+    }
+
+    /// The channel of this type.
+    pub fn find<C: Channel>(&self) -> Option<&C> {
+        self.open.iter().find_map(|open| {
+            let channel: &dyn Any = &*open.channel;
+            channel.downcast_ref::<C>()
+        })
+    }
+
+    /// What of the bindings opens nothing, in words.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bindings_open_what_they_name() {
-        let of = |bindings: &str| {
-            let config = HostConfig::from_yaml(&format!("tenant: t\n{bindings}"), "t.yaml").unwrap();
-            let channels = Channels::of_bindings(&config);
-            (channels.webchat.verification, channels.webchat.flow, channels.webhook.verification)
-        };
-        let none = (Verification::Off, FlowChoice::Default, Verification::Off);
-        assert_eq!(of(""), none);
-        assert_eq!(of("flow_type_bindings: { messaging: { adapter: slack, config: { insecure: true } } }"), none);
-        let chat = FlowChoice::Kind("messaging".into());
-        assert_eq!(
-            of("flow_type_bindings: { messaging: { adapter: webchat } }"),
-            (Verification::Off, chat.clone(), Verification::Off)
-        );
-        assert_eq!(
-            of(
-                "flow_type_bindings: { messaging: { adapter: webchat, config: { insecure: true } }, webhook: { adapter: generic } }"
-            ),
-            (Verification::Insecure, chat, Verification::PathPolicy)
-        );
-    }
 
     #[test]
     fn a_route_without_verification_is_off() {

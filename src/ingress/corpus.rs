@@ -9,9 +9,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::adapter::{Adapter as _, ChannelSecrets, Context, Inbound, Intake, Request, Settings};
-use super::channels::{Verification, WebchatChannel, WebhookChannel};
+use super::channels::Verification;
 use super::teams::Teams;
-use super::{webchat, webhook};
+use super::webchat::{self, WebchatChannel};
+use super::webhook::{self, WebhookChannel};
 use crate::clock::Timestamp;
 use crate::config::WebhookPolicy;
 use crate::error::Result;

@@ -108,7 +108,7 @@ impl Adapter for Teams {
 }
 
 fn unusable(what: impl Into<String>) -> Error {
-    Error::new(Code::BindingsInvalid, what)
+    Error::new(Code::ChannelInvalid, what)
 }
 
 /// A setting that is true or false.

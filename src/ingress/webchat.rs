@@ -6,16 +6,19 @@
 
 use std::time::Duration;
 
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Result};
 use crate::ingress::activity::{self, Activity, WireAttachment};
 use crate::ingress::adapter::{
-    Answer, Context, Inbound, Intake, Request, Respond, dedupe_key, json_object, platform_id,
+    Adapter, AdapterRoute, Answer, Channel, Context, Inbound, Intake, Request, Respond, Settings, dedupe_key,
+    json_object, platform_id,
 };
-use crate::ingress::channels::WebchatChannel;
+use crate::ingress::channels::Verification;
 use crate::ingress::envelope::{Button, Entities, IngressEnvelope, MOST, ProviderIds, Session, urls_in};
-use crate::run::event::ReplyTo;
+use crate::run::event::{FlowChoice, ReplyTo};
 use crate::session::reply_route;
 use crate::store::ReplyRoute;
 
@@ -30,9 +33,68 @@ pub fn route_of(tenant: &str, conversation: &str) -> ReplyRoute {
     reply_route(tenant, PROVIDER, conversation)
 }
 
-/// Verifies and normalizes one activity. Activities that are no message of a user are ignored.
+/// The web chat, as `adapter: webchat`.
+#[derive(Clone, Copy, Debug)]
+pub struct Webchat;
+
+impl Adapter for Webchat {
+    fn provider(&self) -> &'static str {
+        PROVIDER
+    }
+
+    fn routes(&self) -> &'static [AdapterRoute] {
+        &[AdapterRoute { path: "/webchat/activities", methods: &["POST"] }]
+    }
+
+    fn open(&self, settings: &Settings<'_>) -> Result<Box<dyn Channel>> {
+        let verification = match settings.config.get("insecure") {
+            Some(Value::Bool(true)) => Verification::Insecure,
+            _ => Verification::Off,
+        };
+        Ok(Box::new(WebchatChannel { verification, flow: settings.flow.clone() }))
+    }
+}
+
+/// The web chat of a tenant.
+#[derive(Clone, Debug)]
+pub struct WebchatChannel {
+    /// How its requests are verified.
+    pub verification: Verification,
+    /// What a message starts.
+    pub flow: FlowChoice,
+}
+
+impl Channel for WebchatChannel {
+    fn verification(&self) -> Verification {
+        self.verification
+    }
+
+    fn verify(&self, _: &Context, request: &Request<'_>) -> Result<()> {
+        self.verification.require("POST /webchat/activities")?;
+        require_json(request.headers)
+    }
+
+    fn normalize(&self, context: &Context, request: &Request<'_>) -> Result<Intake> {
+        receive(self, context, request)
+    }
+
+    fn ignored(&self) -> Answer {
+        Answer::json(202, &json!({}))
+    }
+}
+
+/// Other media types are what a form of another site could send without asking.
+fn require_json(headers: &HeaderMap) -> Result<()> {
+    let mime = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mime = mime.split(';').next().unwrap_or_default().trim();
+    if mime.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    Err(Error::new(Code::MediaType, "an activity is sent as application/json"))
+}
+
+/// Normalizes one activity. Activities that are no message of a user are ignored.
 pub fn receive(channel: &WebchatChannel, context: &Context, request: &Request<'_>) -> Result<Intake> {
-    channel.verification.require("POST /webchat/activities")?;
     let raw = json_object(request.body)?;
     if !matches!(activity::kind(&raw)?, None | Some("message")) {
         return Ok(Intake::Ignored("the activity is no message"));
@@ -56,10 +118,11 @@ fn normalize(
     let user = platform_id("from.id", activity.from.id.as_deref().unwrap_or_default())?;
     let message = activity.id.as_deref().filter(|id| !id.is_empty()).map(|id| platform_id("id", id)).transpose()?;
     let dedupe = dedupe(&activity, &conversation, &user, message.as_deref())?;
+    let nonce = context.nonce.to_string();
     let ids = ProviderIds {
         conversation_id: Some(conversation.clone()),
         user_id: Some(user),
-        message_id: message,
+        message_id: message.clone(),
         ..ProviderIds::default()
     };
     let session = ids
@@ -91,7 +154,7 @@ fn normalize(
         dedupe,
         remember: REMEMBER,
         reply_to: ReplyTo::Route(route_of(&context.tenant, &conversation)),
-        respond: Respond::Ack(Answer::empty(202)),
+        respond: Respond::Ack(Answer::json(202, &json!({ "id": message.as_deref().unwrap_or(&nonce) }))),
     })
 }
 
@@ -118,15 +181,12 @@ fn buttons(activity: &Activity) -> Vec<Button> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
     use proptest::prelude::*;
     use uuid::Uuid;
 
     use super::*;
     use crate::clock::Timestamp;
     use crate::id::Id;
-    use crate::ingress::channels::Verification;
-    use crate::run::event::FlowChoice;
 
     fn receive_bytes(body: &[u8]) -> Result<Intake> {
         let channel =
@@ -255,6 +315,7 @@ mod tests {
             json!({"from": null}),
             json!({"conversation": {}}),
             json!({"conversation": {"id": ""}}),
+            json!({"from": {"id": ""}, "recipient": {"id": ""}}),
             json!({"text": 5}),
             json!({"type": 5}),
             json!({"from": {"id": "u".repeat(513)}}),

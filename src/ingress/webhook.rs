@@ -12,10 +12,13 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
+use crate::config::WebhookPolicy;
 use crate::error::{Code, Error, Result};
 use crate::id::{self, Id};
-use crate::ingress::adapter::{Answer, Context, Inbound, Request, Respond, dedupe_key};
-use crate::ingress::channels::WebhookChannel;
+use crate::ingress::adapter::{
+    Adapter, AdapterRoute, Channel, Context, Inbound, Intake, Request, Respond, Settings, dedupe_key,
+};
+use crate::ingress::channels::Verification;
 use crate::ingress::envelope::{Entities, IngressEnvelope, Metadata, ProviderIds, Session};
 use crate::run::event::{FlowChoice, ReplyTo};
 use crate::session::{SessionKey, reply_route};
@@ -29,8 +32,52 @@ pub const PROVIDER: &str = "webhook";
 /// How long an `Idempotency-Key` is remembered.
 pub const REMEMBER: Duration = Duration::from_secs(24 * 3600);
 
-/// How long a caller waits for the flow's result.
-const WITHIN: Duration = Duration::from_secs(60);
+/// The path, in front of the flow's id.
+const PREFIX: &str = "/webhook/";
+
+/// The generic webhook, as `adapter: webhook` (or `generic`, or any other name for a binding of the type `webhook`).
+#[derive(Clone, Copy, Debug)]
+pub struct Webhook;
+
+impl Adapter for Webhook {
+    fn provider(&self) -> &'static str {
+        PROVIDER
+    }
+
+    fn routes(&self) -> &'static [AdapterRoute] {
+        &[AdapterRoute { path: "/webhook/{flow_id}", methods: &["*"] }]
+    }
+
+    fn open(&self, settings: &Settings<'_>) -> Result<Box<dyn Channel>> {
+        let policy = WebhookPolicy::of(settings.config)?;
+        Ok(Box::new(WebhookChannel { verification: Verification::PathPolicy, policy }))
+    }
+}
+
+/// The generic webhook of a tenant.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookChannel {
+    /// How its requests are verified.
+    pub verification: Verification,
+    /// Which paths it serves.
+    pub policy: WebhookPolicy,
+}
+
+impl Channel for WebhookChannel {
+    fn verification(&self) -> Verification {
+        self.verification
+    }
+
+    fn verify(&self, _: &Context, _: &Request<'_>) -> Result<()> {
+        self.verification.require("/webhook")
+    }
+
+    fn normalize(&self, context: &Context, request: &Request<'_>) -> Result<Intake> {
+        let flow = request.path.strip_prefix(PREFIX).unwrap_or_default();
+        let flow = percent_encoding::percent_decode_str(flow).decode_utf8_lossy();
+        receive(self, context, &flow, request).map(Intake::message)
+    }
+}
 
 /// Verifies and normalizes one request for `flow`.
 ///
@@ -74,7 +121,7 @@ pub fn receive(channel: &WebhookChannel, context: &Context, flow: &str, request:
         },
         dedupe: key.map(|key| dedupe_key([flow, &key])).into_iter().collect(),
         remember: REMEMBER,
-        respond: Respond::Sync { within: WITHIN, fallback: Answer::empty(202) },
+        respond: Respond::Outcome,
         session,
     })
 }

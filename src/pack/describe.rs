@@ -1,7 +1,7 @@
 //! What a pack says of itself, from its manifest and from every other file that says something: its flows, its
 //! components, and where these lie.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
@@ -26,6 +26,8 @@ pub(super) struct Described {
     /// The files that it was read from, beside the manifest.
     pub(super) read: Vec<String>,
     pub(super) notes: Vec<Error>,
+    /// The lock file outside of the pack that it was read from as well.
+    pub(super) beside: Option<PathBuf>,
 }
 
 /// Reads the manifest and what goes with it. `archive` is where the pack lies, if it is an archive.
@@ -68,14 +70,15 @@ pub(super) fn packed(files: &mut dyn Files, archive: Option<&Path>, options: &Lo
     let extension = manifest.extensions.get(component_manifests::KEY);
     facts.extend(component_manifests::read(extension, files, &place, &options.limits, &mut read, &mut notes)?);
     let wanted = wanted(&mut manifest, sources, facts, lock.components);
-    Ok(Described { manifest, generation: Some(generation), wanted, unplaced, read, notes })
+    Ok(Described { manifest, generation: Some(generation), wanted, unplaced, read, notes, beside: lock.beside })
 }
 
 /// The description of a pack of sources, which its author wrote.
 pub(super) fn sources(mut manifest: Manifest, place: &str, options: &LoadOptions) -> Result<Described> {
     let sources = component_sources::read(manifest.extensions.get(component_sources::KEY), place, &options.limits)?;
     let wanted = wanted(&mut manifest, sources, Vec::new(), IndexMap::new());
-    Ok(Described { manifest, generation: None, wanted, unplaced: Vec::new(), read: Vec::new(), notes: Vec::new() })
+    let (unplaced, read, notes) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(Described { manifest, generation: None, wanted, unplaced, read, notes, beside: None })
 }
 
 /// The components of the manifest; in packs whose manifest has none those of their sources, and those of the lock

@@ -215,6 +215,7 @@ fn single(bytes: Bytes, path: &Path, limits: &Limits) -> Pack {
         signatures: Vec::new(),
         signed: PackSignature::Absent,
         sbom: SbomState::Absent,
+        lock_beside: None,
         notes: note.map(|note| note.in_file(path)).into_iter().collect(),
         faults: Vec::new(),
     };
@@ -292,6 +293,7 @@ pub(super) fn assemble(
         signatures: files.list("signatures")?,
         signed: PackSignature::Absent,
         sbom: SbomState::Absent,
+        lock_beside: described.beside.clone(),
         notes,
         faults: found,
     })

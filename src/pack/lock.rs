@@ -32,6 +32,8 @@ pub struct Lock {
     pub(super) components: IndexMap<Id, Locked>,
     /// What is odd about it. Nothing of it refuses the pack.
     pub notes: Vec<Error>,
+    /// Where it lies, if that is outside of the pack: then nothing that signs the pack is over it.
+    pub(super) beside: Option<PathBuf>,
 }
 
 /// What a lock file says about a component.
@@ -87,7 +89,9 @@ pub(super) fn find(files: &mut dyn Files, archive: Option<&Path>, limits: &Limit
     }
     for path in archive.into_iter().flat_map(beside) {
         if path.is_file() {
-            return of(read_file(&path, limits.manifest), &path.display().to_string(), limits);
+            let lock = of(read_file(&path, limits.manifest), &path.display().to_string(), limits);
+            let beside = (!lock.components.is_empty()).then_some(path);
+            return Lock { beside, ..lock };
         }
     }
     Lock::default()

@@ -56,6 +56,8 @@ pub struct Pack {
     pub signed: PackSignature,
     /// How it compares with its bill of materials.
     pub sbom: SbomState,
+    /// A lock file outside of the pack that says something about its components, and that nothing in the pack signs.
+    pub lock_beside: Option<PathBuf>,
     /// What is odd about the pack but does not refuse it.
     pub notes: Vec<Error>,
     /// What refuses the pack. There are none but after a load that keeps going.
@@ -222,6 +224,19 @@ impl Digest {
         let mut bytes = [0; 32];
         hex::decode_to_slice(digits, &mut bytes).ok()?;
         Some(Self(bytes))
+    }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = &'static str;
+
+    /// Reads `sha256:` and 64 hex digits, of either case.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 32];
+        match text.strip_prefix("sha256:").map(|hex| hex::decode_to_slice(hex, &mut bytes)) {
+            Some(Ok(())) => Ok(Self(bytes)),
+            _ => Err("it is not sha256: and 64 hex digits"),
+        }
     }
 }
 

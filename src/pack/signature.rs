@@ -1,7 +1,7 @@
 //! The signature in a pack, and what it is over.
 //!
 //! It signs the manifest and the bill of materials, and through this every file. So it is worth something only if the
-//! pack is what the bill says, which [`sbom`] tells, and no more than the key that made it, which [`crate::trust`] tells.
+//! pack is what the bill says, which [`crate::pack::sbom`] tells, and no more than the key that made it, which [`crate::trust`] tells.
 
 use serde::{Deserialize, Serialize};
 

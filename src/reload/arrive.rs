@@ -37,6 +37,8 @@ impl Statement {
 pub(super) struct Arrived {
     pub(super) statement: Statement,
     pub(super) locator: Locator,
+    /// Who named the locator.
+    origin: Origin,
     held: Held,
 }
 
@@ -61,10 +63,11 @@ impl Inner {
         runs: Option<Digest>,
         look: bool,
     ) -> Result<Arrived> {
-        let places = self.places(entry, listing)?;
+        let places = entry.places(&listing.base, self.config.scheme)?;
         let (pinned, version, signature) = (entry.digest.is_some(), &entry.version, &entry.signature);
         let arrived = |locator: Locator, digest, held| Arrived {
             statement: Statement { digest, pinned, version: version.clone(), signature: signature.clone() },
+            origin: listing.origin(&locator),
             locator,
             held,
         };
@@ -83,14 +86,6 @@ impl Inner {
             }
         }
         Err(failed.unwrap_or_else(|| Error::new(Code::NotFound, "the index names no place of the pack")))
-    }
-
-    /// Where a pack may lie, in the order in which it is looked for.
-    pub(super) fn places(&self, entry: &PackEntry, listing: &Listing) -> Result<Vec<Locator>> {
-        let scheme = self.config.scheme;
-        let locator = entry.locator.iter().map(|text| Locator::parse(text, &listing.base, scheme));
-        let path = entry.path.iter().map(|text| Locator::parse(text, &listing.base, Scheme::Fs));
-        locator.chain(path).collect()
     }
 
     async fn bring(
@@ -115,18 +110,26 @@ impl Inner {
 
     /// The pack itself.
     pub(super) async fn read(&self, arrived: &Arrived) -> Result<Arc<Pack>> {
-        let Arrived { statement, locator, held } = arrived;
+        let Arrived { statement, locator, held, .. } = arrived;
         let digest = Some(statement.digest);
         match (held, locator) {
             (Held::Read(pack), _) => Ok(Arc::clone(pack)),
             (Held::File(path), _) | (Held::Runs, Locator::Fs(path)) => self.open(path, digest, locator, true).await,
-            (Held::Cached(fetched), _) => self.open(&fetched.path, digest, locator, false).await,
-            (Held::Runs, _) => {
-                // A pack that runs was fetched once, and may have been put out of the cache since.
-                let fetched = self.fetcher()?.fetch(locator, digest, Origin::RemoteIndex).await?;
-                self.open(&fetched.path, digest, locator, false).await
-            }
+            (Held::Cached(fetched), _) => match self.open(&fetched.path, digest, locator, false).await {
+                // The file in the cache is damaged.
+                Err(error) if error.code() == Code::DigestMismatch => self.open_anew(arrived).await,
+                opened => opened,
+            },
+            // A pack that runs was fetched once, and may have been put out of the cache since.
+            (Held::Runs, _) => self.open_anew(arrived).await,
         }
+    }
+
+    /// Sees to it that what the cache holds is whole, and opens it.
+    async fn open_anew(&self, arrived: &Arrived) -> Result<Arc<Pack>> {
+        let Arrived { statement, locator, origin, .. } = arrived;
+        let (fetched, _) = self.fetcher()?.fetch_bytes(locator, Some(statement.digest), *origin).await?;
+        self.open(&fetched.path, Some(statement.digest), locator, false).await
     }
 
     /// Opens the pack at `path`, with the components that it names and does not hold.

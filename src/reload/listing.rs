@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
-use crate::ingest::index::{MAX_BYTES, PackEntry, TenantEntry};
+use crate::ingest::index::{self, MAX_BYTES, PackEntry, TenantEntry};
 use crate::ingest::locator::Base;
 use crate::ingest::{Document, Index, Locator, Origin};
 use crate::pack::model::Digest;
@@ -24,15 +24,9 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Who names `locator`. A remote index may name its own host, which this machine's operator has named already.
+    /// Who names `locator`.
     pub(super) fn origin(&self, locator: &Locator) -> Origin {
-        let own = match (&self.index, locator) {
-            (None | Some(Locator::Fs(_)), _) => true,
-            (Some(Locator::Http(index)), Locator::Http(url)) => index.origin() == url.origin(),
-            (Some(Locator::Oci(index)), Locator::Oci(reference)) => index.registry == reference.registry,
-            _ => false,
-        };
-        if own { Origin::Local } else { Origin::RemoteIndex }
+        self.index.as_ref().map_or(Origin::Local, |index| index::origin(index, locator))
     }
 }
 

@@ -47,6 +47,9 @@ pub enum FlowChoice {
     Kind(String),
     /// The one flow of kind `messaging`, else the pack's only flow.
     Default,
+    /// None: the input says what the host has to ask for first, and the events that follow from it start flows. See
+    /// [`crate::run::completion`].
+    Completion,
 }
 
 /// Where the replies of a run go.
@@ -57,4 +60,7 @@ pub enum ReplyTo {
     Caller,
     /// To the store, where a client fetches them or a sender takes them; also to whoever waits for the outcome.
     Route(ReplyRoute),
+    /// To whoever waits for the outcome as long as somebody does, and else to the store. What is stored with a
+    /// checkpoint before the end is not for the caller any more.
+    CallerFirst(ReplyRoute),
 }

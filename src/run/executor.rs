@@ -1,5 +1,6 @@
 //! Executing an event: the run is loaded or started, its nodes are executed until it ends, waits or fails.
 
+mod last_words;
 mod steps;
 mod tell;
 
@@ -15,13 +16,14 @@ use crate::flow::pick::Pick;
 use crate::flow::template::NodeOutput;
 use crate::id::Id;
 use crate::run::event::{FlowChoice, ReplyTo};
+use crate::run::lanes::Turns;
 use crate::run::outcome::{Outcome, Status};
 use crate::run::program::Program;
-use crate::run::record::{EventRecord, decode};
+use crate::run::record::EventRecord;
 use crate::run::state::{Run, Saved};
 use crate::run::trace::{Observer, What};
 use crate::run::watch::ReplyWatch;
-use crate::store::{Checkpoint, Claim, Completion, End, NewReply, RunId, Store};
+use crate::store::{Checkpoint, Claim, Completion, End, NewReply, ReplyRoute, RunId, Store};
 
 /// What the executor works with.
 pub struct Services {
@@ -39,20 +41,14 @@ pub struct Services {
 pub(super) enum Ended {
     /// It went well.
     Well(Box<(Outcome, Completion)>),
-    /// It failed for good. The wait of `ends`, if any, ends with it.
-    Badly { error: Error, ends: Option<RunId> },
-}
-
-/// What the lanes need of an event to tell of its end.
-#[derive(Clone)]
-pub(super) struct Caller {
-    pub(super) deduped: bool,
-    pub(super) reply_to: ReplyTo,
+    /// It failed for good. The wait of `ends`, if any, ends with it; `replies` are what its session is told.
+    Badly { error: Error, ends: Option<RunId>, replies: Vec<NewReply> },
 }
 
 /// One event being executed.
 pub(super) struct Execution<'a> {
     services: &'a Services,
+    turns: &'a Turns,
     program: &'a Program,
     claim: &'a Claim,
     record: EventRecord,
@@ -76,15 +72,21 @@ enum Next {
 }
 
 impl<'a> Execution<'a> {
-    pub(super) fn new(services: &'a Services, program: &'a Program, claim: &'a Claim) -> Result<Self> {
-        let record: EventRecord = decode(&claim.payload)?;
+    pub(super) fn new(
+        services: &'a Services,
+        turns: &'a Turns,
+        program: &'a Program,
+        claim: &'a Claim,
+        record: EventRecord,
+    ) -> Self {
         let mut left = claim.deadline.since(services.clock.now());
         if claim.attempts > 1 {
             // The process died under the first attempt; nobody waits for the answer, and the work is owed.
             left = left.max(program.run_limits.event_deadline);
         }
-        Ok(Self {
+        Self {
             services,
+            turns,
             program,
             claim,
             session: record.session.shown(),
@@ -95,12 +97,7 @@ impl<'a> Execution<'a> {
             run: None,
             resumes: None,
             retryable: false,
-        })
-    }
-
-    /// Who hears of the end.
-    pub(super) fn caller(&self) -> Caller {
-        Caller { deduped: self.record.deduped, reply_to: self.record.reply_to.clone() }
+        }
     }
 
     /// Executes the event to its end. The store is left to be told of the end by the caller.
@@ -111,7 +108,8 @@ impl<'a> Execution<'a> {
                 let (code, message) = (error.code().to_string(), error.message().to_owned());
                 self.tell(What::Failed { code, message });
                 let ends = self.resumes.filter(|_| !self.may_pass(&error));
-                Ended::Badly { error, ends }
+                let replies = self.last_words(&error);
+                Ended::Badly { error, ends, replies }
             }
         }
     }
@@ -143,6 +141,7 @@ impl<'a> Execution<'a> {
         {
             self.resumes = Some(wait);
             let run = Run::restore(&stored, self.program)?;
+            run.check_waits()?;
             return self.resume(run);
         }
         let flow = self.pick()?;
@@ -156,7 +155,7 @@ impl<'a> Execution<'a> {
     fn chosen_wait(&self) -> Option<RunId> {
         let wanted = match &self.record.flow {
             FlowChoice::Id(flow) => Some(flow),
-            FlowChoice::Kind(_) | FlowChoice::Default => None,
+            FlowChoice::Kind(_) | FlowChoice::Default | FlowChoice::Completion => None,
         };
         self.claim.waits.iter().find(|wait| wanted.is_none_or(|flow| wait.flow == *flow)).map(|wait| wait.run)
     }
@@ -181,6 +180,7 @@ impl<'a> Execution<'a> {
             FlowChoice::Id(id) => Pick::Id(id),
             FlowChoice::Kind(kind) => Pick::Kind(kind),
             FlowChoice::Default => Pick::Default,
+            FlowChoice::Completion => return Err(Error::new(Code::Internal, "an announcement was given to a flow")),
         };
         self.program.flows.pick(pick)
     }
@@ -203,7 +203,7 @@ impl<'a> Execution<'a> {
     }
 
     async fn checkpoint(&mut self) -> Result<()> {
-        let replies = self.take_replies();
+        let replies = self.take_replies(false);
         let program = self.program;
         let run = self.run_mut()?;
         let Saved { head, journal } = run.save(program)?;
@@ -219,16 +219,26 @@ impl<'a> Execution<'a> {
     }
 
     /// The replies since the last checkpoint, as the store takes them.
-    fn take_replies(&mut self) -> Vec<NewReply> {
-        let new = self.replies.get(self.replies_stored..).unwrap_or_default();
-        let replies = match &self.record.reply_to {
-            ReplyTo::Caller => Vec::new(),
-            ReplyTo::Route(route) => {
-                let at = self.services.clock.now();
-                let stored = |reply: &Value| NewReply { route: route.clone(), payload: reply.to_string().into(), at };
-                new.iter().map(stored).collect()
+    fn take_replies(&mut self, at_end: bool) -> Vec<NewReply> {
+        let (route, callers_too) = match &self.record.reply_to {
+            ReplyTo::Caller => (None, true),
+            ReplyTo::Route(route) => (Some(route), true),
+            ReplyTo::CallerFirst(route) => {
+                let take = |ticket| self.turns.take(ticket, &self.replies);
+                let waits = at_end && !self.replies.is_empty() && self.record.ticket.is_some_and(take);
+                (Some(route).filter(|_| !waits), waits)
             }
         };
+        let at = self.services.clock.now();
+        let new = self.replies.get(self.replies_stored..).unwrap_or_default();
+        let stored = |route: &ReplyRoute| {
+            let stored = |reply: &Value| NewReply { route: route.clone(), payload: reply.to_string().into(), at };
+            new.iter().map(stored).collect()
+        };
+        let replies = route.map(stored).unwrap_or_default();
+        if !callers_too {
+            self.replies.clear();
+        }
         self.replies_stored = self.replies.len();
         replies
     }
@@ -236,7 +246,7 @@ impl<'a> Execution<'a> {
     fn park(&mut self, reason: Option<String>) -> Result<(Outcome, Completion)> {
         let program = self.program;
         let expires_at = Some(self.services.clock.now().plus(program.wait_ttl));
-        let replies = self.take_replies();
+        let replies = self.take_replies(true);
         let run = self.run_mut()?;
         let (Saved { head, journal }, replaces) = run.save_compact(program)?;
         let flow = run.flow()?.clone();
@@ -248,7 +258,7 @@ impl<'a> Execution<'a> {
     }
 
     fn finish(&mut self) -> Result<(Outcome, Completion)> {
-        let replies = self.take_replies();
+        let replies = self.take_replies(true);
         let took = self.services.clock.now().since(self.claim.accepted_at);
         let run = self.run_mut()?;
         let flow = run.flow()?.clone();

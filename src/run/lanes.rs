@@ -4,31 +4,39 @@
 //! the waiting callers are only this process's view of it, rebuilt by [`Lanes::recover`].
 
 mod callers;
+mod completions;
+mod permits;
+mod turn;
 mod work;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::error::{Code, Error, Result};
-use crate::id::Id;
-use crate::run::event::Event;
+use crate::run::completion::Completer;
+use crate::run::event::{Event, ReplyTo};
 use crate::run::executor::Services;
 use crate::run::lanes::callers::Callers;
+use crate::run::lanes::permits::Permits;
 use crate::run::outcome::Outcome;
 use crate::run::program::{Program, Programs};
 use crate::run::record::{EventRecord, encode};
 use crate::run::value::{MAX_DEPTH, is_too_deep};
-use crate::session::owner_of;
+use crate::session::{is_of_completions, owner_of};
 use crate::store::{Accepted, EventId, Lane, NewEvent};
+
+pub(super) use turn::Turns;
+pub use turn::{Fits, Waiter};
 
 /// How long another process's claim is honoured.
 const LEASE: Duration = Duration::from_secs(60);
@@ -47,6 +55,7 @@ pub struct Submitted {
     /// Whether it was accepted before.
     pub duplicate: bool,
     outcome: Pending,
+    waiter: Waiter,
 }
 
 #[derive(Debug)]
@@ -56,6 +65,12 @@ enum Pending {
 }
 
 impl Submitted {
+    /// Who waits for the replies of an event whose replies are for its caller first, to be kept as long as somebody
+    /// does.
+    pub fn take_waiter(&mut self) -> Waiter {
+        std::mem::take(&mut self.waiter)
+    }
+
     /// Waits until the event is done. Dropping the future does not stop the work.
     pub async fn outcome(self) -> Result<Outcome> {
         match self.outcome {
@@ -77,10 +92,12 @@ pub struct Lanes {
     /// Lanes with a task; true if events came in since it looked last.
     active: Mutex<HashMap<Lane, bool>>,
     callers: Callers,
-    open: AtomicBool,
-    parallel: usize,
-    permits: Arc<Semaphore>,
-    shares: Mutex<HashMap<Id, Arc<Semaphore>>>,
+    turns: Turns,
+    open: watch::Sender<bool>,
+    permits: Permits,
+    /// Of their own, so that a platform that is slow to answer keeps no flow from running.
+    completing: Permits,
+    completer: ArcSwapOption<Arc<dyn Completer>>,
     tasks: TaskTracker,
     me: Weak<Self>,
 }
@@ -108,10 +125,11 @@ impl Lanes {
             programs,
             active: Mutex::default(),
             callers: Callers::default(),
-            open: AtomicBool::new(false),
-            parallel,
-            permits: Arc::new(Semaphore::new(parallel)),
-            shares: Mutex::default(),
+            turns: Turns::default(),
+            open: watch::Sender::new(false),
+            permits: Permits::new(parallel),
+            completing: Permits::new(parallel),
+            completer: ArcSwapOption::empty(),
             tasks: TaskTracker::new(),
             me: me.clone(),
         })
@@ -119,12 +137,12 @@ impl Lanes {
 
     /// Lets events in.
     pub fn open(&self) {
-        self.open.store(true, Ordering::SeqCst);
+        self.open.send_replace(true);
     }
 
     /// Whether events are let in.
     pub fn is_open(&self) -> bool {
-        self.open.load(Ordering::SeqCst)
+        *self.open.borrow()
     }
 
     /// What is held in memory now.
@@ -135,7 +153,7 @@ impl Lanes {
     /// Lets no further events in, and waits until what is being worked on is done, at most `within`. True if all of
     /// it was; the rest is stored and goes on at the next start.
     pub async fn close(&self, within: Duration) -> bool {
-        self.open.store(false, Ordering::SeqCst);
+        self.open.send_replace(false);
         self.tasks.close();
         let done = tokio::time::timeout(within, self.tasks.wait()).await.is_ok();
         self.tasks.reopen();
@@ -146,25 +164,41 @@ impl Lanes {
     /// Stores an event. When this returns, the event will be worked on, whatever happens to the process. Dropping the
     /// future does not leave it half accepted.
     pub async fn submit(&self, event: Event) -> Result<Submitted> {
+        self.submit_for(event, Arc::new(|_: &[Value]| true)).await
+    }
+
+    /// The same for a caller that takes replies only if they fit.
+    pub async fn submit_for(&self, event: Event, fits: Fits) -> Result<Submitted> {
         let me = self.me.upgrade().filter(|_| self.is_open());
         let me = me.ok_or_else(|| Error::new(Code::NotRunning, "the host is not started, or is stopping"))?;
-        let accepting = self.tasks.spawn(async move { me.accept(event).await });
+        let accepting = self.tasks.spawn(async move { me.accept(event, fits).await });
         accepting.await.map_err(|e| Error::new(Code::Internal, format!("accepting an event did not end well: {e}")))?
     }
 
-    async fn accept(&self, event: Event) -> Result<Submitted> {
+    async fn accept(&self, event: Event, fits: Fits) -> Result<Submitted> {
         let program = self.program(&event.tenant)?;
-        check(&event, &program)?;
+        let queue = program.run_limits.queue;
+        self.accept_into(&program, event, fits, queue).await
+    }
+
+    /// Stores an event if the tenant's queue is not longer than `queue`.
+    async fn accept_into(&self, program: &Program, event: Event, fits: Fits, queue: u32) -> Result<Submitted> {
+        check(&event, program)?;
         let deduped = !event.dedupe.is_empty();
         let now = self.services.clock.now();
         let lane = event.session.lane(&program.pack);
+        let (waiter, ticket) = match &event.reply_to {
+            ReplyTo::CallerFirst(_) => Some(self.turns.wait(fits)).unzip(),
+            ReplyTo::Caller | ReplyTo::Route(_) => (None, None),
+        };
+        let waiter = waiter.unwrap_or_default();
         let tenant = event.tenant.clone();
         let new = NewEvent {
             tenant: tenant.clone(),
             lane: lane.clone(),
             dedupe: event.dedupe.clone(),
             dedupe_ttl: event.remember.unwrap_or(DEDUPE_TTL),
-            payload: encode(&EventRecord::of(event))?,
+            payload: encode(&EventRecord { ticket, ..EventRecord::of(event) })?,
             accepted_at: now,
             deadline: now.plus(program.run_limits.event_deadline),
         };
@@ -172,17 +206,18 @@ impl Lanes {
             return Err(Error::new(Code::TooLarge, format!("the event has {} bytes", new.payload.len()))
                 .hint(format!("an event may have {MAX_EVENT} bytes; pass a reference to large content")));
         }
-        let place = self.callers.enter(&tenant, program.run_limits.queue)?;
+        let place = self.callers.enter(&tenant, queue)?;
         match self.services.store.accept(new).await? {
             Accepted::New(event) => {
                 let outcome = place.wait_for(event);
                 self.wake(lane);
-                Ok(Submitted { event, duplicate: false, outcome: Pending::Coming(outcome) })
+                Ok(Submitted { event, duplicate: false, outcome: Pending::Coming(outcome), waiter })
             }
             Accepted::Duplicate(event) => {
                 drop(place);
                 let outcome = self.callers.join(event, deduped);
-                Ok(Submitted { event, duplicate: true, outcome })
+                // The replies are for the caller of the event that this one repeats.
+                Ok(Submitted { event, duplicate: true, outcome, waiter: Waiter::default() })
             }
         }
     }
@@ -207,7 +242,10 @@ impl Lanes {
         if !self.is_open() {
             return Ok(0);
         }
-        let wanted = |lane: &Lane| self.program_of(lane).is_some() && !self.active.lock().contains_key(lane);
+        let wanted = |lane: &Lane| {
+            let workable = self.program_of(lane).is_some() && (!is_of_completions(lane) || self.completer().is_some());
+            workable && !self.active.lock().contains_key(lane)
+        };
         let lanes = self.services.store.idle_lanes(self.services.clock.now(), LEASE, AT_ONCE, &wanted).await?;
         let woken = lanes.len();
         lanes.into_iter().for_each(|lane| self.wake(lane));
@@ -229,7 +267,8 @@ impl Lanes {
     async fn drive(self: Arc<Self>, lane: Lane) {
         loop {
             // Waiting for the permits anew for each event keeps a busy lane from starving the others.
-            let Some(permits) = self.permits(owner_of(&lane).0).await else { return };
+            let all = if is_of_completions(&lane) { &self.completing } else { &self.permits };
+            let Some(permits) = all.of(owner_of(&lane).0).await else { return };
             let next = AssertUnwindSafe(self.next(&lane)).catch_unwind().await;
             drop(permits);
             match next {
@@ -263,17 +302,6 @@ impl Lanes {
                 true
             }
         }
-    }
-
-    /// The right to work on one event: a place of the tenant's, then one of all. No tenant can take all places.
-    async fn permits(&self, tenant: &str) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
-        let share = {
-            let mut shares = self.shares.lock();
-            let most = (self.parallel * 3 / 4).max(1);
-            Arc::clone(shares.entry(Id::from(tenant)).or_insert_with(|| Arc::new(Semaphore::new(most))))
-        };
-        let own = share.acquire_owned().await.ok()?;
-        Some((own, Arc::clone(&self.permits).acquire_owned().await.ok()?))
     }
 }
 

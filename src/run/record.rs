@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::error::{Code, Error, Result};
 use crate::flow::template::NodeOutput;
@@ -26,6 +27,9 @@ pub(super) struct EventRecord {
     pub(super) reply_to: ReplyTo,
     pub(super) correlation_id: String,
     pub(super) deduped: bool,
+    /// The caller that waits for the replies, if the event's replies are for it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ticket: Option<Uuid>,
 }
 
 impl EventRecord {
@@ -39,6 +43,7 @@ impl EventRecord {
             reply_to: event.reply_to,
             correlation_id: event.correlation_id,
             deduped: !event.dedupe.is_empty(),
+            ticket: None,
         }
     }
 }
@@ -124,6 +129,7 @@ mod tests {
             reply_to: ReplyTo::Caller,
             correlation_id: "c".to_owned(),
             deduped: true,
+            ticket: None,
         };
         let at = Pointer { flow: Id::from("f"), node: Id::from("n") };
         let head = HeadRecord {

@@ -265,7 +265,6 @@ impl Run {
 
     /// Gives a waiting run its event.
     pub(super) fn resume(&mut self, input: Value) -> Result<()> {
-        self.check_waits()?;
         let input = shallow(input)?;
         self.replied = false;
         self.redirects = 0;

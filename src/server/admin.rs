@@ -13,10 +13,10 @@ use axum::response::{IntoResponse as _, Response};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::App;
 use super::answer::Problem;
 use super::correlation::{Correlation, Peer};
 use super::params::{Asked, Param};
+use super::{App, DroppedCount, RouteInfo, listing};
 use crate::error::{Code, Error};
 use crate::id::{self, clip};
 use crate::reload::status::{PacksStatus, ReloadReport, rfc3339};
@@ -33,6 +33,20 @@ pub(super) const MOST_LISTED: usize = 100;
 /// What runs.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<PacksStatus> {
     Json(app.backend.packs_status())
+}
+
+/// The ways into the tenants, and what came in by them and went no further.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ChannelsStatus {
+    /// The routes of every tenant, those that are off included.
+    routes: Vec<RouteInfo>,
+    /// Requests that went no further, by provider and reason.
+    dropped: Vec<DroppedCount>,
+}
+
+/// How requests come in.
+pub(super) async fn channels(State(app): State<Arc<App>>) -> Json<ChannelsStatus> {
+    Json(ChannelsStatus { routes: listing::routes(&app), dropped: app.tally.counts() })
 }
 
 /// A reload was asked for.

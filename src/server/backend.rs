@@ -17,13 +17,15 @@ use crate::error::{Code, Error, Result};
 use crate::flow::pick::Pick;
 use crate::host::{Health, RunnerHost};
 use crate::id::Id;
-use crate::ingress::Channels;
 use crate::reload::status::{PacksStatus, ReloadReport};
 use crate::reload::{Readiness, Reloads};
+use crate::run::completion::Completer;
 use crate::run::event::{Event, FlowChoice};
+pub use crate::run::lanes::{Fits, Waiter};
 use crate::run::outcome::Outcome;
 use crate::run::trace::{TraceEvent, TraceFeed};
 use crate::run::watch::RouteWatch;
+use crate::secrets::SecretsManager;
 use crate::store::{DeadLetter, EventId, ReplyRoute, StoredReply};
 
 /// A host as the server sees it.
@@ -31,6 +33,10 @@ use crate::store::{DeadLetter, EventId, ReplyRoute, StoredReply};
 pub trait Backend: Send + Sync + 'static {
     /// Accepts an event: it is stored, or known to be a repetition, when this returns.
     async fn submit(&self, event: Event) -> Result<Submitted>;
+
+    /// The same for a caller that waits for the replies first, where they are for it first: it gets replies that fit,
+    /// others go to the event's route.
+    async fn submit_for(&self, event: Event, fits: Fits) -> Result<Submitted>;
 
     /// Replies of `route` after `after`, oldest first, at most `limit`.
     async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>>;
@@ -44,8 +50,21 @@ pub trait Backend: Send + Sync + 'static {
     /// The tenants that are served.
     fn tenants(&self) -> Vec<Id>;
 
-    /// The ways into a tenant; none if it is not served.
-    fn channels(&self, tenant: &str) -> Option<Arc<Channels>>;
+    /// A tenant's configuration; none if it is not served.
+    fn config(&self, tenant: &str) -> Option<Arc<HostConfig>>;
+
+    /// The deployment environment.
+    fn env(&self) -> Id;
+
+    /// Where secrets are read.
+    fn secrets(&self) -> Arc<dyn SecretsManager>;
+
+    /// Whether the web chat and every webhook is open whatever the bindings say, because only this machine reaches the
+    /// server.
+    fn is_loopback(&self) -> bool;
+
+    /// Lets events of which only ids are known be asked for by `completer`.
+    async fn complete_with(&self, completer: Arc<dyn Completer>) -> Result<()>;
 
     /// How the host is.
     fn health(&self) -> Health;
@@ -75,6 +94,15 @@ pub struct Submitted {
     /// Resolves when the event has been worked on. For a repetition of an event whose outcome nobody knows (any more)
     /// it fails with `DuplicateEvent`. It may be dropped: the event is worked on anyway.
     pub outcome: BoxFuture<'static, Result<Outcome>>,
+    /// Waits for the replies of an event whose replies are for its caller first, until it is dropped.
+    pub waiter: Waiter,
+}
+
+impl From<crate::run::lanes::Submitted> for Submitted {
+    fn from(mut submitted: crate::run::lanes::Submitted) -> Self {
+        let (event, duplicate, waiter) = (submitted.event, submitted.duplicate, submitted.take_waiter());
+        Self { event, duplicate, outcome: submitted.outcome().boxed(), waiter }
+    }
 }
 
 impl fmt::Debug for Submitted {
@@ -88,26 +116,35 @@ pub struct HostBackend {
     host: Arc<RunnerHost>,
     feed: TraceFeed,
     reloads: Option<Arc<dyn Reloads>>,
-    channels: HashMap<Id, Arc<Channels>>,
+    configs: HashMap<Id, Arc<HostConfig>>,
     tenants: Vec<Id>,
+    loopback: bool,
 }
 
 impl HostBackend {
     /// `host` with the ways that each tenant's bindings open. `feed` is the observer that the host was built with.
     pub fn new(host: Arc<RunnerHost>, feed: TraceFeed) -> Self {
-        Self::with(host, feed, Channels::of_bindings)
+        Self::with(host, feed, false)
     }
 
     /// `host` with every way open, for a server that only this machine reaches.
     pub fn loopback(host: Arc<RunnerHost>, feed: TraceFeed) -> Self {
-        Self::with(host, feed, |_| Channels::loopback())
+        Self::with(host, feed, true)
     }
 
-    fn with(host: Arc<RunnerHost>, feed: TraceFeed, open: impl Fn(&HostConfig) -> Channels) -> Self {
+    fn with(host: Arc<RunnerHost>, feed: TraceFeed, loopback: bool) -> Self {
         let configs = host.tenant_configs();
         let tenants = configs.iter().map(|config| config.tenant().clone()).collect();
-        let channels = configs.iter().map(|config| (config.tenant().clone(), Arc::new(open(config)))).collect();
-        Self { host, feed, reloads: None, channels, tenants }
+        let configs = configs.into_iter().map(|config| (config.tenant().clone(), config)).collect();
+        Self { host, feed, reloads: None, configs, tenants, loopback }
+    }
+
+    /// Anybody can name a flow in a path: what cannot run is refused before it is stored.
+    fn check(&self, event: &Event) -> Result<()> {
+        match (&event.flow, self.host.tenant(&event.tenant)) {
+            (FlowChoice::Id(flow), Some(tenant)) => tenant.pack().flows.pick(Pick::Id(flow)).map(drop),
+            _ => Ok(()),
+        }
     }
 
     /// The same, with what reloads the host's packs.
@@ -121,13 +158,13 @@ impl HostBackend {
 #[async_trait]
 impl Backend for HostBackend {
     async fn submit(&self, event: Event) -> Result<Submitted> {
-        // Anybody can name a flow in a path: what cannot run is refused before it is stored.
-        if let (FlowChoice::Id(flow), Some(tenant)) = (&event.flow, self.host.tenant(&event.tenant)) {
-            tenant.pack().flows.pick(Pick::Id(flow))?;
-        }
-        let submitted = self.host.submit(event).await?;
-        let (event, duplicate) = (submitted.event, submitted.duplicate);
-        Ok(Submitted { event, duplicate, outcome: submitted.outcome().boxed() })
+        self.check(&event)?;
+        self.host.submit(event).await.map(Submitted::from)
+    }
+
+    async fn submit_for(&self, event: Event, fits: Fits) -> Result<Submitted> {
+        self.check(&event)?;
+        self.host.submit_for(event, fits).await.map(Submitted::from)
     }
 
     async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {
@@ -146,8 +183,24 @@ impl Backend for HostBackend {
         self.tenants.clone()
     }
 
-    fn channels(&self, tenant: &str) -> Option<Arc<Channels>> {
-        self.channels.get(tenant).cloned()
+    fn config(&self, tenant: &str) -> Option<Arc<HostConfig>> {
+        self.configs.get(tenant).cloned()
+    }
+
+    fn env(&self) -> Id {
+        self.host.env().clone()
+    }
+
+    fn secrets(&self) -> Arc<dyn SecretsManager> {
+        Arc::clone(self.host.secrets_manager())
+    }
+
+    fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+
+    async fn complete_with(&self, completer: Arc<dyn Completer>) -> Result<()> {
+        self.host.complete_with(completer).await
     }
 
     fn health(&self) -> Health {

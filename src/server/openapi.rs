@@ -2,15 +2,18 @@
 //!
 //! Which statuses an operation can answer follows from the codes of the errors that it can end with.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::App;
 use super::routes::{ROUTES, Route, Scope};
 use crate::error::Code;
+use crate::ingress::Adapters;
+use crate::ingress::adapter::AdapterRoute;
 
 pub(super) mod describe;
 mod operation;
@@ -35,13 +38,17 @@ const OF_TENANT: &[Code] = &[
 const OF_ADMIN: &[Code] = &[Code::RequestInvalid, Code::AdminToken, Code::AdminDenied];
 
 /// The document as it is served.
-pub(super) async fn serve() -> impl IntoResponse {
-    static TEXT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document().to_string()));
-    ([(CONTENT_TYPE, "application/json")], TEXT.clone())
+pub(super) async fn serve(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], app.openapi.clone())
 }
 
-/// The OpenAPI document of every route that a server serves.
+/// The OpenAPI document of every route that a server without further adapters serves.
 pub fn document() -> Value {
+    of(&Adapters::default())
+}
+
+/// The document with the routes of these adapters.
+pub(super) fn of(adapters: &Adapters) -> Value {
     let mut schemas = Schemas::default();
     let mut paths = Map::new();
     for route in ROUTES {
@@ -49,6 +56,11 @@ pub fn document() -> Value {
         if route.scope == Scope::Tenant {
             paths.insert(format!("/t/{{tenant}}{}", route.path), methods(route, true, &mut schemas));
         }
+    }
+    for (place, route) in adapters.routes() {
+        let name = adapters.get(place).map_or("", |adapter| adapter.provider());
+        paths.insert(route.path.to_owned(), adapter_methods(name, route, false, &mut schemas));
+        paths.insert(format!("/t/{{tenant}}{}", route.path), adapter_methods(name, route, true, &mut schemas));
     }
     json!({
         "openapi": "3.1.0",
@@ -83,15 +95,30 @@ fn methods(route: &Route, named: bool, schemas: &mut Schemas) -> Value {
         let operation = match route.scope {
             Scope::Host => operation.tag("host"),
             Scope::Admin => operation.tag("admin").errors(OF_ADMIN).security(&json!([{"adminToken": []}])),
-            Scope::Tenant => {
-                let operation = if named { operation.of_named_tenant() } else { operation };
-                operation.tag("tenant").errors(OF_TENANT).security(&json!([{}, {"tenantToken": []}]))
-            }
+            Scope::Tenant => of_tenant(operation, named),
         };
         let distinct = (route.methods.len() > 1).then_some(*method);
         ((*method).to_owned(), operation.into_value(distinct, schemas))
     };
     Value::Object(route.methods.iter().map(describe).collect())
+}
+
+fn of_tenant(operation: Operation, named: bool) -> Operation {
+    let operation = if named { operation.of_named_tenant() } else { operation };
+    operation.tag("tenant").errors(OF_TENANT).security(&json!([{}, {"tenantToken": []}]))
+}
+
+const ANY: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+fn adapter_methods(provider: &str, route: &AdapterRoute, named: bool, schemas: &mut Schemas) -> Value {
+    let lower: Vec<String> = route.methods.iter().map(|method| method.to_ascii_lowercase()).collect();
+    let methods: Vec<&str> =
+        if route.methods.contains(&"*") { ANY.to_vec() } else { lower.iter().map(String::as_str).collect() };
+    let describe = |method: &&str| {
+        let operation = of_tenant(describe::adapter(provider, route, schemas).errors(ALWAYS), named);
+        ((*method).to_owned(), operation.into_value((methods.len() > 1).then_some(*method), schemas))
+    };
+    Value::Object(methods.iter().map(describe).collect())
 }
 
 #[cfg(test)]

@@ -4,13 +4,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::audit::AuditLog;
 use crate::config::TenantResolver;
 use crate::id::Id;
+use crate::ingress::Adapter;
 use crate::secret::Secret;
 
 /// How the server behaves.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServerOptions {
     /// Where it listens.
     pub listen: SocketAddr,
@@ -25,6 +28,37 @@ pub struct ServerOptions {
     pub demo: bool,
     /// What a client may cost.
     pub limits: HttpLimits,
+    /// Further adapters. A tenant's bindings open them by name, as `adapter: NAME`.
+    pub adapters: Vec<Arc<dyn Adapter>>,
+    /// Proxies that may say by `X-Forwarded-For` where a request comes from; those that may name its tenant may too.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl std::fmt::Debug for ServerOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let adapters: Vec<_> = self.adapters.iter().map(|adapter| adapter.provider()).collect();
+        f.debug_struct("ServerOptions")
+            .field("listen", &self.listen)
+            .field("default_tenant", &self.default_tenant)
+            .field("tenants", &self.tenants)
+            .field("admin", &self.admin)
+            .field("demo", &self.demo)
+            .field("limits", &self.limits)
+            .field("adapters", &adapters)
+            .field("trusted_proxies", &self.trusted_proxies)
+            .finish()
+    }
+}
+
+impl ServerOptions {
+    /// The proxies that may say where a request comes from.
+    pub(super) fn declared_proxies(&self) -> Vec<IpNet> {
+        let mut proxies = self.trusted_proxies.clone();
+        if let TenantResolver::Header { proxies: naming } = &self.tenants {
+            proxies.extend(naming);
+        }
+        proxies
+    }
 }
 
 impl Default for ServerOptions {
@@ -36,6 +70,8 @@ impl Default for ServerOptions {
             admin: AdminOptions::default(),
             demo: false,
             limits: HttpLimits::default(),
+            adapters: Vec::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::error::{Code, Error};
 /// The server's routes with everything that a request passes on its way.
 pub(super) fn router(app: Arc<App>) -> Router {
     let guard = from_fn_with_state(Arc::clone(&app), access::guard);
-    let of_tenant = || routes::of(Scope::Tenant);
+    let of_tenant = || routes::of(Scope::Tenant).merge(routes::of_adapters(&app.adapters));
     let mut router = routes::of(Scope::Host)
         .merge(routes::of(Scope::Admin).route_layer(guard))
         .merge(of_tenant())

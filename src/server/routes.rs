@@ -1,12 +1,13 @@
-//! The table of routes. The router and the OpenAPI document are both made from it.
+//! The table of routes. The router and the OpenAPI document are both made from it, and from the routes of adapters.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{MethodRouter, any, get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use super::openapi::{Operation, Schemas, describe};
-use super::{App, admin, health, openapi, webchat, webhook};
+use super::{App, admin, channel, health, openapi, webchat};
+use crate::ingress::Adapters;
 
 /// Whose routes they are, and with that who may use them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,6 @@ pub(super) struct Route {
     pub(super) methods: &'static [&'static str],
     pub(super) describe: fn(&mut Schemas) -> Operation,
 }
-
-const ANY: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -75,17 +74,17 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         scope: Scope::Admin,
+        path: "/admin/channels",
+        serve: || get(admin::channels),
+        methods: &["get"],
+        describe: describe::channels,
+    },
+    Route {
+        scope: Scope::Admin,
         path: "/admin/dead-letters",
         serve: || get(admin::dead_letters),
         methods: &["get"],
         describe: describe::dead_letters,
-    },
-    Route {
-        scope: Scope::Tenant,
-        path: "/webchat/activities",
-        serve: || post(webchat::receive),
-        methods: &["post"],
-        describe: describe::activity,
     },
     Route {
         scope: Scope::Tenant,
@@ -101,17 +100,17 @@ pub(super) const ROUTES: &[Route] = &[
         methods: &["get"],
         describe: describe::stream,
     },
-    Route {
-        scope: Scope::Tenant,
-        path: "/webhook/{flow_id}",
-        serve: || any(webhook::receive),
-        methods: ANY,
-        describe: describe::webhook,
-    },
 ];
 
 /// The routes of a scope.
 pub(super) fn of(scope: Scope) -> Router<Arc<App>> {
     let routes = ROUTES.iter().filter(|route| route.scope == scope);
     routes.fold(Router::new(), |router, route| router.route(route.path, (route.serve)()))
+}
+
+/// The routes of adapters, which are a tenant's.
+pub(super) fn of_adapters(adapters: &Adapters) -> Router<Arc<App>> {
+    adapters
+        .routes()
+        .fold(Router::new(), |router, (place, route)| router.route(route.path, channel::serve(place, route)))
 }

@@ -18,7 +18,6 @@ use crate::error::{Code, Error, Result};
 use crate::id::{Id, clip};
 use crate::ingress::Channels;
 
-mod fetch;
 mod hostname;
 mod key_set;
 mod proxy;
@@ -49,7 +48,10 @@ impl FromRequestParts<Arc<App>> for Tenant {
 }
 
 fn find(app: &App, named: Option<&str>) -> Result<Tenant> {
-    let find = |id: &str| Some(Tenant { id: Id::from(id), channels: app.backend.channels(id)? });
+    let find = |id: &str| {
+        let channels = app.channels.get(id).filter(|_| app.backend.config(id).is_some())?;
+        Some(Tenant { id: Id::from(id), channels: Arc::clone(channels) })
+    };
     let unknown = |what: String| Error::new(Code::TenantUnknown, what);
     if let Some(named) = named {
         return find(named).ok_or_else(|| unknown(format!("tenant {:?} is not served", clip(named))));

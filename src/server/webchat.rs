@@ -1,27 +1,25 @@
-//! WebChat: `POST /webchat/activities`, and the way back for a web page: a list to poll and a stream to listen to.
+//! WebChat's way back for a web page: a list to poll and a stream to listen to.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Extension, Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::response::sse::Event;
-use axum::response::{IntoResponse as _, Response};
 use futures::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::answer::Problem;
-use super::correlation::{Correlation, Peer};
 use super::params::{Asked, Param};
 use super::tenant::Tenant;
-use super::{App, body, sse};
+use super::{App, sse};
 use crate::error::{Code, Error, Result};
+use crate::ingress::Verification;
 use crate::ingress::adapter::platform_id;
-use crate::ingress::{self, Context, Intake, webchat};
+use crate::ingress::webchat::{self, WebchatChannel};
 use crate::run::watch::RouteWatch;
 use crate::store::ReplyRoute;
 
@@ -29,51 +27,6 @@ mod activity;
 
 /// The most replies that one answer holds.
 const PAGE: usize = 100;
-
-/// Acknowledges an activity once it is stored.
-pub(super) async fn receive(
-    State(app): State<Arc<App>>,
-    tenant: Tenant,
-    Extension(correlation): Extension<Correlation>,
-    Extension(Peer(peer)): Extension<Peer>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let body = body::read(&parts.headers, body, &app.options.limits).await?;
-    require_json(&parts.headers)?;
-    let context = Context { tenant: tenant.id.clone(), now: app.clock.now(), nonce: Uuid::now_v7(), keys: None };
-    let request = ingress::Request {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query(),
-        headers: &parts.headers,
-        body: &body,
-        peer: Some(peer.ip()),
-    };
-    let mut answer = json!({});
-    match webchat::receive(&tenant.channels.webchat, &context, &request)? {
-        Intake::Messages(messages) => {
-            for inbound in messages {
-                let id = inbound.envelope.provider_ids.message_id.clone();
-                let submitted = app.backend.submit(inbound.into_event(correlation.0.to_string())?).await?;
-                answer = json!({ "id": id.unwrap_or_else(|| submitted.event.0.to_string()) });
-            }
-        }
-        Intake::Ignored(why) => tracing::debug!(why, correlation_id = %correlation.0, "activity ignored"),
-        Intake::Fetch(_) | Intake::Answer(_) => {}
-    }
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
-}
-
-/// Other media types are what a form of another site could send without asking.
-fn require_json(headers: &HeaderMap) -> Result<()> {
-    let mime = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mime = mime.split(';').next().unwrap_or_default().trim();
-    if mime.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    Err(Error::new(Code::MediaType, "an activity is sent as application/json"))
-}
 
 #[derive(Deserialize)]
 pub(super) struct ConversationPath {
@@ -133,7 +86,9 @@ struct Place {
 
 impl Place {
     fn open(tenant: &Tenant, conversation: String) -> Result<Self> {
-        tenant.channels.webchat.verification.require("/webchat/conversations")?;
+        let channel = tenant.channels.find::<WebchatChannel>();
+        let verification = channel.map_or(Verification::Off, |channel| channel.verification);
+        verification.require("/webchat/conversations")?;
         let conversation = platform_id("the conversation's id", &conversation)?;
         Ok(Self { route: webchat::route_of(&tenant.id, &conversation), tenant: tenant.id.to_string(), conversation })
     }

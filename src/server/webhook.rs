@@ -1,25 +1,16 @@
-//! `ANY /webhook/{flow_id}`: runs a flow and answers with its result.
-
-use std::sync::Arc;
+//! Answering with a flow's result, as `ANY /webhook/{flow_id}` does.
 
 use axum::body::Body;
-use axum::extract::{Extension, Request, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use serde::Deserialize;
 use serde_json::Value;
-use uuid::Uuid;
 
+use super::App;
 use super::answer::Problem;
 use super::backend::Submitted;
-use super::correlation::{Correlation, Peer};
-use super::params::Param;
-use super::tenant::Tenant;
-use super::{App, body};
 use crate::error::{Code, Error, Result};
-use crate::ingress::webhook::{self, answer};
-use crate::ingress::{self, Context};
+use crate::ingress::webhook::answer;
 use crate::run::event::ReplyTo;
 use crate::run::outcome::Status;
 
@@ -30,36 +21,9 @@ const MOST_REPLIES: usize = 100;
 const SANDBOX: HeaderValue =
     HeaderValue::from_static("sandbox; default-src 'none'; img-src data: https:; style-src 'unsafe-inline'");
 
-#[derive(Deserialize)]
-pub(super) struct FlowPath {
-    flow_id: String,
-}
-
-/// Verifies, normalizes, submits, waits for the outcome.
-pub(super) async fn receive(
-    State(app): State<Arc<App>>,
-    tenant: Tenant,
-    Param(FlowPath { flow_id }): Param<FlowPath>,
-    Extension(correlation): Extension<Correlation>,
-    Extension(Peer(peer)): Extension<Peer>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let body = body::read(&parts.headers, body, &app.options.limits).await?;
-    let context = Context { tenant: tenant.id.clone(), now: app.clock.now(), nonce: Uuid::now_v7(), keys: None };
-    let request = ingress::Request {
-        method: parts.method.as_str(),
-        path: parts.uri.path(),
-        query: parts.uri.query(),
-        headers: &parts.headers,
-        body: &body,
-        peer: Some(peer.ip()),
-    };
-    let inbound = webhook::receive(&tenant.channels.webhook, &context, &flow_id, &request)?;
-    let event = inbound.into_event(correlation.0.to_string())?;
-    let reply_to = event.reply_to.clone();
-    let submitted = app.backend.submit(event).await?;
-    let (status, replies) = outcome(&app, submitted, &reply_to).await?;
+/// Waits for the outcome of a request and answers with it.
+pub(super) async fn answer(app: &App, submitted: Submitted, reply_to: &ReplyTo) -> Result<Response, Problem> {
+    let (status, replies) = outcome(app, submitted, reply_to).await?;
     respond(&status, replies)
 }
 

@@ -320,7 +320,13 @@ impl Inner {
         Ok(())
     }
 
-    fn fail(&mut self, claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> Result<bool> {
+    fn fail(
+        &mut self,
+        claim: &ClaimToken,
+        failure: Failure,
+        ends: Option<RunId>,
+        replies: Vec<NewReply>,
+    ) -> Result<bool> {
         self.claimed(claim)?;
         let ends = ends.filter(|run| self.runs.contains_key(run));
         if let Some(run) = ends {
@@ -345,6 +351,7 @@ impl Inner {
             failure,
         };
         self.dead.insert(claim.event, Dead { letter, run });
+        self.add_replies(replies);
         Ok(more)
     }
 
@@ -475,8 +482,14 @@ impl Store for MemoryStore {
         self.inner.lock().complete(claim, completion)
     }
 
-    async fn fail(&self, claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> Result<bool> {
-        self.inner.lock().fail(claim, failure, ends)
+    async fn fail(
+        &self,
+        claim: &ClaimToken,
+        failure: Failure,
+        ends: Option<RunId>,
+        replies: Vec<NewReply>,
+    ) -> Result<bool> {
+        self.inner.lock().fail(claim, failure, ends, replies)
     }
 
     async fn release(&self, claim: &ClaimToken) -> Result<()> {

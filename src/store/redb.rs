@@ -20,7 +20,7 @@ use redb::{ReadTransaction, ReadableDatabase};
 
 use super::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, NewEvent,
-    ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    NewReply, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
 };
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
@@ -127,9 +127,15 @@ impl Store for RedbStore {
         self.writer.write(move |tables| tables.complete(&claim, &completion)).await
     }
 
-    async fn fail(&self, claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> Result<bool> {
+    async fn fail(
+        &self,
+        claim: &ClaimToken,
+        failure: Failure,
+        ends: Option<RunId>,
+        replies: Vec<NewReply>,
+    ) -> Result<bool> {
         let claim = claim.clone();
-        self.writer.write(move |tables| tables.fail(&claim, &failure, ends)).await
+        self.writer.write(move |tables| tables.fail(&claim, &failure, ends, &replies)).await
     }
 
     async fn release(&self, claim: &ClaimToken) -> Result<()> {

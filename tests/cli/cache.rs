@@ -109,3 +109,53 @@ fn a_pack_is_there_when_its_server_is_gone() {
     assert!(warning.contains("GRH-1012") && warning.contains("GRH-1003"), "{warning}");
     assert!(stdout(again).contains(DIGEST));
 }
+
+/// Answers every request, until the process ends: an index at `/index.json`, and three bytes anywhere else.
+fn serve(index: String) -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.extend(byte);
+            }
+            let request = String::from_utf8(request).unwrap();
+            let line = request.lines().next().unwrap().trim_end_matches(" HTTP/1.1").to_owned();
+            let whole = if line.ends_with("/index.json") { index.as_str() } else { "abc" };
+            let body = if line.starts_with("HEAD") { "" } else { whole };
+            let length = whole.len();
+            tell.send(line).unwrap();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\netag: \"1\"\r\nconnection: close\r\n\r\n{body}"
+            )
+            .unwrap();
+        }
+    });
+    (base, asked)
+}
+
+#[test]
+fn what_an_index_names_is_fetched_once() {
+    let place = Place::new();
+    let main = format!(r#"{{ "main_pack": {{ "path": "./a.gtpack", "digest": "{DIGEST}" }}"#);
+    let over = r#""overlays": [{ "path": "./b.gtpack", "version": "1.0.0" }] }"#;
+    let (base, asked) = serve(format!(r#"{{ "tenants": {{ "a": {main}, {over}, "b": {main} }} }} }}"#));
+    let index = format!("{base}/index.json");
+    let warmed = json_of(place.cache(&["warm", "--index", &index, "--json"]).assert().success());
+    let locators: Vec<_> = warmed["packs"].as_array().unwrap().iter().map(|pack| pack["locator"].clone()).collect();
+    assert_eq!(locators, [format!("{base}/a.gtpack"), format!("{base}/b.gtpack")]);
+    let fetched = asked.try_iter().filter(|line| line.starts_with("GET") && line.ends_with(".gtpack")).count();
+    assert_eq!(fetched, 2, "one that two tenants run is fetched once");
+    assert_eq!(warmed["packs"][0]["digest"], DIGEST);
+
+    let (base, _asked) = serve("{}{".to_owned());
+    let failed = place.cache(&["warm", "--index", &format!("{base}/index.json")]).assert().failure();
+    assert!(String::from_utf8_lossy(&failed.get_output().stderr).contains("GRH-1040"));
+    place.cache(&["warm"]).assert().code(2);
+}

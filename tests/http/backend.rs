@@ -13,22 +13,22 @@ use greentic_runner_host::config::HostConfig;
 use greentic_runner_host::error::{Code, Error, Result};
 use greentic_runner_host::host::Health;
 use greentic_runner_host::id::Id;
-use greentic_runner_host::ingress::channels::Channels;
 use greentic_runner_host::reload::status::{PacksStatus, ReloadReport, ReloadState};
 use greentic_runner_host::reload::{NotReady, Readiness};
+use greentic_runner_host::run::completion::Completer;
 use greentic_runner_host::run::event::{Event, FlowChoice, ReplyTo};
 use greentic_runner_host::run::outcome::{Outcome, Status};
 use greentic_runner_host::run::trace::{Observer as _, TraceEvent, TraceFeed, What};
 use greentic_runner_host::run::watch::{ReplyWatch, RouteWatch};
+use greentic_runner_host::secrets::{EnvSecrets, SecretsManager};
 use greentic_runner_host::server::Backend;
-use greentic_runner_host::server::backend::Submitted;
+use greentic_runner_host::server::backend::{Fits, Submitted, Waiter};
 use greentic_runner_host::store::{DeadLetter, EventId, Failure, Lane, ReplyRoute, RunId, StoredReply};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast};
 
 /// Of the tenants `demo` and `acme`; the tenant `closed` has none.
 const BINDINGS: &str = "
-tenant: demo
 flow_type_bindings:
   messaging: { adapter: webchat, config: { insecure: true } }
   webhook: { adapter: generic, config: { allow_paths: [/webhook/], deny_paths: [/webhook/private] } }
@@ -37,7 +37,7 @@ flow_type_bindings:
 type Shareable = Shared<BoxFuture<'static, Result<Outcome>>>;
 
 pub(crate) struct TestHost {
-    tenants: Mutex<BTreeMap<String, Arc<Channels>>>,
+    tenants: Mutex<BTreeMap<String, Arc<HostConfig>>>,
     packs: AtomicUsize,
     runs: AtomicUsize,
     seen: Mutex<BTreeMap<String, (EventId, Shareable)>>,
@@ -51,12 +51,11 @@ pub(crate) struct TestHost {
 
 impl Default for TestHost {
     fn default() -> Self {
-        let bindings = HostConfig::from_yaml(BINDINGS, "open.yaml").unwrap();
-        let open = Channels::of_bindings(&bindings);
-        let open = Arc::new(open);
-        let tenants = [("demo", Arc::clone(&open)), ("acme", open), ("closed", Arc::default())];
+        let open = |tenant: &str| HostConfig::from_yaml(&format!("tenant: {tenant}{BINDINGS}"), "open.yaml").unwrap();
+        let closed = HostConfig::for_tenant(Id::from("closed"));
+        let tenants = [("demo", open("demo")), ("acme", open("acme")), ("closed", closed)];
         Self {
-            tenants: Mutex::new(tenants.map(|(id, channels)| (id.to_owned(), channels)).into()),
+            tenants: Mutex::new(tenants.map(|(id, config)| (id.to_owned(), Arc::new(config))).into()),
             packs: AtomicUsize::new(1),
             runs: AtomicUsize::new(0),
             seen: Mutex::default(),
@@ -134,14 +133,15 @@ impl TestHost {
 #[async_trait]
 impl Backend for TestHost {
     async fn submit(&self, event: Event) -> Result<Submitted> {
-        let key = event.dedupe.clone();
+        let keys = event.dedupe.clone();
         let mut seen = self.seen.lock().unwrap();
-        if let Some((event, outcome)) = key.as_ref().and_then(|key| seen.get(key)) {
-            return Ok(Submitted { event: *event, duplicate: true, outcome: outcome.clone().boxed() });
+        if let Some((event, outcome)) = keys.iter().find_map(|key| seen.get(key)) {
+            let (outcome, waiter) = (outcome.clone().boxed(), Waiter::default());
+            return Ok(Submitted { event: *event, duplicate: true, outcome, waiter });
         }
         let flow = match &event.flow {
             FlowChoice::Id(id) => id.to_string(),
-            FlowChoice::Kind(_) | FlowChoice::Default => "chat".into(),
+            FlowChoice::Kind(_) | FlowChoice::Default | FlowChoice::Completion => "chat".into(),
         };
         let run = self.runs() + 1;
         let reply = self.result(&flow, &event.input, run)?;
@@ -163,8 +163,12 @@ impl Backend for TestHost {
         }
         .boxed()
         .shared();
-        seen.extend(key.map(|key| (key, (id, outcome.clone()))));
-        Ok(Submitted { event: id, duplicate: false, outcome: outcome.boxed() })
+        seen.extend(keys.into_iter().map(|key| (key, (id, outcome.clone()))));
+        Ok(Submitted { event: id, duplicate: false, outcome: outcome.boxed(), waiter: Waiter::default() })
+    }
+
+    async fn submit_for(&self, event: Event, _: Fits) -> Result<Submitted> {
+        self.submit(event).await
     }
 
     async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {
@@ -185,8 +189,24 @@ impl Backend for TestHost {
         self.tenants.lock().unwrap().keys().map(|id| Id::from(&**id)).collect()
     }
 
-    fn channels(&self, tenant: &str) -> Option<Arc<Channels>> {
+    fn config(&self, tenant: &str) -> Option<Arc<HostConfig>> {
         self.tenants.lock().unwrap().get(tenant).cloned()
+    }
+
+    fn env(&self) -> Id {
+        Id::from("test")
+    }
+
+    fn secrets(&self) -> Arc<dyn SecretsManager> {
+        Arc::new(EnvSecrets::with_vars(&self.tenants(), |_| None).unwrap())
+    }
+
+    fn is_loopback(&self) -> bool {
+        false
+    }
+
+    async fn complete_with(&self, _: Arc<dyn Completer>) -> Result<()> {
+        Ok(())
     }
 
     fn health(&self) -> Health {

@@ -211,6 +211,28 @@ fn what_was_changed_after_it_was_signed_is_refused() {
 }
 
 #[test]
+fn what_lies_beside_a_signed_pack_is_not_signed() {
+    let files = signed(current());
+    let (dir, path) = written(&files);
+    let read = || pack::load(&path, &LoadOptions::default()).unwrap();
+    assert!(judged(&read()).refusal.is_none());
+    // It could put one component of the pack, or one from elsewhere, in the place of another.
+    let sha256 = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&files["components/echo.wasm"]));
+    let entry = json!({ "name": "echo", "ref": "oci://example.org/echo:1", "sha256": sha256 });
+    put(dir.path(), "pack.lock.json", json!({ "schema_version": 1, "components": [entry] }).to_string());
+    let pack = read();
+    let refusal = judged(&pack).refusal.unwrap();
+    assert_eq!(refusal.code(), Code::PackUntrusted);
+    assert!(refusal.message().contains("pack.lock.json"), "{refusal}");
+    let report = TrustPolicy { strictness: Strictness::Report, ..policy(&[PUBLIC]) };
+    assert!(pack.judge(&report, None).note.is_some());
+    let nothing = pack.judge(&TrustPolicy::default(), None);
+    assert!(nothing.refusal.is_none() && nothing.note.is_none());
+    put(dir.path(), "pack.lock.json", json!({ "schema_version": 1, "components": [] }).to_string());
+    assert!(judged(&read()).refusal.is_none(), "a lock file that says nothing changes nothing");
+}
+
+#[test]
 fn a_directory_may_hold_what_nobody_reads() {
     let dir = in_directory(&signed(current()));
     put(dir.path(), "notes.txt", "mine");

@@ -7,12 +7,11 @@
 mod crates;
 pub(crate) mod programs;
 mod runner;
-mod servers;
+pub(crate) mod servers;
 
 use anyhow::{Result, bail};
 
 use runner::{Runner, Stage};
-use servers::SERVERS;
 
 use crate::guests;
 
@@ -46,8 +45,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let crates = crates::missing()?;
     guests::run_all(&args.compiler, crates.is_none())?;
     let runner = Runner::find();
-    let servers = SERVERS.iter().filter_map(|server| server.missing());
-    let missing: Vec<_> = servers.chain(programs::missing()).chain(crates).collect();
+    let missing: Vec<_> = servers::missing().chain(programs::missing()).chain(crates).collect();
     let skipped = skips(&runner, &missing)?;
     if in_ci() && !missing.is_empty() {
         bail!("with CI=true every test has to run");
@@ -78,8 +76,19 @@ fn stages(runner: &Runner, args: &Args, missing: &[Missing]) -> Vec<Stage> {
 /// Where the tests about the feature `verify` are: in the files about packs, with `verify` in their names. The rest of
 /// the workspace is selected too, so that what is compiled already has the features that are asked for; not the fuzz
 /// targets, which would bring the feature back.
-const UNVERIFIED: &[&str] =
-    &["--workspace", "--exclude", "greentic-runner-fuzz", "--no-default-features", "--test", "pack*"];
+const UNVERIFIED: &[&str] = &[
+    "--workspace",
+    "--exclude",
+    "greentic-runner-fuzz",
+    "--no-default-features",
+    "--features",
+    FEATURES,
+    "--test",
+    "pack*",
+];
+
+/// The other features stay, or much of what is compiled already would be compiled once more.
+const FEATURES: &str = "greentic-runner-host/oci,greentic-runner-host/object-store";
 
 /// Says what is missing and counts the tests that cannot run without it.
 fn skips(runner: &Runner, missing: &[Missing]) -> Result<Vec<String>> {

@@ -65,7 +65,17 @@ pub(super) fn read<F: Fn(&str) -> Option<OsString>>(vars: &mut Vars<'_, F>) -> T
     match name.trim().to_ascii_lowercase().as_str() {
         "env" => TenantResolver::Env,
         "host" => TenantResolver::Host,
-        "header" => TenantResolver::Header { proxies: proxies(vars) },
+        "header" => {
+            // What is wrong with the list is a finding already.
+            let findings = vars.findings.len();
+            let proxies = proxies(vars);
+            vars.findings.truncate(findings);
+            if vars.text(PROXIES).is_none() {
+                let what = "is not set, and TENANT_RESOLVER=header believes nobody else";
+                vars.findings.push(invalid(PROXIES, what, HINT));
+            }
+            TenantResolver::Header { proxies }
+        }
         "jwt" => jwt(vars).map_or_else(TenantResolver::default, TenantResolver::Jwt),
         _ => {
             let what = format!("is {:?}, which is no way to find a tenant", clip(&name));
@@ -75,13 +85,12 @@ pub(super) fn read<F: Fn(&str) -> Option<OsString>>(vars: &mut Vars<'_, F>) -> T
     }
 }
 
-fn proxies<F: Fn(&str) -> Option<OsString>>(vars: &mut Vars<'_, F>) -> Vec<IpNet> {
-    const NAME: &str = "TRUSTED_PROXIES";
-    const HINT: &str = "list the addresses of the proxies that set x-greentic-tenant, as 10.0.0.5,192.168.0.0/16";
-    let Some(text) = vars.text(NAME) else {
-        vars.findings.push(invalid(NAME, "is not set, and TENANT_RESOLVER=header believes nobody else", HINT));
-        return Vec::new();
-    };
+const PROXIES: &str = "TRUSTED_PROXIES";
+const HINT: &str = "list the addresses of the proxies in front of this host, as 10.0.0.5,192.168.0.0/16";
+
+/// The proxies that are declared, none if the variable is not set.
+pub(super) fn proxies<F: Fn(&str) -> Option<OsString>>(vars: &mut Vars<'_, F>) -> Vec<IpNet> {
+    let Some(text) = vars.text(PROXIES) else { return Vec::new() };
     let parse = |part: &str| part.parse().ok().or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from));
     let mut nets = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -89,7 +98,7 @@ fn proxies<F: Fn(&str) -> Option<OsString>>(vars: &mut Vars<'_, F>) -> Vec<IpNet
             Some(net) => nets.push(net),
             None => {
                 let what = format!("holds {:?}, which is no address and no network", clip(part));
-                vars.findings.push(invalid(NAME, &what, HINT));
+                vars.findings.push(invalid(PROXIES, &what, HINT));
             }
         }
     }

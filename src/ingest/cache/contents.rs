@@ -96,8 +96,13 @@ fn files(dir: &Path, kind: EntryKind) -> io::Result<Vec<Entry>> {
             continue;
         }
         let used = meta.modified()?;
-        let last_used = jiff::Timestamp::try_from(used).map(|at| at.to_string()).unwrap_or_default();
+        let last_used = jiff::Timestamp::try_from(used).map(text).unwrap_or_default();
         found.push(Entry { kind, name, bytes: meta.len(), last_used, locators: Vec::new(), path: entry.path(), used });
     }
     Ok(found)
+}
+
+/// A time in RFC 3339, to the second.
+pub(super) fn text(at: jiff::Timestamp) -> String {
+    jiff::Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }

@@ -7,7 +7,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::contents;
 use super::writer::unfinished;
+use crate::ingest::locator::Locator;
 use crate::pack::model::Digest;
 
 /// The largest file that is read, in bytes.
@@ -35,6 +37,12 @@ pub(super) fn name(key: &str) -> String {
 }
 
 impl Ref {
+    /// What `locator` gives now.
+    pub(in crate::ingest) fn now(locator: &Locator, version: Option<String>, digest: Digest, size: u64) -> Self {
+        let fetched_at = contents::text(jiff::Timestamp::now());
+        Self { locator: locator.to_string(), version, digest, size, fetched_at }
+    }
+
     pub(super) fn read(path: &Path) -> Option<Self> {
         let mut text = Vec::new();
         File::open(path).ok()?.take(MAX_LEN).read_to_end(&mut text).ok()?;

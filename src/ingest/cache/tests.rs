@@ -183,6 +183,7 @@ async fn compiled_components_are_listed_and_make_room_too() {
         contents.entries.iter().map(|entry| (entry.kind, entry.name.as_str())).collect();
     assert_eq!(names, [(EntryKind::Fetched, digest.to_string().as_str()), (EntryKind::Compiled, "0a.cwasm")]);
     assert_eq!(contents.entries[0].locators, ["https://a.example/demo.gtpack?…"]);
+    assert!(contents.entries.iter().all(|entry| entry.last_used.len() == "2026-01-02T03:04:05Z".len()));
     cache.prune(10, false).await.unwrap();
     assert!(!compiled.exists() && cache.path(&digest).exists());
 }

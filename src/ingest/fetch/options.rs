@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ingest::environment::Environment;
 use crate::net::AllowedHost;
 
 /// Options of a [`super::Fetcher`].
@@ -31,6 +32,8 @@ pub struct FetchOptions {
     pub offline: bool,
     /// A netrc file with names and passwords for HTTP servers.
     pub netrc: Option<PathBuf>,
+    /// Credentials and endpoints for registries and object stores: those of the process's environment.
+    pub environment: Environment,
 }
 
 /// How long things may take.
@@ -71,6 +74,7 @@ impl Default for FetchOptions {
             parallel: 32,
             offline: false,
             netrc: None,
+            environment: Environment::of_process(),
         }
     }
 }

@@ -57,25 +57,25 @@ fn every_form_with_a_scheme_is_read() {
         ("azblob+ftp://a.example/x", INVALID),
         ("git+https://a.example/x", INVALID),
         ("ftp://a.example/x", INVALID),
-        ("oci://ghcr.io/acme/demo", Ok("oci://ghcr.io/acme/demo:latest")),
-        ("oci://ghcr.io/acme/demo:1.2_x-y", Ok("oci://ghcr.io/acme/demo:1.2_x-y")),
+        ("oci://registry.example.com/acme/demo", Ok("oci://registry.example.com/acme/demo:latest")),
+        ("oci://registry.example.com/acme/demo:1.2_x-y", Ok("oci://registry.example.com/acme/demo:1.2_x-y")),
         ("oci://localhost:5000/demo:1", Ok("oci://localhost:5000/demo:1")),
         ("oci://[::1]:5000/demo:1", Ok("oci://[::1]:5000/demo:1")),
         ("oci://demo:1", INVALID),
-        ("oci://ghcr.io/", INVALID),
-        ("oci://ghcr.io/Acme/demo", INVALID),
-        ("oci://ghcr.io/acme//demo", INVALID),
-        ("oci://ghcr.io/acme/../demo", INVALID),
-        ("oci://ghcr.io/acme/a..b", INVALID),
-        ("oci://ghcr.io/acme/a___b", INVALID),
-        ("oci://ghcr.io/acme/a__b", Ok("oci://ghcr.io/acme/a__b:latest")),
-        ("oci://ghcr.io/acme/demo:", INVALID),
-        ("oci://ghcr.io/acme/demo:.x", INVALID),
-        ("oci://ghcr.io/acme/demo@sha256:00", INVALID),
-        ("oci://ghcr.io/acme/demo@sha512:00", INVALID),
-        ("oci://user:canary@ghcr.io/acme/demo", INVALID),
-        ("oci://ghcr.io:0/demo", INVALID),
-        ("oci://ghcr.io:/demo", INVALID),
+        ("oci://registry.example.com/", INVALID),
+        ("oci://registry.example.com/Acme/demo", INVALID),
+        ("oci://registry.example.com/acme//demo", INVALID),
+        ("oci://registry.example.com/acme/../demo", INVALID),
+        ("oci://registry.example.com/acme/a..b", INVALID),
+        ("oci://registry.example.com/acme/a___b", INVALID),
+        ("oci://registry.example.com/acme/a__b", Ok("oci://registry.example.com/acme/a__b:latest")),
+        ("oci://registry.example.com/acme/demo:", INVALID),
+        ("oci://registry.example.com/acme/demo:.x", INVALID),
+        ("oci://registry.example.com/acme/demo@sha256:00", INVALID),
+        ("oci://registry.example.com/acme/demo@sha512:00", INVALID),
+        ("oci://user:canary@registry.example.com/acme/demo", INVALID),
+        ("oci://registry.example.com:0/demo", INVALID),
+        ("oci://registry.example.com:/demo", INVALID),
         ("oci://gh cr.io/demo", INVALID),
         ("s3://bucket/a/b.gtpack", Ok("s3://bucket/a/b.gtpack")),
         ("s3://bucket/a%20b", Ok("s3://bucket/a%20b")),
@@ -101,8 +101,9 @@ fn every_form_with_a_scheme_is_read() {
     ] {
         assert_eq!(parse(text, &local(), Scheme::Fs), shown.map(str::to_owned), "{text:?}");
     }
-    let pinned = format!("oci://ghcr.io/acme/demo:1@{}", digest.to_uppercase().replace("SHA256", "sha256"));
-    assert_eq!(parse(&pinned, &local(), Scheme::Fs), Ok(format!("oci://ghcr.io/acme/demo:1@{digest}")));
+    let pinned =
+        format!("oci://registry.example.com/acme/demo:1@{}", digest.to_uppercase().replace("SHA256", "sha256"));
+    assert_eq!(parse(&pinned, &local(), Scheme::Fs), Ok(format!("oci://registry.example.com/acme/demo:1@{digest}")));
     assert_eq!(parse(&"x".repeat(MAX_LEN + 1), &local(), Scheme::Fs), Err(Code::LocatorInvalid));
 }
 
@@ -111,7 +112,7 @@ fn without_a_scheme_it_lies_beside_the_index_or_where_the_default_says() {
     let http = remote("https://a.example/conf/index.json?sig=canary");
     let s3 = remote("s3://bucket/conf/index.json");
     let az = remote("az://container/index.json");
-    let oci = remote("oci://ghcr.io/acme/index");
+    let oci = remote("oci://registry.example.com/acme/index");
     let here = local();
     use Scheme::{AzBlob, Fs, Gcs, Http, Oci, S3};
     for (base, default, text, shown) in [
@@ -123,7 +124,7 @@ fn without_a_scheme_it_lies_beside_the_index_or_where_the_default_says() {
         (&here, Http, "a.example/x", Ok("https://a.example/x")),
         (&here, Http, "./x", Ok("/conf/acme/x")),
         (&here, Http, "/x", Ok("/x")),
-        (&here, Oci, "ghcr.io/acme/demo:1", Ok("oci://ghcr.io/acme/demo:1")),
+        (&here, Oci, "registry.example.com/acme/demo:1", Ok("oci://registry.example.com/acme/demo:1")),
         (&here, S3, "bucket/x", Ok("s3://bucket/x")),
         (&here, Gcs, "bucket/x", Ok("gcs://bucket/x")),
         (&here, AzBlob, "account1/container/x", Ok("azblob://account1/container/x")),
@@ -160,8 +161,8 @@ fn without_a_scheme_it_lies_beside_the_index_or_where_the_default_says() {
         (&az, Fs, "x", Ok("az://container/x")),
         (&oci, Fs, "x", INVALID),
         (&oci, Oci, "./x", INVALID),
-        (&oci, Oci, "ghcr.io/acme/demo", Ok("oci://ghcr.io/acme/demo:latest")),
-        (&oci, Fs, "oci://ghcr.io/acme/demo", Ok("oci://ghcr.io/acme/demo:latest")),
+        (&oci, Oci, "registry.example.com/acme/demo", Ok("oci://registry.example.com/acme/demo:latest")),
+        (&oci, Fs, "oci://registry.example.com/acme/demo", Ok("oci://registry.example.com/acme/demo:latest")),
     ] {
         assert_eq!(parse(text, base, default), shown.map(str::to_owned), "{text:?} with {default} beside {base:?}");
     }
@@ -176,7 +177,7 @@ fn a_secret_is_shown_nowhere() {
         "https:user:canary@a.example/x",
         "https://a.example:canary@:99999/x",
         "https://user:can/ary:canary@a.example:port/x",
-        "oci://user:canary@ghcr.io/demo",
+        "oci://user:canary@registry.example.com/demo",
         "s3://key:canary@bucket/x?canary",
         "gcs://canary@bucket/x",
         "azblob://canary@account1/container/x?canary",
@@ -240,7 +241,7 @@ proptest! {
 
     #[test]
     fn a_remote_index_names_no_file(text in "(fs|FS|file|File|fs\\+https)?(://|:/|:)?[./a-z]{0,20}") {
-        for base in ["https://a.example/i", "s3://bucket/i", "oci://ghcr.io/i"] {
+        for base in ["https://a.example/i", "s3://bucket/i", "oci://registry.example.com/i"] {
             if let Ok(locator) = Locator::parse(&text, &remote(base), Scheme::Fs) {
                 prop_assert!(locator.is_remote(), "{}", locator);
             }

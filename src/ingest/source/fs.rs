@@ -32,7 +32,7 @@ impl Source for FsSource {
         let path = path(locator)?;
         let found = tokio::fs::metadata(path).await.map_err(|e| unreadable(locator, &e))?;
         regular(locator, &found)?;
-        Ok(Stat { version: settled(&found).then(|| fingerprint(&found)), size: Some(found.len()) })
+        Ok(Stat { version: settled(&found).then(|| fingerprint(&found)), size: Some(found.len()), digest: None })
     }
 
     async fn open(&self, locator: &Locator, stat: &Stat, offset: u64) -> Result<Body, Fault> {

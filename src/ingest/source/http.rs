@@ -3,8 +3,8 @@
 //! Redirects are followed here and not by the client, for every hop has to be judged; names are resolved to addresses
 //! that may be connected to, and no others. Nothing is decoded: what is counted and hashed is what came.
 
-mod answer;
-mod client;
+pub(super) mod answer;
+pub(super) mod client;
 mod netrc;
 mod redirect;
 
@@ -82,7 +82,7 @@ fn headers(locator: &Locator, stat: &Stat, offset: u64) -> Result<HeaderMap, Fau
 }
 
 /// The bytes of `response` without the first `skip`.
-fn body(locator: Locator, response: Response, skip: u64) -> Body {
+pub(super) fn body(locator: Locator, response: Response, skip: u64) -> Body {
     let chunks = response.bytes_stream();
     let state = (Box::pin(chunks), skip, locator);
     stream::try_unfold(state, |(mut chunks, mut skip, locator)| async move {

@@ -1,7 +1,8 @@
 //! Invokes: requests that Teams wants answered in the response's body.
 //!
-//! A flow answers with its first reply. A reply `{status, body}` is the answer as it is (what the Bot Framework calls an
-//! invoke response); else the answer is made of the reply's text or card, in the form that the operation takes.
+//! There is one answer, so the flow makes one reply. A reply `{status, body}` is the answer as it is (what the Bot Framework
+//! calls an invoke response); else the answer is made of the reply's text or card, in the form that the operation takes.
+//! Several texts are one. What does not fit into the answer is none of it: it goes where other replies go.
 
 use std::time::Duration;
 
@@ -26,35 +27,36 @@ pub(super) fn wanted(operation: &str) -> Respond {
 
 /// The answer to an invoke, made of a flow's replies.
 pub(super) fn respond(request: &Value, replies: &[Value]) -> Option<Answer> {
-    let reply = replies.first()?;
-    if let Some(answer) = stated(reply) {
-        return Some(answer);
-    }
-    let text = reply.as_str().or_else(|| reply.get("text")?.as_str());
-    let card = adaptive_card(reply);
-    match request.get("name").and_then(Value::as_str)? {
-        "adaptiveCard/action" => {
-            let (kind, value) = match (card, text) {
-                (Some(card), _) => (CARD, card.clone()),
-                (None, Some(text)) => (MESSAGE, json!(text)),
-                (None, None) => return None,
-            };
-            Some(Answer::json(200, &json!({"statusCode": 200, "type": kind, "value": value})))
+    let operation = request.get("name").and_then(Value::as_str)?;
+    let texts: Option<Vec<&str>> = replies.iter().map(text).collect();
+    let (text, card) = match (replies, texts) {
+        ([], _) => return None,
+        ([reply], _) => match stated(reply) {
+            Some(answer) => return Some(answer),
+            None => (text(reply).map(str::to_owned), adaptive_card(reply)),
+        },
+        (_, Some(texts)) if replies.iter().all(|reply| adaptive_card(reply).is_none()) => {
+            (Some(texts.join("\n\n")), None)
         }
-        "task/fetch" | "task/submit" => {
-            let task = match (card, text) {
-                (Some(card), _) => {
-                    let attachment = json!({"contentType": CARD, "content": card});
-                    json!({"type": "continue", "value": {"title": text, "card": attachment}})
-                }
-                (None, Some(text)) => json!({"type": "message", "value": text}),
-                (None, None) => return None,
-            };
-            Some(Answer::json(200, &json!({ "task": task })))
+        _ => return None,
+    };
+    let body = match (operation, card, text) {
+        ("adaptiveCard/action", Some(card), _) => json!({"statusCode": 200, "type": CARD, "value": card}),
+        ("adaptiveCard/action", None, Some(text)) => json!({"statusCode": 200, "type": MESSAGE, "value": text}),
+        ("task/fetch" | "task/submit", Some(card), title) => {
+            let attachment = json!({"contentType": CARD, "content": card});
+            json!({"task": {"type": "continue", "value": {"title": title, "card": attachment}}})
         }
+        ("task/fetch" | "task/submit", None, Some(text)) => json!({"task": {"type": "message", "value": text}}),
         // Only the operation's own form would be understood, which the flow states as `{status, body}`.
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Answer::json(200, &body))
+}
+
+/// What a reply says.
+fn text(reply: &Value) -> Option<&str> {
+    reply.as_str().or_else(|| reply.get("text")?.as_str())
 }
 
 /// The answer that a reply states as it is to be.
@@ -85,8 +87,7 @@ mod tests {
     use super::*;
 
     fn answered(name: &str, reply: Value) -> Option<(u16, String)> {
-        respond(&json!({"type": "invoke", "name": name}), &[reply, json!("second")])
-            .map(|answer| (answer.status, answer.body))
+        respond(&json!({"type": "invoke", "name": name}), &[reply]).map(|answer| (answer.status, answer.body))
     }
 
     #[test]
@@ -139,10 +140,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_lost_of_several_replies() {
+        let of =
+            |replies: &[Value]| respond(&json!({"name": "adaptiveCard/action"}), replies).map(|answer| answer.body);
+        let both = of(&[json!({"text": "One"}), json!("Two")]).unwrap();
+        assert!(both.contains(r#""value":"One\n\nTwo""#), "{both}");
+        let card = json!({"text": "Three", "card": {"type": "AdaptiveCard"}});
+        assert_eq!(of(&[json!("One"), card]), None);
+        assert_eq!(of(&[json!({"status": 200}), json!("Two")]), None);
+    }
+
+    #[test]
     fn message_extensions_wait_less() {
         let within = |name| match wanted(name) {
             Respond::Sync { within, fallback } => (within, fallback.status),
-            Respond::Ack(_) => panic!("an invoke is answered"),
+            other => panic!("an invoke is answered, not {other:?}"),
         };
         assert_eq!(within("composeExtension/query"), (WITHIN_EXTENSION, 501));
         assert_eq!(within("task/fetch"), (WITHIN, 501));

@@ -333,7 +333,7 @@ fn settings_that_cannot_be_used_are_refused() {
         json!({"insecure": 1}),
         json!({"emulator": true, "cloud": "usgov"}),
     ] {
-        assert_eq!(open(&config, &["app"]).err().unwrap().code(), Code::BindingsInvalid, "{config}");
+        assert_eq!(open(&config, &["app"]).err().unwrap().code(), Code::ChannelInvalid, "{config}");
     }
 }
 

@@ -3,8 +3,6 @@ use uuid::Uuid;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::config::{HostConfig, WebhookPolicy};
-use crate::ingress::channels::{Channels, Verification};
 
 fn channel() -> WebhookChannel {
     WebhookChannel { verification: Verification::PathPolicy, policy: WebhookPolicy::default() }
@@ -80,9 +78,9 @@ fn the_idempotency_key_names_session_and_repetition_per_flow() {
 fn policy_and_switch_hold() {
     let code = |channel: &WebhookChannel, flow: &str| receive_with(channel, flow, &[], b"").unwrap_err().code();
     assert_eq!(code(&WebhookChannel::default(), "f"), Code::RouteOff);
-    let bindings =
-        "tenant: t\nflow_type_bindings: { webhook: { adapter: generic, config: { deny_paths: [/webhook/admin] } } }";
-    let denied = Channels::of_bindings(&HostConfig::from_yaml(bindings, "t.yaml").unwrap()).webhook;
+    let config = json!({"deny_paths": ["/webhook/admin"]});
+    let policy = WebhookPolicy::of(config.as_object().unwrap()).unwrap();
+    let denied = WebhookChannel { policy, ..channel() };
     assert_eq!(code(&denied, "admin-x"), Code::RequestDenied);
     for flow in ["", "a/b", "..%2f", "a b", &"x".repeat(257)] {
         assert_eq!(code(&channel(), flow), Code::FlowUnknown);

@@ -36,6 +36,7 @@ fn pack(id: &str) -> Made {
         signatures: Vec::new(),
         signed: Default::default(),
         sbom: Default::default(),
+        lock_beside: None,
         notes: Vec::new(),
         faults: Vec::new(),
     })

@@ -27,7 +27,7 @@ impl Execution<'_> {
     }
 
     pub(super) fn tell_replies(&self) {
-        if let ReplyTo::Route(route) = &self.record.reply_to {
+        if let ReplyTo::Route(route) | ReplyTo::CallerFirst(route) = &self.record.reply_to {
             self.services.watch.tell(route);
         }
     }

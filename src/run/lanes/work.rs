@@ -8,37 +8,60 @@ use futures::FutureExt as _;
 use super::{LEASE, Lanes};
 use crate::error::{Code, Error, Result};
 use crate::run::event::ReplyTo;
-use crate::run::executor::{Caller, Ended, Execution};
+use crate::run::executor::{Ended, Execution};
 use crate::run::program::Program;
+use crate::run::record::{EventRecord, decode};
+use crate::session::is_of_completions;
 use crate::store::{Claim, Failure, Lane};
 
 /// How often an event may be taken up before it is given up: each time, the process died under it or the store failed.
-const CLAIMS: u32 = 10;
+pub(super) const CLAIMS: u32 = 10;
 
 /// Pauses before the store is asked again after it failed.
 const PAUSES: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(4)];
 
+/// What the lanes need of an event to tell of its end.
+pub(super) struct Caller {
+    deduped: bool,
+    reply_to: ReplyTo,
+}
+
+impl Caller {
+    pub(super) fn of(record: &EventRecord) -> Self {
+        Self { deduped: record.deduped, reply_to: record.reply_to.clone() }
+    }
+}
+
 impl Lanes {
     /// Works on the lane's oldest event. False if there is none to work on now.
     pub(super) async fn next(&self, lane: &Lane) -> Result<bool> {
         let Some(program) = self.program_of(lane).filter(|_| self.is_open()) else { return Ok(false) };
+        if is_of_completions(lane) {
+            return self.next_completion(lane, &program).await;
+        }
         let now = self.services.clock.now();
         let Some(claim) = self.services.store.claim(lane, now, LEASE).await? else { return Ok(false) };
         let (ended, caller) = self.execute(&program, &claim).await;
+        self.finish(&claim, ended, caller).await
+    }
+
+    /// Ends a claim, or gives it back if the store has failed.
+    pub(super) async fn finish(&self, claim: &Claim, ended: Ended, caller: Option<Caller>) -> Result<bool> {
         match &ended {
-            Ended::Badly { error, .. } if is_stores(error) => self.give_back(&claim, error).await,
-            _ => self.end(&claim, ended, caller).await,
+            Ended::Badly { error, .. } if is_stores(error) => self.give_back(claim, error).await,
+            _ => self.end(claim, ended, caller).await,
         }
     }
 
     async fn execute(&self, program: &Program, claim: &Claim) -> (Ended, Option<Caller>) {
-        let badly = |error| Ended::Badly { error, ends: None };
-        let execution = match Execution::new(&self.services, program, claim) {
-            Ok(execution) => execution,
+        let badly = |error| Ended::Badly { error, ends: None, replies: Vec::new() };
+        let record: EventRecord = match decode(&claim.payload) {
+            Ok(record) => record,
             Err(error) => return (badly(error), None),
         };
-        let caller = Some(execution.caller());
+        let caller = Some(Caller::of(&record));
+        let execution = Execution::new(&self.services, &self.turns, program, claim, record);
         if claim.attempts > CLAIMS {
             let message = format!("the event was taken up {CLAIMS} times without coming to an end");
             return (badly(Error::new(Code::Internal, message)), caller);
@@ -62,9 +85,9 @@ impl Lanes {
                 let stored = self.insist(|| store.complete(&claim.token, completion.clone())).await;
                 (Ok(outcome), stored)
             }
-            Ended::Badly { error, ends } => {
+            Ended::Badly { error, ends, replies } => {
                 let failure = self.failure(&error);
-                let stored = self.insist(|| store.fail(&claim.token, failure.clone(), ends)).await;
+                let stored = self.insist(|| store.fail(&claim.token, failure.clone(), ends, replies.clone())).await;
                 (Err(error), stored)
             }
         };
@@ -101,7 +124,9 @@ impl Lanes {
         if let Err(error) = &outcome {
             tracing::warn!(code = %error.code(), tenant = %claim.tenant, event = claim.token.event.0, "{error}");
         }
-        if let Some(Caller { reply_to: ReplyTo::Route(route), .. }) = &caller {
+        if let Some(ReplyTo::Route(route) | ReplyTo::CallerFirst(route)) =
+            caller.as_ref().map(|caller| &caller.reply_to)
+        {
             self.services.watch.tell(route);
         }
         self.callers.tell(claim.token.event, caller.is_some_and(|caller| caller.deduped), outcome);

@@ -65,7 +65,7 @@ impl Run {
     }
 
     /// The innermost flow stands at a node that waits.
-    pub(super) fn check_waits(&self) -> Result<()> {
+    pub(in crate::run) fn check_waits(&self) -> Result<()> {
         let frame = self.top()?;
         let node = frame.node()?;
         if matches!(node.action, Action::Wait { .. }) {

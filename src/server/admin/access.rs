@@ -77,24 +77,28 @@ mod tests {
         check(token.as_ref(), peer, &Uri::from_static("/admin/packs/status"), &headers(pairs)).err().map(|e| e.code())
     }
 
+    /// A peer, the headers of its request, and the code of the refusal.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<Code>);
+
     #[test]
     fn without_a_token_only_this_machine_is_served() {
-        let (host, denied) = (("host", "localhost:8080"), Some(Code::AdminDenied));
-        let cases: &[(&str, &[(&str, &str)], Option<Code>)] = &[
-            ("127.0.0.1", &[host], None),
+        const HOST: (&str, &str) = ("host", "localhost:8080");
+        let denied = Some(Code::AdminDenied);
+        let cases: &[Case<'_>] = &[
+            ("127.0.0.1", &[HOST], None),
             ("127.9.9.9", &[("host", "127.0.0.1:8080")], None),
             ("::1", &[("host", "[::1]:8080")], None),
-            ("127.0.0.1", &[host, ("origin", "http://localhost:8080")], None),
-            ("127.0.0.1", &[host, ("authorization", "Bearer whatever")], None),
-            ("10.0.0.1", &[host], denied),
-            ("2001:db8::1", &[host], denied),
+            ("127.0.0.1", &[HOST, ("origin", "http://localhost:8080")], None),
+            ("127.0.0.1", &[HOST, ("authorization", "Bearer whatever")], None),
+            ("10.0.0.1", &[HOST], denied),
+            ("2001:db8::1", &[HOST], denied),
             ("127.0.0.1", &[("host", "evil.example:8080")], denied),
             ("127.0.0.1", &[], denied),
-            ("127.0.0.1", &[host, ("origin", "http://evil.example")], denied),
-            ("127.0.0.1", &[host, ("origin", "null")], denied),
-            ("127.0.0.1", &[host, ("x-forwarded-for", "10.0.0.1")], denied),
-            ("127.0.0.1", &[host, ("forwarded", "for=10.0.0.1")], denied),
-            ("127.0.0.1", &[host, ("via", "1.1 proxy")], denied),
+            ("127.0.0.1", &[HOST, ("origin", "http://evil.example")], denied),
+            ("127.0.0.1", &[HOST, ("origin", "null")], denied),
+            ("127.0.0.1", &[HOST, ("x-forwarded-for", "10.0.0.1")], denied),
+            ("127.0.0.1", &[HOST, ("forwarded", "for=10.0.0.1")], denied),
+            ("127.0.0.1", &[HOST, ("via", "1.1 proxy")], denied),
         ];
         for (peer, pairs, expected) in cases {
             assert_eq!(code(None, peer, pairs), *expected, "{peer} {pairs:?}");
@@ -103,24 +107,24 @@ mod tests {
 
     #[test]
     fn with_a_token_whoever_has_it_is_served() {
-        let host = ("host", "bots.example");
+        const HOST: (&str, &str) = ("host", "bots.example");
         let (missing, denied) = (Some(Code::AdminToken), Some(Code::AdminDenied));
-        let good = ("authorization", "Bearer s3cret");
-        let cases: &[(&str, &[(&str, &str)], Option<Code>)] = &[
-            ("10.0.0.1", &[host, good], None),
-            ("10.0.0.1", &[host, ("authorization", "bearer s3cret")], None),
-            ("10.0.0.1", &[host, good, ("x-forwarded-for", "10.0.0.2")], None),
-            ("10.0.0.1", &[host, good, ("origin", "https://bots.example")], None),
-            ("127.0.0.1", &[host], missing),
-            ("127.0.0.1", &[host, ("authorization", "Bearer")], missing),
-            ("127.0.0.1", &[host, ("authorization", "Bearer s3cre")], missing),
-            ("127.0.0.1", &[host, ("authorization", "Bearer S3cret")], missing),
-            ("127.0.0.1", &[host, ("authorization", "Basic s3cret")], missing),
-            ("127.0.0.1", &[host, ("authorization", "s3cret")], missing),
-            ("127.0.0.1", &[host, good, good], missing),
-            ("127.0.0.1", &[good], denied),
-            ("127.0.0.1", &[host, good, ("origin", "https://evil.example")], denied),
-            ("127.0.0.1", &[host, good, ("origin", "null")], denied),
+        const GOOD: (&str, &str) = ("authorization", "Bearer s3cret");
+        let cases: &[Case<'_>] = &[
+            ("10.0.0.1", &[HOST, GOOD], None),
+            ("10.0.0.1", &[HOST, ("authorization", "bearer s3cret")], None),
+            ("10.0.0.1", &[HOST, GOOD, ("x-forwarded-for", "10.0.0.2")], None),
+            ("10.0.0.1", &[HOST, GOOD, ("origin", "https://bots.example")], None),
+            ("127.0.0.1", &[HOST], missing),
+            ("127.0.0.1", &[HOST, ("authorization", "Bearer")], missing),
+            ("127.0.0.1", &[HOST, ("authorization", "Bearer s3cre")], missing),
+            ("127.0.0.1", &[HOST, ("authorization", "Bearer S3cret")], missing),
+            ("127.0.0.1", &[HOST, ("authorization", "Basic s3cret")], missing),
+            ("127.0.0.1", &[HOST, ("authorization", "s3cret")], missing),
+            ("127.0.0.1", &[HOST, GOOD, GOOD], missing),
+            ("127.0.0.1", &[GOOD], denied),
+            ("127.0.0.1", &[HOST, GOOD, ("origin", "https://evil.example")], denied),
+            ("127.0.0.1", &[HOST, GOOD, ("origin", "null")], denied),
         ];
         for (peer, pairs, expected) in cases {
             assert_eq!(code(Some("s3cret"), peer, pairs), *expected, "{peer} {pairs:?}");

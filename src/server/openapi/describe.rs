@@ -5,11 +5,15 @@ use serde_json::{Value, json};
 use super::operation::Operation;
 use super::schemas::{Schemas, platform_id};
 use crate::error::Code;
+use crate::ingress::adapter::{AdapterRoute, MAX_PLATFORM_ID};
 use crate::reload::Readiness;
 use crate::reload::status::{PacksStatus, ReloadReport};
 use crate::server::{admin, health};
 
 const JSON: &str = "application/json";
+
+/// A header's text, bare or in quotes.
+const IDEMPOTENCY_KEY: &str = r#"^[ \t]*(?:[!#-~][ -~\t]{0,254}|"(?:[ \t!#-\[\]-~]|\\["\\]){1,255}"[ \t]*)$"#;
 
 /// Errors of reading what is stored.
 const OF_STORE: &[Code] = &[Code::StoreFailed, Code::StoreFormat];
@@ -67,6 +71,14 @@ pub(in crate::server) fn reload_report(schemas: &mut Schemas) -> Operation {
         .errors(&[Code::ReloadUnknown])
 }
 
+pub(in crate::server) fn channels(schemas: &mut Schemas) -> Operation {
+    Operation::new("channels", "How requests come in, tenant by tenant").answer(
+        "200",
+        "The routes and how they are verified, and what came in by them and went no further.",
+        Some((JSON, schemas.of::<admin::ChannelsStatus>())),
+    )
+}
+
 pub(in crate::server) fn dead_letters(schemas: &mut Schemas) -> Operation {
     let limit = json!({
         "type": "integer", "minimum": 1, "maximum": admin::MOST_LISTED, "default": admin::LISTED,
@@ -83,7 +95,34 @@ pub(in crate::server) fn dead_letters(schemas: &mut Schemas) -> Operation {
         .errors(OF_STORE)
 }
 
-pub(in crate::server) fn activity(schemas: &mut Schemas) -> Operation {
+/// A route of an adapter: what the host knows of its own is told, and of others what holds for all.
+pub(super) fn adapter(provider: &str, route: &AdapterRoute, schemas: &mut Schemas) -> Operation {
+    match route.path {
+        "/webchat/activities" => activity(schemas),
+        "/webhook/{flow_id}" => webhook(schemas),
+        path => platform(provider, path),
+    }
+}
+
+/// A platform calls it, and documents what it sends.
+fn platform(provider: &str, path: &str) -> Operation {
+    let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let id = words.fold(String::from("take"), |id, word| {
+        let (first, rest) = word.split_at(1);
+        id + &first.to_ascii_uppercase() + rest
+    });
+    let any = json!({"*/*": {"schema": {}}});
+    let parameters = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let operation = Operation::new(&id, format!("Takes what {provider} sends"))
+        .body(false, &any)
+        .answer("200", "Everything that it stands for is stored, or it is nothing for a flow.", None)
+        .answer("default", "What the platform expects.", None)
+        .errors(&[Code::Unauthenticated, Code::KeysWanted, Code::MediaType])
+        .errors(OF_EVENT);
+    parameters.fold(operation, |operation, name| operation.parameter("path", name, &json!({"type": "string"})))
+}
+
+fn activity(schemas: &mut Schemas) -> Operation {
     let activity = schemas.named("Activity", activity_schema);
     let taken = json!({
         "type": "object", "properties": {"id": {"type": "string"}},
@@ -99,6 +138,12 @@ pub(in crate::server) fn activity(schemas: &mut Schemas) -> Operation {
 /// Messages need a conversation and a user; whatever else an activity is, it is acknowledged and dropped.
 fn activity_schema() -> Value {
     let text = json!({"type": ["string", "null"]});
+    // Empty ones count as none, and what is no text is none of the client's.
+    let client = json!({"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", "maxLength": MAX_PLATFORM_ID});
+    let mut id = client.clone();
+    if let Some(schema) = id.as_object_mut() {
+        schema.insert("type".to_owned(), json!(["string", "null"]));
+    }
     let account =
         |id: &str| json!({"type": "object", "required": ["id"], "properties": {"id": platform_id(id), "role": text}});
     json!({"anyOf": [
@@ -108,7 +153,7 @@ fn activity_schema() -> Value {
             "required": ["conversation", "from"],
             "properties": {
                 "type": {"const": "message"},
-                "id": text,
+                "id": id,
                 "conversation": account("Its conversation, which whoever knows the id can read."),
                 "from": account("Its sender."),
                 "recipient": {"type": "object", "properties": {"id": text, "role": text}},
@@ -123,7 +168,7 @@ fn activity_schema() -> Value {
                     "type": "array", "items": {"type": "object", "properties": {"title": text, "value": true}},
                 }}},
                 "value": true,
-                "channelData": true,
+                "channelData": {"properties": {"clientActivityID": client}},
             },
         },
         {
@@ -169,10 +214,10 @@ pub(in crate::server) fn stream(_: &mut Schemas) -> Operation {
     )
 }
 
-pub(in crate::server) fn webhook(_: &mut Schemas) -> Operation {
+fn webhook(_: &mut Schemas) -> Operation {
     let flow = json!({"type": "string", "minLength": 1, "description": "The flow to run.", "examples": ["index"]});
     let key = json!({
-        "type": "string", "pattern": "^[A-Za-z0-9._:-]{1,255}$",
+        "type": "string", "pattern": IDEMPOTENCY_KEY,
         "description": "Makes the request act once; a repetition gets the same result.",
     });
     let bodies = json!({

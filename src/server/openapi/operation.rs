@@ -11,7 +11,7 @@ use crate::server::answer;
 /// What a method of a path does.
 pub(in crate::server) struct Operation {
     id: String,
-    summary: &'static str,
+    summary: String,
     tag: &'static str,
     parameters: Vec<Value>,
     body: Option<Value>,
@@ -31,10 +31,10 @@ struct Answer {
 }
 
 impl Operation {
-    pub(super) fn new(id: &str, summary: &'static str) -> Self {
+    pub(super) fn new(id: &str, summary: impl Into<String>) -> Self {
         Self {
             id: id.to_owned(),
-            summary,
+            summary: summary.into(),
             tag: "",
             parameters: Vec::new(),
             body: None,
@@ -64,7 +64,7 @@ impl Operation {
         self.id.push_str("OfTenant");
         let schema = json!({
             "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": crate::id::MAX_LEN,
-            "description": "The tenant.",
+            "description": "The tenant.", "examples": ["demo"],
         });
         self.parameter("path", "tenant", &schema)
     }

@@ -1,8 +1,10 @@
 //! The schemas that operations refer to.
 
+use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
-use schemars::{JsonSchema, json_schema};
 use serde_json::{Map, Value, json};
+
+use crate::ingress::adapter::MAX_PLATFORM_ID;
 
 /// Schemas of types by reference. They are collected and stand in the document once.
 pub(in crate::server) struct Schemas(SchemaGenerator);
@@ -59,9 +61,8 @@ impl Schemas {
 
 /// The id of something of a platform's: bounded, without control characters.
 pub(super) fn platform_id(description: &str) -> Value {
-    json_schema!({
-        "type": "string", "minLength": 1, "maxLength": crate::ingress::adapter::MAX_PLATFORM_ID,
+    json!({
+        "type": "string", "minLength": 1, "maxLength": MAX_PLATFORM_ID,
         "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$", "description": description,
     })
-    .to_value()
 }

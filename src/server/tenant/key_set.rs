@@ -8,18 +8,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::{OwnedMutexGuard, Semaphore};
 use url::Url;
 
-use super::fetch::{self, Remote};
 use super::token::refused;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
+use crate::server::fetch::{self, Remote};
+use crate::server::refreshed::{Pace, Refreshed, Source};
 
 /// The least time between two readings.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -29,31 +29,20 @@ const DUE: Duration = Duration::from_secs(600);
 const USABLE: Duration = Duration::from_secs(3600);
 /// The most keys of a set.
 const MOST_KEYS: usize = 100;
-/// The most requests that wait for a reading.
-const MOST_WAITING: usize = 64;
 
-pub(super) struct KeySet {
-    place: Place,
+const PACE: Pace =
+    Pace { pause: PAUSE, pause_after_failure: PAUSE, due: DUE, usable: USABLE, what: "the key set for tokens" };
+
+pub(super) struct KeySet(Arc<Refreshed<Vec<Key>>>);
+
+struct Place {
+    lies: Lies,
     algorithm: Algorithm,
-    clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-    /// Held by whoever reads the set.
-    turn: Arc<tokio::sync::Mutex<()>>,
-    waiting: Semaphore,
 }
 
-enum Place {
-    File(PathBuf),
-    Url(Remote),
-}
-
-#[derive(Default)]
-struct State {
-    keys: Arc<Vec<Key>>,
-    /// When they were read.
-    read: Option<Timestamp>,
-    /// When a reading began last.
-    tried: Option<Timestamp>,
+enum Lies {
+    InFile(PathBuf),
+    At(Remote),
 }
 
 struct Key {
@@ -66,112 +55,61 @@ struct Document {
     keys: Vec<Value>,
 }
 
+#[async_trait]
+impl Source<Vec<Key>> for Place {
+    async fn read(&self) -> Result<Vec<Key>, String> {
+        let bytes = match &self.lies {
+            Lies::InFile(path) => tokio::task::spawn_blocking({
+                let path = path.clone();
+                move || fetch::file(&path)
+            })
+            .await
+            .unwrap_or_else(|e| Err(e.to_string())),
+            Lies::At(remote) => remote.get().await,
+        };
+        parse(&bytes?, self.algorithm)
+    }
+}
+
 impl KeySet {
     /// The set in a file, which must be there.
     pub(super) fn of_file(path: PathBuf, algorithm: Algorithm, clock: Arc<dyn Clock>) -> Result<Self> {
         let unusable = |why: String| Error::new(Code::TenantKeys, why);
         let bytes = fetch::file(&path).map_err(|e| unusable(format!("the key set cannot be read: {e}")))?;
         let keys = parse(&bytes, algorithm).map_err(|why| unusable(format!("the key set {why}")).in_file(&path))?;
-        let now = Some(clock.now());
-        let set = Self::new(Place::File(path), algorithm, clock);
-        *set.state.lock() = State { keys: Arc::new(keys), read: now, tried: now };
-        Ok(set)
+        let place = Place { lies: Lies::InFile(path), algorithm };
+        Ok(Self(Refreshed::with(keys, place, PACE, clock)))
     }
 
     /// The set at a URL, which is read when it is needed first.
     pub(super) fn of_url(url: Url, algorithm: Algorithm, clock: Arc<dyn Clock>) -> Result<Self> {
-        Ok(Self::new(Place::Url(Remote::new(url)?), algorithm, clock))
-    }
-
-    fn new(place: Place, algorithm: Algorithm, clock: Arc<dyn Clock>) -> Self {
-        let (turn, waiting) = (Arc::default(), Semaphore::new(MOST_WAITING));
-        Self { place, algorithm, clock, state: Mutex::default(), turn, waiting }
+        let remote = Remote::new(url).map_err(|why| Error::new(Code::TenantKeys, why))?;
+        Ok(Self(Refreshed::new(Place { lies: Lies::At(remote), algorithm }, PACE, clock)))
     }
 
     /// The key that a token names, or the only one if it names none.
-    pub(super) async fn find(self: &Arc<Self>, id: Option<&str>) -> Result<Arc<DecodingKey>> {
+    pub(super) async fn find(&self, id: Option<&str>) -> Result<Arc<DecodingKey>> {
         if let Some(key) = self.known(id) {
-            self.read_if_due();
+            self.0.read_if_due();
             return Ok(key);
         }
-        self.read_once().await?;
+        let busy = |_| Error::new(Code::TenantKeysUnavailable, "too many requests wait for the key set");
+        self.0.read_once().await.map_err(busy)?;
         match self.known(id) {
             Some(key) => Ok(key),
-            None if self.is_usable() => Err(refused("it is signed by none of the keys of the set")),
+            None if self.0.value().is_some() => Err(refused("it is signed by none of the keys of the set")),
             None => Err(Error::new(Code::TenantKeysUnavailable, "the key set cannot be read now")),
         }
     }
 
     fn known(&self, id: Option<&str>) -> Option<Arc<DecodingKey>> {
-        let keys = Arc::clone(&self.state.lock().keys);
+        let keys = self.0.value()?;
         let found = match (id, keys.as_slice()) {
             (Some(id), keys) => keys.iter().find(|key| key.id.as_deref() == Some(id)),
             (None, [only]) => Some(only),
             (None, _) => None,
         };
-        found.filter(|_| self.is_usable()).map(|found| Arc::clone(&found.key))
-    }
-
-    fn is_usable(&self) -> bool {
-        self.is_within(USABLE, self.state.lock().read)
-    }
-
-    /// Whether `since` is known and at most `span` ago. A time in the future is none: the clock was set back.
-    fn is_within(&self, span: Duration, since: Option<Timestamp>) -> bool {
-        let now = self.clock.now();
-        since.is_some_and(|since| since <= now && now.since(since) < span)
-    }
-
-    fn may_read(&self) -> bool {
-        !self.is_within(PAUSE, self.state.lock().tried)
-    }
-
-    fn read_if_due(self: &Arc<Self>) {
-        if self.is_within(DUE, self.state.lock().read) || !self.may_read() {
-            return;
-        }
-        if let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() {
-            tokio::spawn(Arc::clone(self).read(turn));
-        }
-    }
-
-    /// Waits for the reading that is under way, or reads, unless that was done just now.
-    async fn read_once(self: &Arc<Self>) -> Result<()> {
-        let busy = |_| Error::new(Code::TenantKeysUnavailable, "too many requests wait for the key set");
-        let _waiting = self.waiting.try_acquire().map_err(busy)?;
-        let turn = Arc::clone(&self.turn).lock_owned().await;
-        if self.may_read() {
-            // A task of its own: a client that goes away does not end what others wait for.
-            drop(tokio::spawn(Arc::clone(self).read(turn)).await);
-        }
-        Ok(())
-    }
-
-    async fn read(self: Arc<Self>, turn: OwnedMutexGuard<()>) {
-        if !self.may_read() {
-            return;
-        }
-        self.state.lock().tried = Some(self.clock.now());
-        let bytes = match &self.place {
-            Place::File(path) => tokio::task::spawn_blocking({
-                let path = path.clone();
-                move || fetch::file(&path)
-            })
-            .await
-            .unwrap_or_else(|e| Err(e.to_string())),
-            Place::Url(remote) => remote.get().await,
-        };
-        match bytes.and_then(|bytes| parse(&bytes, self.algorithm)) {
-            Ok(keys) => {
-                let mut state = self.state.lock();
-                state.keys = Arc::new(keys);
-                state.read = Some(self.clock.now());
-            }
-            Err(why) => {
-                tracing::warn!(code = %Code::TenantKeysUnavailable, "the key set for tokens cannot be read: {why}");
-            }
-        }
-        drop(turn);
+        found.map(|found| Arc::clone(&found.key))
     }
 }
 

@@ -1,26 +1,26 @@
 //! `TENANT_RESOLVER=header`: what a declared proxy says.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::request::Parts;
 use ipnet::IpNet;
 
 use crate::error::{Code, Error, Result};
+use crate::server::client;
 use crate::server::correlation::Peer;
 
 const HEADER: &str = "x-greentic-tenant";
 
 /// The proxies whose word counts.
 pub(in crate::server) struct Proxies {
-    nets: Vec<IpNet>,
+    declared: client::Proxies,
     /// Whether it was logged that somebody else sent the header.
     said: AtomicBool,
 }
 
 impl Proxies {
     pub(super) fn new(nets: Vec<IpNet>) -> Self {
-        Self { nets, said: AtomicBool::new(false) }
+        Self { declared: client::Proxies::new(nets), said: AtomicBool::new(false) }
     }
 
     /// The tenant that a declared proxy names. From anybody else the header is worth nothing.
@@ -28,7 +28,7 @@ impl Proxies {
         let mut values = parts.headers.get_all(HEADER).iter();
         let Some(value) = values.next() else { return Ok(None) };
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip());
-        if !peer.is_some_and(|peer| self.trusts(peer)) {
+        if !peer.is_some_and(|peer| self.declared.trusts(peer)) {
             if !self.said.swap(true, Ordering::Relaxed) {
                 let peer = peer.map(tracing::field::display);
                 tracing::warn!(peer, "{HEADER} is ignored: it was sent by none of TRUSTED_PROXIES (said once)");
@@ -41,11 +41,6 @@ impl Proxies {
         }
         let value = value.to_str().map_err(|_| unusable("is not text"))?.trim();
         Ok((!value.is_empty()).then(|| value.to_owned()))
-    }
-
-    fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.nets.iter().any(|net| net.contains(&peer))
     }
 }
 

@@ -9,7 +9,6 @@ use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::fetch;
 use super::key_set::KeySet;
 use crate::clock::Clock;
 use crate::config::{JwtKeys, JwtSettings};
@@ -17,6 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::id;
 use crate::secret::Secret;
 use crate::server::bearer::Authorization;
+use crate::server::fetch;
 
 /// How far the clocks of issuer and host may differ, in seconds.
 const LEEWAY: u64 = 30;

@@ -30,7 +30,7 @@ async fn furnish(store: &Any) -> ClaimToken {
     accept(store, "dies", "x").await;
     let dies = claim(store, "dies").await.token;
     store.checkpoint(&dies, progress(run_id(2), "h", &["j"])).await.unwrap();
-    store.fail(&dies, failure(T0), None).await.unwrap();
+    store.fail(&dies, failure(T0), None, Vec::new()).await.unwrap();
     store.accept(NewEvent { dedupe: vec!["key".into()], ..event("works", "1") }).await.unwrap();
     accept(store, "works", "2").await;
     let works = claim(store, "works").await.token;

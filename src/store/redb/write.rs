@@ -154,7 +154,13 @@ impl Tables<'_> {
         self.end_event(claim)
     }
 
-    pub(super) fn fail(&mut self, claim: &ClaimToken, failure: &Failure, ends: Option<RunId>) -> Result<bool> {
+    pub(super) fn fail(
+        &mut self,
+        claim: &ClaimToken,
+        failure: &Failure,
+        ends: Option<RunId>,
+        replies: &[NewReply],
+    ) -> Result<bool> {
         let begun = self.claimed(claim)?.run;
         let ended = match ends {
             Some(run) => self.check_run(claim, begun, run)?,
@@ -179,6 +185,7 @@ impl Tables<'_> {
         self.dead_due.insert((failure.at.0, claim.event.0), ())?;
         let letter = DeadRecord { event, failure: failure.clone(), run };
         self.dead.insert(claim.event.0, &*encode(&letter)?)?;
+        self.add_replies(replies)?;
         self.end_event(claim)
     }
 

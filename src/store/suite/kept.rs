@@ -95,7 +95,7 @@ pub(super) async fn sweeps_what_is_past_its_time(store: Any) {
     store.complete(&token, Completion { replies: vec![reply("r", "x", T0)], ..finished(None) }).await.unwrap();
     accept(&store, "d", "x").await;
     let token = claim(&store, "d").await.token;
-    store.fail(&token, failure(T0.plus(HOUR)), None).await.unwrap();
+    store.fail(&token, failure(T0.plus(HOUR)), None, Vec::new()).await.unwrap();
 
     let keep = HOUR * 3;
     let mut left = Counts { runs: 2, waits: 2, journal: 2, replies: 1, dedupe: 1, dead: 1, ..Counts::default() };

@@ -108,7 +108,7 @@ impl Subject {
                 format!("{:?}", self.store.complete(&token, end).await)
             }
             Op::Fail { claim } => match self.token(*claim) {
-                Some(token) => format!("{:?}", self.store.fail(&token, failure(now), None).await),
+                Some(token) => format!("{:?}", self.store.fail(&token, failure(now), None, Vec::new()).await),
                 None => String::new(),
             },
             Op::Sweep => format!("{:?}", self.store.sweep(now, KEEP).await),

@@ -59,7 +59,7 @@ pub(super) async fn hands_out_a_lane_in_order_and_once(store: Any) {
         assert_eq!((claimed.attempts, &*claimed.tenant, claimed.deadline), (1, "acme", T0.plus(LEASE)));
         assert!(store.claim(&lane("a"), T0, LEASE).await.unwrap().is_none(), "one worker per lane");
         let done = match text {
-            "2" => store.fail(&claimed.token, failure(T0), None).await,
+            "2" => store.fail(&claimed.token, failure(T0), None, Vec::new()).await,
             _ => store.complete(&claimed.token, finished(None)).await,
         };
         assert_eq!(done.unwrap(), more);
@@ -97,7 +97,7 @@ pub(super) async fn takes_over_old_claims_and_fences_off_their_workers(store: An
     assert!(second.token.fence > first.token.fence);
     assert_lost(store.checkpoint(&first.token, progress(run_id(1), "late", &["late"])).await);
     assert_lost(store.complete(&first.token, finished(None)).await);
-    assert_lost(store.fail(&first.token, failure(late), None).await);
+    assert_lost(store.fail(&first.token, failure(late), None, Vec::new()).await);
     let run = StoredRun { id: run_id(1), head: Bytes::from_static(b"h1"), journal: vec![] };
     assert_eq!(second.run, Some(run), "nothing of the late worker is stored");
     store.complete(&second.token, finished(None)).await.unwrap();
@@ -118,7 +118,7 @@ pub(super) async fn refuses_stale_claims_everywhere(store: Any) {
         assert_lost(store.load_wait(&stale, run_id(1)).await);
         assert_lost(store.checkpoint(&stale, Checkpoint { state, ..progress(run_id(1), "h", &["j"]) }).await);
         assert_lost(store.complete(&stale, waiting(run_id(1), "h", None)).await);
-        assert_lost(store.fail(&stale, failure(T0), None).await);
+        assert_lost(store.fail(&stale, failure(T0), None, Vec::new()).await);
     }
     assert_eq!(store.counts().await.unwrap(), before);
 }
@@ -127,7 +127,7 @@ pub(super) async fn lists_dead_letters_newest_first(store: Any) {
     for (tenant, text) in [("acme", "1"), ("other", "2"), ("acme", "3")] {
         store.accept(NewEvent { tenant: Id::from(tenant), ..event("a", text) }).await.unwrap();
         let token = claim(&store, "a").await.token;
-        store.fail(&token, failure(T0), None).await.unwrap();
+        store.fail(&token, failure(T0), None, Vec::new()).await.unwrap();
     }
     let texts = |letters: Vec<DeadLetter>| letters.into_iter().map(|l| l.payload).collect::<Vec<_>>();
     assert_eq!(texts(store.dead_letters(None, 9).await.unwrap()), ["3", "2", "1"]);

@@ -105,7 +105,7 @@ pub(super) async fn keeps_a_wait_when_its_event_fails_before_a_checkpoint(store:
     accept(&store, "a", "bad").await;
     let token = claim(&store, "a").await.token;
     store.load_wait(&token, run_id(1)).await.unwrap().unwrap();
-    store.fail(&token, failure(T0), None).await.unwrap();
+    store.fail(&token, failure(T0), None, Vec::new()).await.unwrap();
     let expected = Counts { runs: 1, waits: 1, journal: 1, dead: 1, ..Counts::default() };
     assert_eq!(store.counts().await.unwrap(), expected);
     accept(&store, "a", "good").await;
@@ -119,7 +119,7 @@ pub(super) async fn keeps_the_run_of_a_dead_letter(store: Any) {
     accept(&store, "a", "bad").await;
     let token = claim(&store, "a").await.token;
     store.checkpoint(&token, progress(run_id(1), "on", &["j"])).await.unwrap();
-    store.fail(&token, failure(T0), None).await.unwrap();
+    store.fail(&token, failure(T0), None, Vec::new()).await.unwrap();
     assert_eq!(store.counts().await.unwrap(), Counts { runs: 1, journal: 2, dead: 1, ..Counts::default() });
     assert_eq!(store.sweep(T0.plus(DAY), DAY).await.unwrap(), 1);
     assert_eq!(store.counts().await.unwrap(), Counts::default(), "the run goes with its dead letter");
@@ -139,7 +139,7 @@ pub(super) async fn refuses_a_run_of_another_event(store: Any) {
     accept(&store, "a", "dies").await;
     let dies = claim(&store, "a").await.token;
     store.checkpoint(&dies, progress(run_id(2), "h", &[])).await.unwrap();
-    store.fail(&dies, failure(T0), None).await.unwrap();
+    store.fail(&dies, failure(T0), None, Vec::new()).await.unwrap();
     accept(&store, "a", "2").await;
     let token = claim(&store, "a").await.token;
     store.checkpoint(&token, progress(run_id(3), "h", &[])).await.unwrap();
@@ -159,13 +159,15 @@ pub(super) async fn ends_a_wait_with_the_event_that_fails(store: Any) {
     make_wait(&store, "a", run_id(1), Some(T0.plus(HOUR))).await;
     accept(&store, "a", "bad").await;
     let token = claim(&store, "a").await.token;
-    store.fail(&token, failure(T0), Some(run_id(1))).await.unwrap();
-    assert_eq!(store.counts().await.unwrap(), Counts { runs: 1, journal: 1, dead: 1, ..Counts::default() });
+    store.fail(&token, failure(T0), Some(run_id(1)), vec![reply("r", "it is over", T0)]).await.unwrap();
+    assert_eq!(store.replies(&route("r"), 0, 9).await.unwrap()[0].payload, "it is over");
+    let expected = Counts { runs: 1, journal: 1, dead: 1, replies: 1, ..Counts::default() };
+    assert_eq!(store.counts().await.unwrap(), expected);
     accept(&store, "a", "next").await;
     let next = claim(&store, "a").await;
     assert_eq!(next.waits, []);
     store.complete(&next.token, finished(None)).await.unwrap();
-    assert_eq!(store.sweep(T0.plus(DAY), DAY).await.unwrap(), 1);
+    assert_eq!(store.sweep(T0.plus(DAY), DAY).await.unwrap(), 2);
     assert_eq!(store.counts().await.unwrap(), Counts::default(), "the run goes with its dead letter");
 }
 

@@ -34,15 +34,27 @@ const PROGRAMS: [Program; 5] = [
 
 /// What is neither in `PATH` nor installed by `cargo xtask tools`.
 pub(crate) fn missing() -> impl Iterator<Item = Missing> {
-    let own = [tools_dir().join("node_modules/.bin"), tools_dir().join("venv/bin")];
-    let is_here = move |program: &str| {
-        own.iter().any(|dir| dir.join(program).is_file()) || is_in(program, env::var_os("PATH").as_deref())
-    };
-    PROGRAMS.iter().filter(move |wanted| !is_here(wanted.program)).map(|wanted| Missing {
+    PROGRAMS.iter().filter(|wanted| !is_here(wanted.program)).map(|wanted| Missing {
         marker: wanted.marker,
         what: format!("{}, which is not installed: {}", wanted.program, wanted.install),
     })
 }
+
+/// Whether `program` is in `PATH` or installed by `cargo xtask tools`.
+pub(super) fn is_here(program: &str) -> bool {
+    let mut own =
+        [tools_dir(), tools_dir().join(SERVERS)].into_iter().flat_map(|dir| [dir.join(NODE), dir.join(PYTHON)]);
+    own.any(|dir| dir.join(program).is_file()) || is_in(program, env::var_os("PATH").as_deref())
+}
+
+/// Where the servers that tests start are, below the directory of the tools: what they depend on is theirs alone.
+pub(crate) const SERVERS: &str = "servers";
+
+/// Where `npm` puts programs, below the directory that it installs to.
+pub(crate) const NODE: &str = "node_modules/.bin";
+
+/// Where `pip` puts them.
+pub(crate) const PYTHON: &str = "venv/bin";
 
 /// Where `cargo xtask tools` installs to.
 pub(crate) fn tools_dir() -> PathBuf {

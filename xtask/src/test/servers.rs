@@ -6,25 +6,39 @@
 use std::env;
 use std::ffi::OsStr;
 
-use super::Missing;
+use super::{Missing, programs};
 
 /// A server that some tests need.
-pub(super) struct Server {
+struct Server {
     /// The program that those tests start.
-    pub(super) program: &'static str,
+    program: &'static str,
     /// What the names of those tests contain.
-    pub(super) marker: &'static str,
+    marker: &'static str,
     /// How to install it.
-    pub(super) install: &'static str,
+    install: &'static str,
 }
 
 /// Every server that some test needs. Tests of the host's own doors start nothing but the host.
-pub(super) const SERVERS: &[Server] = &[];
+const SERVERS: &[Server] = &[
+    Server {
+        program: "docker-registry",
+        marker: "needs_docker_registry",
+        install: "apt-get install --no-install-recommends docker-registry",
+    },
+    Server { program: "moto_server", marker: "needs_moto_server", install: "cargo xtask tools, with python3" },
+    Server { program: "fake-gcs-server", marker: "needs_fake_gcs_server", install: "cargo xtask tools, with python3" },
+    Server { program: "azurite-blob", marker: "needs_azurite", install: "cargo xtask tools, with npm" },
+];
+
+/// What cannot be started here.
+pub(crate) fn missing() -> impl Iterator<Item = Missing> {
+    SERVERS.iter().filter_map(Server::missing)
+}
 
 impl Server {
     /// What is missing, if it cannot be started here.
-    pub(super) fn missing(&self) -> Option<Missing> {
-        (!is_in(self.program, env::var_os("PATH").as_deref())).then(|| self.not_installed())
+    fn missing(&self) -> Option<Missing> {
+        (!programs::is_here(self.program)).then(|| self.not_installed())
     }
 
     fn not_installed(&self) -> Missing {

@@ -115,7 +115,10 @@ async fn credentials_do_not_go_along_to_another_host() {
 async fn what_was_not_built_in_is_said() {
     let place = Place::new();
     #[cfg(not(feature = "oci"))]
-    assert_eq!(code(&place.fetcher(), &locator("oci://ghcr.io/a/b"), Origin::Local).await, Code::SourceMissing);
+    assert_eq!(
+        code(&place.fetcher(), &locator("oci://registry.example.com/a/b"), Origin::Local).await,
+        Code::SourceMissing
+    );
     #[cfg(not(feature = "object-store"))]
     assert_eq!(code(&place.fetcher(), &locator("s3://bucket/b"), Origin::Local).await, Code::SourceMissing);
 }

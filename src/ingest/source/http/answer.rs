@@ -58,7 +58,7 @@ fn refused(locator: &Locator, status: StatusCode, headers: &HeaderMap, now: Syst
 }
 
 /// How long to wait, from seconds or a date.
-fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+pub(in super::super) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
@@ -70,7 +70,7 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
 /// What lies there, as an answer that brings all of it says.
 pub(super) fn stat(headers: &HeaderMap) -> Stat {
     let size = text(headers, &CONTENT_LENGTH).and_then(|text| text.parse().ok());
-    Stat { version: version(headers), size }
+    Stat { version: version(headers), size, digest: None }
 }
 
 /// What changes when the content does: the entity tag, else the time of change.
@@ -91,7 +91,12 @@ pub(super) fn strong(version: &str) -> Option<&str> {
 
 /// How many bytes of an answer come before `offset`: none if it is the rest, all before it if it is the whole. Fails if
 /// it is anything else.
-pub(super) fn begins_at(locator: &Locator, response: &Response, stat: &Stat, offset: u64) -> Result<u64, Fault> {
+pub(in super::super) fn begins_at(
+    locator: &Locator,
+    response: &Response,
+    stat: &Stat,
+    offset: u64,
+) -> Result<u64, Fault> {
     if response.status() != StatusCode::PARTIAL_CONTENT {
         let length = text(response.headers(), &CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
         let is_other = stat.size.is_some_and(|size| length.is_some_and(|length| length != size));

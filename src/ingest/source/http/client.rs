@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use http::header::{ACCEPT_ENCODING, LOCATION};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION};
 use http::{HeaderMap, HeaderValue, Method};
-use reqwest::{Response, redirect::Policy};
+use reqwest::{RequestBuilder, Response, redirect::Policy};
 use url::Url;
 
 use super::super::{Fault, SourceOptions};
@@ -28,12 +28,23 @@ struct Leg {
 }
 
 /// Sends requests and follows redirects as far as they may lead.
-pub(super) struct Client {
+pub(in super::super) struct Client {
     first: Leg,
     /// For what a public server redirects to, whoever named that server.
     public: Leg,
     allow_http: bool,
     netrc: Option<PathBuf>,
+}
+
+/// A request that follows redirects.
+pub(in super::super) struct Ask<'a> {
+    pub(in super::super) url: &'a Url,
+    pub(in super::super) method: Method,
+    pub(in super::super) headers: &'a HeaderMap,
+    /// A login, which no other host than that of `url` hears, in place of what the netrc file has.
+    pub(in super::super) authorization: Option<&'a HeaderValue>,
+    /// The server that led here, if one did: from a public one it has to be to a public one.
+    pub(in super::super) led_by: Option<SocketAddr>,
 }
 
 impl Leg {
@@ -63,7 +74,7 @@ impl Leg {
 }
 
 impl Client {
-    pub(super) fn new(options: &SourceOptions) -> Self {
+    pub(in super::super) fn new(options: &SourceOptions) -> Self {
         Self {
             first: Leg::new(&options.reach, options.connect),
             public: Leg::new(&options.redirects, options.connect),
@@ -86,14 +97,23 @@ impl Client {
         method: Method,
         headers: &HeaderMap,
     ) -> Result<Response, Fault> {
-        let (mut url, mut leg) = (url.clone(), &self.first);
+        self.ask(locator, Ask { url, method, headers, authorization: None, led_by: None }).await
+    }
+
+    /// Asks, and follows redirects.
+    pub(in super::super) async fn ask(&self, locator: &Locator, ask: Ask<'_>) -> Result<Response, Fault> {
+        let (mut url, mut leg) = (ask.url.clone(), self.after(&self.first, ask.led_by));
         for _ in 0..=redirect::MAX_REDIRECTS {
-            redirect::check(locator, &url, self.allow_http, &leg.reach)?;
-            let mut request = leg.client()?.request(method.clone(), url.clone()).headers(headers.clone());
-            request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            // Looked up for every hop, so that no credentials go along to another host.
-            if let Some(login) = netrc::login(self.netrc.as_deref(), &url).await? {
-                request = request.basic_auth(login.name, Some(&*login.password));
+            let mut request = self.request(locator, &url, ask.method.clone(), leg)?.headers(ask.headers.clone());
+            match ask.authorization {
+                Some(own) if url.origin() == ask.url.origin() => request = request.header(AUTHORIZATION, own.clone()),
+                Some(_) => {}
+                // Looked up for every hop, so that no credentials go along to another host.
+                None => {
+                    if let Some(login) = netrc::login(self.netrc.as_deref(), &url).await? {
+                        request = request.basic_auth(login.name, Some(&*login.password));
+                    }
+                }
             }
             let response = request.send().await.map_err(|e| failed(locator, e))?;
             if !is_redirect(&response) {
@@ -105,6 +125,28 @@ impl Client {
         }
         Err(redirect::endless(locator))
     }
+
+    /// Sends a form to `url`, to which the server `led_by` led. A redirect is not followed: what the form holds is for
+    /// nobody else.
+    #[cfg(feature = "oci")]
+    pub(in super::super) async fn post(
+        &self,
+        locator: &Locator,
+        url: &Url,
+        form: zeroize::Zeroizing<String>,
+        led_by: Option<SocketAddr>,
+    ) -> Result<Response, Fault> {
+        let request = self.request(locator, url, Method::POST, self.after(&self.first, led_by))?;
+        let request =
+            request.header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        request.body(form.to_string()).send().await.map_err(|e| failed(locator, e))
+    }
+
+    fn request(&self, locator: &Locator, url: &Url, method: Method, leg: &Leg) -> Result<RequestBuilder, Fault> {
+        redirect::check(locator, url, self.allow_http, &leg.reach)?;
+        let request = leg.client()?.request(method, url.clone());
+        Ok(request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+    }
 }
 
 fn is_redirect(response: &Response) -> bool {
@@ -112,7 +154,7 @@ fn is_redirect(response: &Response) -> bool {
 }
 
 /// A request or a body that broke off.
-pub(super) fn failed(locator: &Locator, error: reqwest::Error) -> Fault {
+pub(in super::super) fn failed(locator: &Locator, error: reqwest::Error) -> Fault {
     if let Some(unreachable) = Unreachable::behind(&error) {
         return redirect::refused(locator, unreachable);
     }
@@ -139,6 +181,7 @@ fn causes(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::Environment;
 
     #[test]
     fn a_way_that_led_to_the_public_does_not_lead_back() {
@@ -148,6 +191,7 @@ mod tests {
             allow_http: false,
             connect: Duration::from_secs(1),
             netrc: None,
+            environment: Environment::default(),
         });
         let peer = |text: &str| Some(text.parse().unwrap());
         let inside = client.after(&client.first, peer("10.0.0.1:443"));

@@ -3,11 +3,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::clock::ManualClock;
+use crate::clock::{ManualClock, Timestamp};
+use crate::server::refreshed::MOST_WAITING;
 
 fn jwk(id: &str) -> Value {
     json!({"kty": "OKP", "crv": "Ed25519", "kid": id, "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})
@@ -117,7 +119,7 @@ async fn old_keys_are_read_again_while_they_are_used() {
     assert_eq!(code(&keys, Some("a")).await, None, "nobody waits for the reading");
     // It is over when its turn is.
     while code(&keys, Some("a")).await.is_none() {
-        drop(keys.turn.lock().await);
+        drop(keys.0.turn.lock().await);
         tokio::task::yield_now().await;
     }
     assert_eq!(code(&keys, Some("b")).await, None);
@@ -127,7 +129,7 @@ async fn old_keys_are_read_again_while_they_are_used() {
 async fn no_more_than_a_few_wait_for_a_reading() {
     let (_issuer, url) = Issuer::start(&["a"]).await;
     let keys = Arc::new(KeySet::of_url(url, Algorithm::EdDSA, Arc::new(clock())).unwrap());
-    let turn = Arc::clone(&keys.turn).lock_owned().await;
+    let turn = Arc::clone(&keys.0.turn).lock_owned().await;
     let mut waiting: Vec<_> = (0..MOST_WAITING).map(|_| Box::pin(keys.find(Some("a")))).collect();
     for find in &mut waiting {
         assert!(futures::poll!(find).is_pending());

@@ -8,7 +8,6 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use url::Url;
 
-use crate::error::{Code, Error, Result};
 use crate::net;
 
 /// The most bytes of a key or a key set.
@@ -33,21 +32,28 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    pub(super) fn new(url: Url) -> Result<Self> {
+    pub(super) fn new(url: Url) -> Result<Self, String> {
         net::tls::install();
         let secure = url.scheme() == "https";
         // A redirect could lead to where nobody meant keys to come from.
         let builder = Client::builder().https_only(secure).redirect(Policy::none()).timeout(TIMEOUT);
         let builder = if secure { builder } else { builder.no_proxy() };
-        let client =
-            builder.build().map_err(|e| Error::new(Code::TenantKeys, format!("no HTTP client can be made: {e}")))?;
+        let client = builder.build().map_err(|e| format!("no HTTP client can be made: {e}"))?;
         Ok(Self { client, url })
     }
 
     /// The content; else why it cannot be had, without the URL.
     pub(super) async fn get(&self) -> Result<Vec<u8>, String> {
+        self.get_at(self.url.clone()).await
+    }
+
+    /// What lies at another URL, of the same scheme.
+    pub(super) async fn get_at(&self, url: Url) -> Result<Vec<u8>, String> {
         let failed = |e: reqwest::Error| chain(&e.without_url());
-        let mut response = self.client.get(self.url.clone()).send().await.map_err(failed)?;
+        if url.scheme() != self.url.scheme() {
+            return Err(format!("it lies at a URL of {} instead of {}", url.scheme(), self.url.scheme()));
+        }
+        let mut response = self.client.get(url).send().await.map_err(failed)?;
         if response.status() != StatusCode::OK {
             return Err(format!("it was answered with {}", response.status()));
         }
@@ -63,7 +69,7 @@ impl Remote {
 }
 
 /// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

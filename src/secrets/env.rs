@@ -1,0 +1,170 @@
+//! Secrets in environment variables.
+//!
+//! A tenant's secret `NAME` is the variable `{TENANT}__{NAME}`, the tenant in upper case and with `_` for what is no
+//! letter or digit. The only tenant of a host may also use the variable `NAME`, as may a tenant whose bindings say
+//! `shared_secret: true`. The value that is being replaced is in the same name with `_PREVIOUS`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+
+use async_trait::async_trait;
+
+use super::{SecretScope, SecretsManager};
+use crate::error::{Code, Error, Result};
+use crate::id::{Id, clip};
+use crate::secret::Secret;
+
+type Var = dyn Fn(&str) -> Option<OsString> + Send + Sync;
+
+/// Secrets of the process's environment.
+pub struct EnvSecrets {
+    /// Each tenant with the prefix of its variables.
+    prefixes: BTreeMap<Id, String>,
+    var: Box<Var>,
+}
+
+impl fmt::Debug for EnvSecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnvSecrets").field("prefixes", &self.prefixes).finish_non_exhaustive()
+    }
+}
+
+impl EnvSecrets {
+    /// The secrets of these tenants. Fails if variables of two of them could not be told apart.
+    pub fn new<'a>(tenants: impl IntoIterator<Item = &'a Id>) -> Result<Self> {
+        Self::with_vars(tenants, |name| std::env::var_os(name))
+    }
+
+    /// The same, with variables read through `var`.
+    pub fn with_vars<'a>(
+        tenants: impl IntoIterator<Item = &'a Id>,
+        var: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let prefixes: BTreeMap<_, _> = tenants.into_iter().map(|tenant| (tenant.clone(), prefix(tenant))).collect();
+        for (a, one) in &prefixes {
+            for (b, other) in &prefixes {
+                // `A__B__C` would be the secret `B__C` of the tenant a and the secret `C` of the tenant a__b.
+                if a != b && other.starts_with(one.as_str()) {
+                    let message = format!("secrets of the tenants {a} and {b} have the same variables: {one}… ");
+                    return Err(Error::new(Code::SecretsAmbiguous, message.trim_end())
+                        .hint("rename one of them: variables begin with the tenant in upper case, and with _ for other characters than letters and digits"));
+                }
+            }
+        }
+        Ok(Self { prefixes, var: Box::new(var) })
+    }
+
+    /// The value of a variable and the one that it replaces.
+    fn values(&self, variable: &str) -> Result<Vec<Secret>> {
+        let previous = format!("{variable}_PREVIOUS");
+        let values = [variable, &previous].map(|name| self.value(name));
+        values.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// A variable that is empty counts as not set.
+    fn value(&self, variable: &str) -> Result<Option<Secret>> {
+        let Some(value) = (self.var)(variable).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let text = value.into_string().map_err(|_| {
+            Error::new(Code::SecretInvalid, format!("the environment variable {variable} is not valid UTF-8"))
+                .hint("set it anew")
+        })?;
+        Ok(Some(Secret::new(text)))
+    }
+}
+
+#[async_trait]
+impl SecretsManager for EnvSecrets {
+    async fn read(&self, scope: &SecretScope, name: &str) -> Result<Vec<Secret>> {
+        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        // Teams and users have no variables: their secrets are never a tenant's.
+        let (true, None, None) = (is_name, &scope.team, &scope.user) else { return Ok(Vec::new()) };
+        let Some(prefix) = self.prefixes.get(&scope.tenant) else {
+            return Err(Error::new(Code::TenantUnknown, format!("no secrets for tenant {}", clip(&scope.tenant))));
+        };
+        let own = self.values(&format!("{prefix}{name}"))?;
+        // A name that begins as another tenant's variables do is no bare name.
+        let is_bare = !self.prefixes.values().any(|prefix| name.starts_with(prefix.as_str()));
+        let may_share = scope.shared || self.prefixes.len() == 1;
+        if own.is_empty() && is_bare && may_share { self.values(name) } else { Ok(own) }
+    }
+}
+
+fn prefix(tenant: &str) -> String {
+    let letters = tenant.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    letters.chain("__".chars()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VARS: &[(&str, &str)] = &[
+        ("NAME", "bare"),
+        ("ACME__NAME", "acme-new"),
+        ("ACME__NAME_PREVIOUS", "acme-old"),
+        ("BETA_1__NAME", ""),
+        ("BETA_1__NAME_PREVIOUS", "beta-old"),
+        ("BARE", "b"),
+        ("BARE_PREVIOUS", "b-old"),
+    ];
+
+    fn manager(tenants: &[&str]) -> Result<EnvSecrets> {
+        let tenants: Vec<Id> = tenants.iter().map(|tenant| Id::from(*tenant)).collect();
+        EnvSecrets::with_vars(&tenants, |name| {
+            VARS.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    async fn read(tenants: &[&str], tenant: &str, shared: bool, name: &str) -> Vec<String> {
+        let scope = SecretScope { shared, ..SecretScope::of_tenant(&Id::from("local"), &Id::from(tenant)) };
+        let found = manager(tenants).unwrap().read(&scope, name).await.unwrap();
+        found.iter().map(|secret| secret.expose().to_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_tenant_gets_its_own_and_nobody_elses() {
+        let both = ["acme", "beta.1", "gamma"];
+        assert_eq!(read(&both, "acme", false, "NAME").await, ["acme-new", "acme-old"]);
+        assert_eq!(read(&both, "beta.1", false, "NAME").await, ["beta-old"]);
+        assert!(read(&both, "gamma", false, "NAME").await.is_empty(), "a bare name is nobody's");
+        assert_eq!(read(&both, "gamma", true, "NAME").await, ["bare"]);
+        assert_eq!(read(&both, "acme", true, "NAME").await, ["acme-new", "acme-old"], "its own goes first");
+        assert_eq!(read(&["gamma"], "gamma", false, "BARE").await, ["b", "b-old"], "the only tenant's");
+        assert_eq!(read(&["acme"], "acme", false, "NAME").await, ["acme-new", "acme-old"]);
+        for name in ["", "NA=ME", "../NAME", "NAME\0", "ACME__NAME"] {
+            assert!(read(&["acme", "gamma"], "gamma", true, name).await.is_empty(), "{name:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn secrets_of_users_are_no_secrets_of_tenants() {
+        let tenant = SecretScope::of_tenant(&Id::from("local"), &Id::from("acme"));
+        let user = SecretScope { user: Some(Id::from("u")), ..tenant.clone() };
+        let manager = manager(&["acme"]).unwrap();
+        assert!(manager.read(&user, "NAME").await.unwrap().is_empty());
+        let stranger = SecretScope { tenant: Id::from("other"), shared: true, ..tenant };
+        assert_eq!(manager.read(&stranger, "NAME").await.unwrap_err().code(), Code::TenantUnknown);
+    }
+
+    #[test]
+    fn tenants_with_the_same_variables_are_refused() {
+        for tenants in [["a-b", "a.b"], ["a", "A"], ["a", "a__b"]] {
+            let error = manager(&tenants).unwrap_err();
+            assert_eq!(error.code(), Code::SecretsAmbiguous, "{tenants:?}");
+        }
+        manager(&["a", "a_b"]).unwrap();
+        manager(&["a", "ab"]).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn what_is_no_text_is_refused_and_not_shown() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let manager = EnvSecrets::with_vars([&Id::from("a")], |_| Some(OsString::from_vec(b"canary\xff".to_vec())));
+        let manager = manager.unwrap();
+        let error = manager.read(&SecretScope::of_tenant(&Id::from("e"), &Id::from("a")), "NAME").await.unwrap_err();
+        assert_eq!(error.code(), Code::SecretInvalid);
+        assert!(!error.to_string().contains("canary") && !format!("{manager:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,101 @@
+//! A store that holds the work on some sessions back until a test lets it go: flows that hang, exactly as long as wanted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use greentic_runner_host::Result;
+use greentic_runner_host::clock::Timestamp;
+use greentic_runner_host::id::Id;
+use greentic_runner_host::store::{
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, MemoryStore,
+    NewEvent, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+};
+use tokio::sync::Semaphore;
+
+/// Sessions with this word in them are held back.
+pub(crate) const HELD: &str = "held";
+
+pub(crate) struct Gate {
+    store: MemoryStore,
+    open: Arc<Semaphore>,
+}
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Self { store: MemoryStore::default(), open: Arc::new(Semaphore::new(0)) }
+    }
+
+    /// Lets everything go that is held or will be.
+    pub(crate) fn open(&self) {
+        self.open.close();
+    }
+}
+
+#[async_trait]
+impl StateReader for Gate {
+    async fn state_get(&self, scope: &StateScope, key: &str) -> Result<Option<Bytes>> {
+        self.store.state_get(scope, key).await
+    }
+}
+
+#[async_trait]
+impl Store for Gate {
+    async fn accept(&self, event: NewEvent) -> Result<Accepted> {
+        self.store.accept(event).await
+    }
+
+    async fn claim(&self, lane: &Lane, now: Timestamp, lease: Duration) -> Result<Option<Claim>> {
+        if lane.0.contains(HELD) {
+            drop(self.open.acquire().await);
+        }
+        self.store.claim(lane, now, lease).await
+    }
+
+    async fn idle_lanes(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: usize,
+        wanted: &LaneFilter<'_>,
+    ) -> Result<Vec<Lane>> {
+        self.store.idle_lanes(now, lease, limit, wanted).await
+    }
+
+    async fn load_wait(&self, claim: &ClaimToken, run: RunId) -> Result<Option<StoredRun>> {
+        self.store.load_wait(claim, run).await
+    }
+
+    async fn checkpoint(&self, claim: &ClaimToken, checkpoint: Checkpoint) -> Result<()> {
+        self.store.checkpoint(claim, checkpoint).await
+    }
+
+    async fn complete(&self, claim: &ClaimToken, completion: Completion) -> Result<bool> {
+        self.store.complete(claim, completion).await
+    }
+
+    async fn fail(&self, claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> Result<bool> {
+        self.store.fail(claim, failure, ends).await
+    }
+
+    async fn release(&self, claim: &ClaimToken) -> Result<()> {
+        self.store.release(claim).await
+    }
+
+    async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {
+        self.store.replies(route, after, limit).await
+    }
+
+    async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
+        self.store.dead_letters(tenant, limit).await
+    }
+
+    async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64> {
+        self.store.sweep(now, keep).await
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        self.store.counts().await
+    }
+}
