@@ -10,13 +10,19 @@ mod activity;
 pub mod adapter;
 pub mod channels;
 pub mod envelope;
+mod gate;
 pub mod headers;
+mod json;
 pub mod keys;
 pub mod registry;
+pub mod slack;
 pub mod teams;
+pub mod telegram;
 pub mod verify;
 pub mod webchat;
+pub mod webex;
 pub mod webhook;
+pub mod whatsapp;
 
 pub use adapter::{Adapter, Answer, Channel, Context, Inbound, Intake, Request, Respond};
 pub use channels::{Channels, Verification};
@@ -25,3 +31,5 @@ pub use registry::Adapters;
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod testing;

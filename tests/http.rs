@@ -11,6 +11,8 @@ mod admin;
 mod backend;
 #[path = "http/openapi.rs"]
 mod openapi;
+#[path = "http/platforms.rs"]
+mod platforms;
 #[path = "http/tenants.rs"]
 #[allow(clippy::type_complexity, reason = "tables of cases")]
 mod tenants;

@@ -252,7 +252,7 @@ async fn a_stopped_host_takes_nothing_and_a_full_queue_says_so() {
 async fn a_repeated_event_runs_once_and_is_answered_the_same() {
     let host = host_with(&Sources::of_flow(ASKING)).await.unwrap();
     let mut one = event("s", json!({ "text": "hi" }));
-    one.dedupe = Some("t/test/1".to_owned());
+    one.dedupe = vec!["t/test/1".to_owned()];
     let first = host.submit(one.clone()).await.unwrap().outcome().await.unwrap();
     let again = host.submit(one).await.unwrap();
     assert!(again.duplicate);

@@ -66,7 +66,9 @@ fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
 fn program(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greentic-runner"));
     let packs = ["SOURCE", "INDEX_URL", "CACHE_DIR", "PUBLIC_KEY", "VERIFY_STRICT", "REFRESH_INTERVAL"];
-    packs.iter().for_each(|name| drop(command.env_remove(format!("PACK_{name}"))));
+    for name in packs {
+        command.env_remove(format!("PACK_{name}"));
+    }
     for name in ["PORT", "DEFAULT_TENANT", "TENANT_RESOLVER", "ADMIN_TOKEN", "GREENTIC_DATA_DIR", "RUST_LOG"] {
         command.env_remove(name);
     }

@@ -18,7 +18,9 @@ use greentic_runner_host::flow::ygtc;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::ingest::Index;
 use greentic_runner_host::ingest::locator::{Base, Locator, Scheme};
-use greentic_runner_host::ingress::channels::{Verification, WebchatChannel, WebhookChannel};
+use greentic_runner_host::ingress::channels::Verification;
+use greentic_runner_host::ingress::webchat::WebchatChannel;
+use greentic_runner_host::ingress::webhook::WebhookChannel;
 use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook as hook};
 use greentic_runner_host::pack::manifest::{Decoded, Manifest};
 use greentic_runner_host::pack::signature::Envelope;
@@ -33,6 +35,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
+pub mod adapters;
 mod entries;
 
 /// A parser's bytes.
@@ -53,9 +56,19 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("manifest", manifest),
     ("pack_entries", pack_entries),
     ("signature", signature),
+    ("slack", adapters::slack),
+    ("slack_fields", adapters::slack_fields),
+    ("teams", adapters::teams),
+    ("teams_fields", adapters::teams_fields),
+    ("telegram", adapters::telegram),
+    ("telegram_fields", adapters::telegram_fields),
     ("template", template),
     ("webchat", webchat),
+    ("webex", adapters::webex),
+    ("webex_fields", adapters::webex_fields),
     ("webhook", webhook),
+    ("whatsapp", adapters::whatsapp),
+    ("whatsapp_fields", adapters::whatsapp_fields),
     ("ygtc", ygtc_file),
 ];
 

@@ -32,6 +32,7 @@ use super::adapter::{
 };
 use super::channels::Verification;
 use super::envelope::{Entities, IngressEnvelope, MOST, Session, urls_in};
+use super::gate;
 use crate::error::{Code, Error, Result};
 use crate::id::clip;
 use crate::run::event::{FlowChoice, ReplyTo};
@@ -77,32 +78,35 @@ impl Adapter for Teams {
 
     fn open(&self, settings: &Settings<'_>) -> Result<Box<dyn Channel>> {
         let config = settings.config;
-        let trust = match (text(config, "cloud")?, flag(config, "emulator")?) {
+        let flag = |name| gate::flag(config, name).map(|flag| flag.unwrap_or(false));
+        let cloud = text(config, "cloud")?;
+        let trust = match (cloud.as_deref(), flag("emulator")?) {
             (None | Some("public"), false) => Trust::Public,
             (Some("usgov"), false) => Trust::UsGov,
             (None | Some("public"), true) => Trust::Emulator,
             (Some("usgov"), true) => {
-                return Err(unusable("config.emulator cannot be combined with the cloud usgov"));
+                return Err(unusable("config.emulator of the binding cannot be combined with the cloud usgov"));
             }
             (Some(other), _) => {
-                return Err(unusable(format!("config.cloud is {:?}", clip(other))).hint("use public or usgov"));
+                let message = format!("config.cloud of the binding is {:?}", clip(other));
+                return Err(unusable(message).hint("use public or usgov"));
             }
         };
-        let stated = text(config, "app_id")?.map(str::to_owned);
         let secrets = settings.secrets.get(APP_ID);
         let secrets = secrets.iter().map(|id| id.expose().trim().to_owned());
+        let stated = gate::texts(config, "app_id")?;
         let apps: Vec<_> = stated.into_iter().chain(secrets).filter(|id| !id.is_empty()).collect();
-        let verification = match (apps.is_empty(), flag(config, "insecure")?) {
+        let verification = match (apps.is_empty(), flag("insecure")?) {
             (false, _) => Verification::By(trust.described()),
             (true, true) => Verification::Insecure,
             (true, false) => Verification::Off,
         };
         let login = text(config, "login_base_url")?;
         Ok(Box::new(Bot {
-            verifier: Verifier::new(apps, trust, login),
+            verifier: Verifier::new(apps, trust, login.as_deref()),
             verification,
             flow: settings.flow.clone(),
-            allow_bots: flag(config, "allow_bots")?,
+            allow_bots: flag("allow_bots")?,
         }))
     }
 }
@@ -111,21 +115,12 @@ fn unusable(what: impl Into<String>) -> Error {
     Error::new(Code::ChannelInvalid, what)
 }
 
-/// A setting that is true or false.
-fn flag(config: &Map<String, Value>, name: &str) -> Result<bool> {
-    match config.get(name) {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(value)) => Ok(*value),
-        Some(_) => Err(unusable(format!("config.{name} must be true or false"))),
-    }
-}
-
-/// A setting that is a text.
-fn text<'a>(config: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>> {
-    match config.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
-        Some(_) => Err(unusable(format!("config.{name} must be a text"))),
+/// A setting that is one text.
+fn text(config: &Map<String, Value>, name: &str) -> Result<Option<String>> {
+    let mut stated = gate::texts(config, name)?;
+    match stated.len() {
+        0 | 1 => Ok(stated.pop()),
+        _ => Err(unusable(format!("config.{name} of the binding must be one text"))),
     }
 }
 

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::handle::Reloads;
+use super::handle::{Readiness, Reloads};
 use super::status::{ErrorStatus, PacksStatus, ReloadReport, ReloadState, TenantOutcome, rfc3339};
 use super::{Inner, Outcome};
 use crate::clock::Timestamp;
@@ -137,6 +137,14 @@ impl Reloads for ReloadHandle {
             (state.last, state.error.clone())
         };
         self.inner.status(last, error.as_ref())
+    }
+
+    /// Anybody may ask, so only tenants whose packs were refused are looked at.
+    fn readiness(&self) -> Readiness {
+        if self.desk.state.lock().last.is_none() {
+            return Readiness::not_yet(Code::PackNotLoaded);
+        }
+        self.inner.readiness()
     }
 
     fn request(&self, by: &str) -> Result<String> {

@@ -59,12 +59,17 @@ impl Readiness {
         if status.last_reload.is_none() {
             return Self::not_yet(Code::PackNotLoaded);
         }
-        let mut reasons: Vec<NotReady> = Vec::new();
         let lacking = status.tenants.iter().filter(|tenant| tenant.pack.is_none());
-        for error in lacking.filter_map(|tenant| tenant.last_error.as_ref()) {
-            match reasons.iter_mut().find(|reason| reason.code == error.code) {
+        Self::lacking(lacking.filter_map(|tenant| Some(tenant.last_error.as_ref()?.code.clone())))
+    }
+
+    /// Not ready for these reasons, one of each tenant that lacks its packs.
+    pub fn lacking(codes: impl Iterator<Item = String>) -> Self {
+        let mut reasons: Vec<NotReady> = Vec::new();
+        for code in codes {
+            match reasons.iter_mut().find(|reason| reason.code == code) {
                 Some(reason) => reason.tenants += 1,
-                None => reasons.push(NotReady { code: error.code.clone(), tenants: 1 }),
+                None => reasons.push(NotReady { code, tenants: 1 }),
             }
         }
         Self::unless(reasons)

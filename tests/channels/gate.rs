@@ -10,7 +10,7 @@ use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::store::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, MemoryStore,
-    NewEvent, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    NewEvent, NewReply, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
 };
 use tokio::sync::Semaphore;
 
@@ -75,8 +75,14 @@ impl Store for Gate {
         self.store.complete(claim, completion).await
     }
 
-    async fn fail(&self, claim: &ClaimToken, failure: Failure, ends: Option<RunId>) -> Result<bool> {
-        self.store.fail(claim, failure, ends).await
+    async fn fail(
+        &self,
+        claim: &ClaimToken,
+        failure: Failure,
+        ends: Option<RunId>,
+        replies: Vec<NewReply>,
+    ) -> Result<bool> {
+        self.store.fail(claim, failure, ends, replies).await
     }
 
     async fn release(&self, claim: &ClaimToken) -> Result<()> {

@@ -1,46 +1,18 @@
-use std::net::{IpAddr, Ipv4Addr};
-
-use http::HeaderMap;
 use proptest::prelude::*;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::*;
-use crate::clock::Timestamp;
-use crate::id::Id;
-use crate::ingress::adapter::ChannelSecrets;
-use crate::secret::Secret;
+use crate::ingress::testing;
 use crate::session::parts_of;
-
-struct Secrets<'a>(&'a [&'a str]);
-
-impl ChannelSecrets for Secrets<'_> {
-    fn get(&self, name: &str) -> Vec<Secret> {
-        if name == APP_ID { self.0.iter().map(|id| Secret::new(*id)).collect() } else { Vec::new() }
-    }
-}
 
 /// A channel of the tenant `demo` with these values of `TEAMS_APP_ID`.
 pub(super) fn open(config: &Value, apps: &[&str]) -> Result<Box<dyn Channel>> {
-    Teams.open(&Settings {
-        tenant: Id::from("demo"),
-        flow: FlowChoice::Kind("messaging".into()),
-        config: config.as_object().unwrap(),
-        secrets: &Secrets(apps),
-    })
-}
-
-pub(super) fn context() -> Context {
-    Context { tenant: Id::from("demo"), now: Timestamp(1_762_851_600_000), nonce: Uuid::nil(), keys: None }
-}
-
-pub(super) fn post<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a> {
-    let peer = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    Request { method: "POST", path: "/teams/activities", query: None, headers, body, peer }
+    let secrets: Vec<_> = apps.iter().map(|app| (APP_ID, *app)).collect();
+    testing::open(&Teams, config, &secrets)
 }
 
 fn received(channel: &dyn Channel, body: &[u8]) -> Result<Intake> {
-    channel.normalize(&context(), &post(&HeaderMap::new(), body))
+    testing::normalized(channel, body)
 }
 
 fn insecure() -> Box<dyn Channel> {
@@ -66,10 +38,7 @@ pub(super) fn activity(changes: &Value) -> Value {
 }
 
 fn message(changes: Value) -> Inbound {
-    match received(&*insecure(), activity(&changes).to_string().as_bytes()).unwrap() {
-        Intake::Messages(mut inbound) if inbound.len() == 1 => inbound.remove(0),
-        other => panic!("not one message: {other:?}"),
-    }
+    testing::message(&*insecure(), &activity(&changes))
 }
 
 fn place(inbound: &Inbound) -> String {
@@ -326,8 +295,9 @@ fn what_cannot_be_a_message_is_refused() {
 fn settings_that_cannot_be_used_are_refused() {
     for config in [
         json!({"cloud": "gcc"}),
-        json!({"cloud": 1}),
-        json!({"app_id": 7}),
+        json!({"cloud": ["public", "usgov"]}),
+        json!({"login_base_url": true}),
+        json!({"app_id": {}}),
         json!({"app_id": ""}),
         json!({"emulator": "yes"}),
         json!({"insecure": 1}),

@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::id::clip;
 use crate::ingress::adapter::{Context, MAX_PLATFORM_ID, Request};
+use crate::ingress::gate::only_header;
 use crate::ingress::keys::PublishedKey;
 use crate::ingress::verify::{WINDOW, refused};
 
@@ -211,14 +212,10 @@ fn is_local(url: &str) -> bool {
 
 /// The one bearer token of a request.
 fn bearer(headers: &HeaderMap) -> Result<&str> {
-    let mut lines = headers.get_all(AUTHORIZATION).iter();
-    let line = lines.next().ok_or_else(|| refused("the header authorization is missing"))?;
-    let other = || refused("the header authorization is not one bearer token");
-    let line = line.to_str().ok().filter(|_| lines.next().is_none()).ok_or_else(other)?;
-    let (scheme, token) = line.split_once(' ').ok_or_else(other)?;
-    let is_token = !token.is_empty() && !token.contains([' ', '\t', ',']) && scheme.eq_ignore_ascii_case("bearer");
-    if !is_token {
-        return Err(other());
+    let line = std::str::from_utf8(only_header(headers, AUTHORIZATION.as_str())?);
+    let (scheme, token) = line.ok().and_then(|line| line.split_once(' ')).unwrap_or_default();
+    if token.is_empty() || token.contains([' ', '\t', ',']) || !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(refused("the header authorization is not one bearer token"));
     }
     if token.len() > MAX_TOKEN {
         return Err(refused(format!("the token has {} bytes; {MAX_TOKEN} are read", token.len())));

@@ -14,11 +14,12 @@ use rsa::traits::PublicKeyParts as _;
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use serde_json::{Value, json};
 
-use super::super::tests::{activity, context, open, post};
+use super::super::tests::{activity, open};
 use super::*;
 use crate::ingress::Channel;
 use crate::ingress::channels::Verification;
 use crate::ingress::keys::PublishedKeys;
+use crate::ingress::testing::{context, post};
 
 const APP: &str = "11111111-2222-3333-4444-555555555555";
 const NOW: i64 = 1_762_851_600;
@@ -295,7 +296,7 @@ fn the_authorization_header_is_one_bearer_token() {
         ("three parts", |s| s.authorization = "Bearer {} x", Some("not one bearer token")),
         ("two spaces", |s| s.authorization = "Bearer  {}", Some("not one bearer token")),
         ("a list", |s| s.authorization = "Bearer {},{}", Some("not one bearer token")),
-        ("two lines", |s| s.authorization = "Bearer {}|Bearer {}", Some("not one bearer token")),
+        ("two lines", |s| s.authorization = "Bearer {}|Bearer {}", Some("more than once")),
         ("not even a token", |s| s.authorization = "Bearer x.y.z", Some("cannot be read")),
         (
             "unsecured with insecure: true",
