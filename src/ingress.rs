@@ -6,6 +6,7 @@
 //! same functions serve the server, the tests, the benches and the fuzzers. Nothing in a request is believed before
 //! it is verified, and the tenant is never taken from a body.
 
+mod activity;
 pub mod adapter;
 pub mod channels;
 pub mod envelope;
@@ -15,6 +16,7 @@ mod json;
 pub mod keys;
 pub mod registry;
 pub mod slack;
+pub mod teams;
 pub mod telegram;
 pub mod verify;
 pub mod webchat;

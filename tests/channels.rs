@@ -20,6 +20,8 @@ mod custom_adapter;
 mod gate;
 #[path = "channels/platform.rs"]
 mod platform;
+#[path = "channels/teams.rs"]
+mod teams;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -140,7 +142,12 @@ impl Running {
 
     /// The texts at a place, once there are `count`.
     async fn said(&self, tenant: &str, place: &str, count: usize) -> Vec<String> {
-        let route = reply_route(tenant, "courier", place);
+        self.said_by(tenant, "courier", place, count).await
+    }
+
+    /// The same at a place of another provider.
+    async fn said_by(&self, tenant: &str, provider: &str, place: &str, count: usize) -> Vec<String> {
+        let route = reply_route(tenant, provider, place);
         let mut watch = self.host.watch(&route);
         let wait = async {
             loop {

@@ -7,6 +7,7 @@ use arbitrary::Unstructured;
 use greentic_runner_host::ingress::adapter::{Adapter, Channel, ChannelSecrets, Completion, Settings};
 use greentic_runner_host::ingress::envelope::MOST;
 use greentic_runner_host::ingress::slack::{self, Slack};
+use greentic_runner_host::ingress::teams::{self, Teams};
 use greentic_runner_host::ingress::telegram::{self, Telegram};
 use greentic_runner_host::ingress::webex::{self, Webex};
 use greentic_runner_host::ingress::whatsapp::{self, Whatsapp};
@@ -48,9 +49,12 @@ impl ChannelSecrets for Secrets {
 }
 
 fn open(adapter: &dyn Adapter) -> Box<dyn Channel> {
-    let config = Map::new();
-    let settings = Settings { tenant: Id::from("demo"), flow: FlowChoice::Default, config: &config, secrets: &Secrets };
-    adapter.open(&settings).expect("a channel needs no settings")
+    open_with(adapter, &Map::new())
+}
+
+fn open_with(adapter: &dyn Adapter, config: &Map<String, Value>) -> Box<dyn Channel> {
+    let settings = Settings { tenant: Id::from("demo"), flow: FlowChoice::Default, config, secrets: &Secrets };
+    adapter.open(&settings).expect("a channel can be opened so")
 }
 
 fn normalized(channel: &dyn Channel, body: &[u8]) -> Option<Intake> {
@@ -75,6 +79,29 @@ fn leads_somewhere(inbound: &Inbound, can_read: fn(&str) -> bool) {
     let (tenant, provider, address) = parts_of(route).expect("a route has its parts");
     assert_eq!((&*tenant, &*provider), ("demo", &*envelope.provider));
     assert!(can_read(&address), "the address {address} cannot be read");
+}
+
+/// Activities of Teams; they are also what a token is to be about.
+pub fn teams(bytes: &[u8]) {
+    let mut channel = Map::new();
+    for setting in ["insecure", "allow_bots"] {
+        channel.insert(setting.to_owned(), Value::Bool(true));
+        sound(normalized(&*open_with(&Teams, &channel), bytes), |text| teams::Address::parse(text).is_some());
+    }
+    // Nobody's key is known, so nothing is let in whatever the bytes say.
+    let channel = open_with(&Teams, &Map::from_iter([("app_id".to_owned(), Value::String("app".to_owned()))]));
+    let (head, body) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0));
+    let mut headers = HeaderMap::new();
+    if let Ok(token) = http::HeaderValue::from_bytes(&[b"Bearer ", head].concat()) {
+        headers.insert("authorization", token);
+    }
+    assert!(channel.verify(&context(), &request(&headers, body)).is_err(), "a request without a signature is let in");
+}
+
+/// Activities of Teams with changed fields.
+pub fn teams_fields(bytes: &[u8]) {
+    let mut chance = Unstructured::new(bytes);
+    teams(changed(include_str!("adapters/teams.json"), &mut chance).to_string().as_bytes());
 }
 
 /// Updates of Telegram.

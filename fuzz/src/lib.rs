@@ -58,6 +58,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("signature", signature),
     ("slack", adapters::slack),
     ("slack_fields", adapters::slack_fields),
+    ("teams", adapters::teams),
+    ("teams_fields", adapters::teams_fields),
     ("telegram", adapters::telegram),
     ("telegram_fields", adapters::telegram_fields),
     ("template", template),

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::adapter::{Adapter, Channel, Completion, Context, Inbound, Intake, Request};
 use super::channels::Verification;
 use super::slack::{self, Slack};
+use super::teams::Teams;
 use super::telegram::{self, Telegram};
 use super::testing;
 use super::webchat::{self, WebchatChannel};
@@ -169,6 +170,11 @@ fn recorded(adapter: &dyn Adapter) {
 #[test]
 fn recorded_updates_of_telegram() {
     recorded(&Telegram);
+}
+
+#[test]
+fn recorded_activities_of_teams() {
+    recorded(&Teams);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::adapter::{Adapter, AdapterRoute, ChannelSecrets, Settings};
 use super::channels::{Channels, OpenChannel};
 use super::slack::Slack;
+use super::teams::Teams;
 use super::telegram::Telegram;
 use super::webchat::Webchat;
 use super::webex::Webex;
@@ -23,7 +24,15 @@ use crate::secret::Secret;
 
 /// The adapters of every host, in the order in which they are reported.
 fn builtin() -> Vec<Arc<dyn Adapter>> {
-    vec![Arc::new(Telegram), Arc::new(Slack), Arc::new(Webchat), Arc::new(Webex), Arc::new(Whatsapp), Arc::new(Webhook)]
+    vec![
+        Arc::new(Telegram),
+        Arc::new(Teams),
+        Arc::new(Slack),
+        Arc::new(Webchat),
+        Arc::new(Webex),
+        Arc::new(Whatsapp),
+        Arc::new(Webhook),
+    ]
 }
 
 /// What a binding of the type `webhook` may call its adapter: the webhook, whatever it is called.

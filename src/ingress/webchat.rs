@@ -6,22 +6,18 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Result};
-use crate::ingress::adapter::{Adapter, AdapterRoute, Channel, Settings};
+use crate::ingress::activity::{self, Activity, WireAttachment};
 use crate::ingress::adapter::{
-    Answer, Context, Inbound, Intake, Request, Respond, dedupe_key, json_object, platform_id,
+    Adapter, AdapterRoute, Answer, Channel, Context, Inbound, Intake, Request, Respond, Settings, dedupe_key,
+    json_object, platform_id,
 };
 use crate::ingress::channels::Verification;
-use crate::ingress::envelope::{
-    Attachment, AttachmentKind, Button, Entities, IngressEnvelope, Mention, ProviderIds, Session, urls_in,
-};
+use crate::ingress::envelope::{Button, Entities, IngressEnvelope, MOST, ProviderIds, Session, urls_in};
 use crate::run::event::{FlowChoice, ReplyTo};
 use crate::session::reply_route;
 use crate::store::ReplyRoute;
@@ -100,205 +96,87 @@ fn require_json(headers: &HeaderMap) -> Result<()> {
 /// Normalizes one activity. Activities that are no message of a user are ignored.
 pub fn receive(channel: &WebchatChannel, context: &Context, request: &Request<'_>) -> Result<Intake> {
     let raw = json_object(request.body)?;
-    match raw.get("type").map(Value::as_str) {
-        None | Some(Some("message")) => {}
-        Some(Some(_)) => return Ok(Intake::Ignored("the activity is no message")),
-        Some(None) => return Err(Error::new(Code::RequestInvalid, "type is not a string")),
+    if !matches!(activity::kind(&raw)?, None | Some("message")) {
+        return Ok(Intake::Ignored("the activity is no message"));
     }
-    let activity = Activity::deserialize(&raw)
-        .map_err(|e| Error::new(Code::RequestInvalid, format!("the activity does not fit the schema: {e}")))?;
-    if activity.is_from_bot() {
+    let activity = Activity::of(&raw)?;
+    // Own messages that come back, and those of other bots: answering them would be a loop.
+    if activity.is_own() || activity.is_by_bot() {
         return Ok(Intake::Ignored("the activity comes from a bot"));
     }
-    activity.normalize(raw, channel, context, request).map(Intake::message)
+    normalize(activity, raw, channel, context, request).map(Intake::message)
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Activity {
-    id: Option<String>,
-    timestamp: Option<String>,
-    locale: Option<String>,
-    #[serde(default)]
-    conversation: Account,
-    #[serde(default)]
-    from: Account,
-    #[serde(default)]
-    recipient: Account,
-    text: Option<String>,
-    #[serde(default)]
-    attachments: Vec<WireAttachment>,
-    #[serde(default)]
-    entities: Vec<Value>,
-    suggested_actions: Option<SuggestedActions>,
-    #[serde(default)]
-    value: Value,
-    #[serde(default, alias = "channel_data")]
-    channel_data: Value,
-}
-
-/// Flattened into a structure, it makes it take objects only, and not also lists of its fields' values.
-#[derive(Default, Deserialize)]
-struct ObjectsOnly {}
-
-#[derive(Default, Deserialize)]
-struct Account {
-    id: Option<String>,
-    role: Option<String>,
-    #[serde(flatten)]
-    _object: ObjectsOnly,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireAttachment {
-    content_type: Option<String>,
-    content_url: Option<String>,
-    name: Option<String>,
-    content: Option<Value>,
-    #[serde(flatten)]
-    _object: ObjectsOnly,
-}
-
-#[derive(Deserialize)]
-struct SuggestedActions {
-    #[serde(default)]
-    actions: Vec<CardAction>,
-    #[serde(flatten)]
-    _object: ObjectsOnly,
-}
-
-#[derive(Deserialize)]
-struct CardAction {
-    title: Option<String>,
-    #[serde(default)]
-    value: Value,
-    #[serde(flatten)]
-    _object: ObjectsOnly,
-}
-
-impl Activity {
-    /// Own messages that come back, and those of other bots: answering them would be a loop.
-    fn is_from_bot(&self) -> bool {
-        let from = self.from.id.as_deref().filter(|id| !id.is_empty());
-        self.from.role.as_deref() == Some("bot") || (from.is_some() && from == self.recipient.id.as_deref())
-    }
-
-    fn normalize(
-        self,
-        raw: Value,
-        channel: &WebchatChannel,
-        context: &Context,
-        request: &Request<'_>,
-    ) -> Result<Inbound> {
-        let conversation = platform_id("conversation.id", self.conversation.id.as_deref().unwrap_or_default())?;
-        let user = platform_id("from.id", self.from.id.as_deref().unwrap_or_default())?;
-        let message = self.id.as_deref().filter(|id| !id.is_empty()).map(|id| platform_id("id", id)).transpose()?;
-        let dedupe = self.dedupe(&conversation, &user, message.as_deref())?;
-        let nonce = context.nonce.to_string();
-        let ids = ProviderIds {
-            conversation_id: Some(conversation.clone()),
-            user_id: Some(user),
-            message_id: message.clone(),
-            ..ProviderIds::default()
-        };
-        let session = ids
-            .session_key(&context.tenant, PROVIDER)
-            .ok_or_else(|| Error::new(Code::RequestInvalid, "the activity names neither a conversation nor a user"))?;
-        let buttons = self.buttons();
-        let text = self.text.filter(|text| !text.is_empty()).or_else(|| self.value.as_str().map(str::to_owned));
-        let envelope = IngressEnvelope {
-            tenant: context.tenant.to_string(),
-            provider: PROVIDER.into(),
-            provider_ids: ids,
-            session: Session {
-                key: session.shown().to_string(),
-                scopes: ["chat", "attachments", "buttons"].map(str::to_owned).into(),
-            },
-            timestamp: self.timestamp.and_then(|t| t.parse().ok()).unwrap_or_else(|| context.received()),
-            locale: self.locale,
-            entities: Entities {
-                mentions: self.entities.iter().filter_map(mention).collect(),
-                urls: text.as_deref().map(urls_in).unwrap_or_default(),
-            },
-            text,
-            attachments: self.attachments.into_iter().map(WireAttachment::normalize).collect(),
-            buttons,
-            metadata: request.metadata(),
-            channel_data: if self.channel_data.is_null() { json!({}) } else { self.channel_data },
-            raw,
-        };
-        Ok(Inbound {
-            envelope,
-            session,
-            flow: channel.flow.clone(),
-            dedupe,
-            remember: REMEMBER,
-            reply_to: ReplyTo::Route(route_of(&context.tenant, &conversation)),
-            respond: Respond::Ack(Answer::json(202, &json!({ "id": message.as_deref().unwrap_or(&nonce) }))),
-        })
-    }
-
-    /// A client that got no answer in time sends the same text again as a new activity; then only the client's own id
-    /// is the same.
-    fn dedupe(&self, conversation: &str, user: &str, message: Option<&str>) -> Result<Vec<String>> {
-        let client = self.channel_data.get("clientActivityID").and_then(Value::as_str).filter(|id| !id.is_empty());
-        if let Some(id) = client {
-            let id = platform_id("channelData.clientActivityID", id)?;
-            return Ok(vec![dedupe_key([conversation, user, "client", &id])]);
-        }
-        Ok(message.map(|id| dedupe_key([conversation, user, "id", id])).into_iter().collect())
-    }
-
-    /// Suggested actions, and the value of a button that was pressed: it comes without a text of the user's own.
-    fn buttons(&self) -> Vec<Button> {
-        let suggested = self.suggested_actions.iter().flat_map(|s| &s.actions);
-        let mut buttons: Vec<Button> = suggested
-            .enumerate()
-            .map(|(place, action)| Button {
-                id: place.to_string(),
-                title: action.title.clone().unwrap_or_default(),
-                payload: action.value.clone(),
-            })
-            .collect();
-        if self.text.as_deref().is_none_or(str::is_empty) && !self.value.is_null() {
-            let title = self.value.as_str().unwrap_or_default().to_owned();
-            buttons.push(Button { id: buttons.len().to_string(), title, payload: self.value.clone() });
-        }
-        buttons
-    }
-}
-
-impl WireAttachment {
-    fn normalize(self) -> Attachment {
-        let inline = self.content_url.as_deref().and_then(data_url).map(str::to_owned);
-        let size = inline.as_deref().and_then(|b64| STANDARD.decode(b64).ok()).map_or(0, |bytes| bytes.len() as u64);
-        Attachment {
-            kind: AttachmentKind::of_mime(self.content_type.as_deref().unwrap_or_default()),
-            name: self.name,
-            mime: self.content_type,
-            size,
-            url: if inline.is_some() { None } else { self.content_url },
-            data_inline_b64: inline,
-            requires_auth: false,
-            content: self.content,
-        }
-    }
-}
-
-/// The base64 text of a `data:` URL.
-fn data_url(url: &str) -> Option<&str> {
-    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
-    head.ends_with(";base64").then_some(data)
-}
-
-fn mention(entity: &Value) -> Option<Mention> {
-    let is_mention = entity.get("type").and_then(Value::as_str) == Some("mention");
-    let who = entity.get("mentioned").filter(|_| is_mention)?;
-    Some(Mention {
-        id: who.get("id").and_then(Value::as_str)?.to_owned(),
-        name: who.get("name").and_then(Value::as_str).map(str::to_owned),
+fn normalize(
+    activity: Activity,
+    raw: Value,
+    channel: &WebchatChannel,
+    context: &Context,
+    request: &Request<'_>,
+) -> Result<Inbound> {
+    let conversation = platform_id("conversation.id", activity.conversation.id.as_deref().unwrap_or_default())?;
+    let user = platform_id("from.id", activity.from.id.as_deref().unwrap_or_default())?;
+    let message = activity.id.as_deref().filter(|id| !id.is_empty()).map(|id| platform_id("id", id)).transpose()?;
+    let dedupe = dedupe(&activity, &conversation, &user, message.as_deref())?;
+    let nonce = context.nonce.to_string();
+    let ids = ProviderIds {
+        conversation_id: Some(conversation.clone()),
+        user_id: Some(user),
+        message_id: message.clone(),
+        ..ProviderIds::default()
+    };
+    let session = ids
+        .session_key(&context.tenant, PROVIDER)
+        .ok_or_else(|| Error::new(Code::RequestInvalid, "the activity names neither a conversation nor a user"))?;
+    let text = activity.said().map(str::to_owned);
+    let envelope = IngressEnvelope {
+        tenant: context.tenant.to_string(),
+        provider: PROVIDER.into(),
+        provider_ids: ids,
+        session: Session {
+            key: session.shown().to_string(),
+            scopes: ["chat", "attachments", "buttons"].map(str::to_owned).into(),
+        },
+        timestamp: activity.timestamp.as_deref().and_then(|t| t.parse().ok()).unwrap_or_else(|| context.received()),
+        entities: Entities { mentions: activity.mentions(), urls: text.as_deref().map(urls_in).unwrap_or_default() },
+        text,
+        buttons: buttons(&activity),
+        locale: activity.locale,
+        attachments: activity.attachments.into_iter().take(MOST).map(WireAttachment::normalize).collect(),
+        metadata: request.metadata(),
+        channel_data: if activity.channel_data.is_null() { json!({}) } else { activity.channel_data },
+        raw,
+    };
+    Ok(Inbound {
+        envelope,
+        session,
+        flow: channel.flow.clone(),
+        dedupe,
+        remember: REMEMBER,
+        reply_to: ReplyTo::Route(route_of(&context.tenant, &conversation)),
+        respond: Respond::Ack(Answer::json(202, &json!({ "id": message.as_deref().unwrap_or(&nonce) }))),
     })
+}
+
+/// A client that got no answer in time sends the same text again as a new activity; then only the client's own id is the
+/// same.
+fn dedupe(activity: &Activity, conversation: &str, user: &str, message: Option<&str>) -> Result<Vec<String>> {
+    let client = activity.channel_data.get("clientActivityID").and_then(Value::as_str).filter(|id| !id.is_empty());
+    if let Some(id) = client {
+        let id = platform_id("channelData.clientActivityID", id)?;
+        return Ok(vec![dedupe_key([conversation, user, "client", &id])]);
+    }
+    Ok(message.map(|id| dedupe_key([conversation, user, "id", id])).into_iter().collect())
+}
+
+/// Suggested actions, and the value of a button that was pressed: it comes without a text of the user's own.
+fn buttons(activity: &Activity) -> Vec<Button> {
+    let mut buttons = activity.suggested();
+    if activity.text.as_deref().is_none_or(str::is_empty) && !activity.value.is_null() {
+        let title = activity.value.as_str().unwrap_or_default().to_owned();
+        buttons.push(Button { id: buttons.len().to_string(), title, payload: activity.value.clone() });
+    }
+    buttons
 }
 
 #[cfg(test)]
