@@ -114,6 +114,17 @@ fn generated_components_are_checked_to_the_end() {
     }
 }
 
+#[test]
+fn payloads_with_changed_fields_are_normalized_to_the_end() {
+    let of_fields = targets::TARGETS.iter().filter(|(name, _)| name.ends_with("_fields"));
+    for (name, target) in of_fields {
+        for seed in 0..1500 {
+            println!("{name}: seed {seed}");
+            bounded(*target, &chance(seed, 120));
+        }
+    }
+}
+
 /// The bound on memory is one that a reader without bounds would break.
 #[test]
 #[should_panic(expected = "of memory, more than")]
