@@ -261,7 +261,7 @@ nodes:
 async fn a_repeated_event_whose_outcome_is_no_longer_known_is_said_to_be_one() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let mut one = event("s", json!({ "text": "hi" }));
-    one.dedupe = Some("t/test/1".to_owned());
+    one.dedupe = vec!["t/test/1".to_owned()];
     let waiting = "
 id: ask
 type: messaging
