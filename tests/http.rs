@@ -442,8 +442,8 @@ async fn the_report_names_every_route_and_how_it_is_verified() {
     let server = Server::bind(options, Arc::new(TestHost::default())).await.unwrap();
     let routes = server.routes();
     for tenant in ["acme", "closed", "demo"] {
-        let of_tenant: Vec<_> = routes.iter().filter(|route| route.tenant == *tenant).collect();
-        let (bound, rest): (Vec<_>, Vec<_>) = of_tenant.iter().partition(|route| route.bound);
+        let of_tenant: Vec<_> = routes.iter().filter(|route| *route.tenant == *tenant).collect();
+        let (bound, rest): (Vec<_>, Vec<_>) = of_tenant.iter().copied().partition(|route| route.bound);
         let bound: Vec<_> = bound.iter().map(|r| format!("{} {} {}", r.route, r.on, r.verified)).collect();
         let expected: &[&str] = match tenant {
             "closed" => &[],

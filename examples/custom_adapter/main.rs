@@ -75,9 +75,10 @@ impl Channel for Number {
 
     fn normalize(&self, context: &Context, request: &Request<'_>) -> Result<Intake> {
         let raw = json_object(request.body)?;
-        let Some(text) = raw["text"].as_str() else { return Ok(Intake::Ignored("the message has no text")) };
-        let from = platform_id("from", raw["from"].as_str().unwrap_or_default())?;
-        let id = platform_id("id", raw["id"].as_str().unwrap_or_default())?;
+        let text_of = |name: &str| raw.get(name).and_then(Value::as_str);
+        let Some(text) = text_of("text") else { return Ok(Intake::Ignored("the message has no text")) };
+        let from = platform_id("from", text_of("from").unwrap_or_default())?;
+        let id = platform_id("id", text_of("id").unwrap_or_default())?;
         let ids = ProviderIds { user_id: Some(from.clone()), message_id: Some(id.clone()), ..ProviderIds::default() };
         let session = ids
             .session_key(&context.tenant, "sms")

@@ -144,28 +144,42 @@ fn activity_schema() -> Value {
     if let Some(schema) = id.as_object_mut() {
         schema.insert("type".to_owned(), json!(["string", "null"]));
     }
-    let account =
-        |id: &str| json!({"type": "object", "required": ["id"], "properties": {"id": platform_id(id), "role": text}});
+    let account = |id: &str| {
+        json!({"type": "object", "required": ["id"], "properties": {
+            "id": platform_id(id), "name": text, "role": text, "aadObjectId": text,
+        }})
+    };
+    let mut conversation = account("Its conversation, which whoever knows the id can read.");
+    if let Some(properties) = conversation.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.extend(["conversationType", "tenantId"].map(|name| (name.to_owned(), text.clone())));
+        properties.retain(|name, _| !["name", "role", "aadObjectId"].contains(&name.as_str()));
+    }
     json!({"anyOf": [
         {
             "title": "Message",
             "type": "object",
             "required": ["conversation", "from"],
             "properties": {
-                "type": {"const": "message"},
+                "type": {"enum": ["message", null]},
                 "id": id,
-                "conversation": account("Its conversation, which whoever knows the id can read."),
+                "conversation": conversation,
                 "from": account("Its sender."),
-                "recipient": {"type": "object", "properties": {"id": text, "role": text}},
+                "recipient": {"type": ["object", "null"], "properties": {
+                    "id": text, "name": text, "role": text, "aadObjectId": text,
+                }},
+                "channelId": text,
+                "serviceUrl": text,
+                "replyToId": text,
+                "name": text,
                 "text": text,
                 "timestamp": text,
                 "locale": text,
-                "attachments": {"type": "array", "items": {"type": "object", "properties": {
+                "attachments": {"type": ["array", "null"], "items": {"type": "object", "properties": {
                     "contentType": text, "contentUrl": text, "name": text, "content": true,
                 }}},
-                "entities": {"type": "array"},
+                "entities": {"type": ["array", "null"]},
                 "suggestedActions": {"type": ["object", "null"], "properties": {"actions": {
-                    "type": "array", "items": {"type": "object", "properties": {"title": text, "value": true}},
+                    "type": ["array", "null"], "items": {"type": "object", "properties": {"title": text, "value": true}},
                 }}},
                 "value": true,
                 "channelData": {"properties": {"clientActivityID": client}},
