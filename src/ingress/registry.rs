@@ -35,6 +35,9 @@ fn builtin() -> Vec<Arc<dyn Adapter>> {
     ]
 }
 
+/// The platforms whose messages come in and to which nothing is sent yet: replies stay in the store.
+const NOT_SENT_TO: &[&str] = &["slack", "teams", "telegram", "webex", "whatsapp"];
+
 /// What a binding of the type `webhook` may call its adapter: the webhook, whatever it is called.
 const WEBHOOK_TYPE: &str = "webhook";
 
@@ -137,7 +140,12 @@ impl Adapters {
                     continue;
                 }
                 match open(&**adapter, config, flow_type, binding, known) {
-                    Ok(channel) => channels.open.push(OpenChannel { adapter: place, ..channel }),
+                    Ok(channel) => {
+                        if NOT_SENT_TO.contains(&adapter.provider()) {
+                            channels.notes.push(not_sent(adapter.provider()));
+                        }
+                        channels.open.push(OpenChannel { adapter: place, ..channel });
+                    }
                     Err(error) => findings.push(error),
                 }
             }
@@ -185,6 +193,13 @@ fn open(
         routes: adapter.routes(),
         channel: channel.into(),
     })
+}
+
+fn not_sent(provider: &str) -> String {
+    format!(
+        "replies to {provider} are stored and not sent: this version answers platforms only in the body of a request that \
+         waits for it"
+    )
 }
 
 fn twice(flow_type: &str, adapter: &str) -> Error {

@@ -1,10 +1,10 @@
 //! Microsoft Teams: activities that the Bot Framework's connector sends.
 //!
-//! Every request carries a token that the connector signed ([`token`]); it does not cover the body, except that it names
+//! Every request carries a token that the connector signed (`teams/token.rs`); it does not cover the body, except that it names
 //! the service URL, which is where replies and the bot's own token go. What becomes of an activity:
 //!
 //! * `message` is a message. A card's `Action.Submit` is one too: it has a `value`, which becomes a button.
-//! * `invoke` is a message that the platform wants answered in the response's body ([`invoke`]); 501 if no flow does.
+//! * `invoke` is a message that the platform wants answered in the response's body (`teams/invoke.rs`); 501 if no flow does.
 //!   `signin/failure` only reports, and is ignored.
 //! * Edits, deletions, reactions, members and all other kinds are ignored: they must not answer a question that a run
 //!   asks. So are activities of other channels of the same bot: their users are not those of Teams.
