@@ -1,9 +1,15 @@
 //! S3, by a server that checks signatures.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use greentic_runner_host::audit::AuditLog;
 use greentic_runner_host::error::Code;
-use greentic_runner_host::ingest::{Origin, Outcome};
+use greentic_runner_host::ingest::locator::{Base, Scheme};
+use greentic_runner_host::ingest::{Environment, Locator, Origin, Outcome};
+use greentic_runner_host::reload::status::TenantOutcome;
+use greentic_runner_host::reload::{ReloadConfig, Reloader};
+use greentic_runner_host::{HostBuilder, HostConfig};
 use reqwest::{Client, Response};
 
 use crate::fetching::{Fetching, assert_is, lives, pack};
@@ -150,4 +156,25 @@ async fn a_remote_index_may_name_objects_for_it_names_no_host() {
     let fetching = Fetching::with(store.settings(&store.server.url("")));
     let fetched = fetching.fetch_as("s3://packs/demo.gtpack", None, Origin::RemoteIndex).await.unwrap();
     assert_is(&fetched, &pack(), Outcome::Downloaded);
+}
+
+#[tokio::test]
+async fn an_index_in_a_bucket_names_what_lies_beside_it() {
+    let store = Store::start().await;
+    store.put("conf/demo.gtpack", pack()).await;
+    let index = r#"{"demo": {"main_pack": {"name": "demo", "version": "1.0.0", "locator": "demo.gtpack"}}}"#;
+    store.put("conf/index.json", index.into()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let locator = Locator::parse("s3://packs/conf/index.json", &Base::here().unwrap(), Scheme::Fs).unwrap();
+    let mut config = ReloadConfig { watch_files: false, ..ReloadConfig::index(locator) };
+    config.cache_dir = dir.path().join("cache");
+    config.fetch.environment = Environment::from_iter(store.settings(&store.server.url("")));
+    let tenant = HostConfig::from_yaml("tenant: demo", "demo.yaml").unwrap();
+    let host = Arc::new(HostBuilder::new().with_config(tenant).with_memory_store().build().unwrap());
+    let mut reloader = Reloader::new(Arc::clone(&host), Arc::new(AuditLog::without_file()), config).unwrap();
+    for outcome in [TenantOutcome::Loaded, TenantOutcome::Unchanged] {
+        let done = reloader.first().await.unwrap();
+        assert_eq!((done.len(), done[0].outcome), (1, outcome), "{:?}", reloader.failed());
+    }
+    assert_eq!(&*host.tenant("demo").unwrap().pack().pack, "greentic.demo");
 }
