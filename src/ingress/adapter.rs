@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::egress::Sender;
 use crate::error::{Code, Error, Result};
 use crate::id::{Id, clip};
 use crate::ingress::channels::Verification;
@@ -263,6 +264,12 @@ pub trait Channel: Any + Send + Sync {
     /// The answer to a request that stands for nothing that concerns a flow, or whose message follows later.
     fn ignored(&self) -> Answer {
         Answer::empty(200)
+    }
+
+    /// How replies are sent to the platform. None where clients fetch them, or are answered only in the body of their
+    /// requests.
+    fn sender(&self) -> Option<Arc<dyn Sender>> {
+        None
     }
 
     /// The URL where the platform publishes the keys that its tokens are signed with: an OpenID configuration, or the

@@ -32,7 +32,6 @@ use crate::run::event::FlowChoice;
 use crate::secret::Secret;
 
 mod actions;
-mod address;
 mod answers;
 mod draft;
 mod events;
@@ -44,7 +43,7 @@ mod slash;
 mod tests;
 mod text;
 
-pub use address::Address;
+pub use crate::egress::slack::Address;
 pub use text::escape;
 
 /// The provider's name in envelopes, session keys and bindings.

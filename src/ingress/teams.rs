@@ -38,14 +38,13 @@ use crate::id::clip;
 use crate::run::event::{FlowChoice, ReplyTo};
 use crate::session::reply_route;
 
-mod address;
 mod invoke;
 #[cfg(test)]
 mod tests;
 mod token;
 mod turn;
 
-pub use address::Address;
+pub use crate::egress::teams::Address;
 use token::{Trust, Verifier};
 use turn::Turn;
 

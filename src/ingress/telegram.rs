@@ -30,14 +30,13 @@ use crate::run::event::{FlowChoice, ReplyTo};
 use crate::secret::Secret;
 use crate::session::reply_route;
 
-mod address;
 mod files;
 mod marks;
 #[cfg(test)]
 mod tests;
 mod turn;
 
-pub use address::Address;
+pub use crate::egress::telegram::Address;
 use turn::Turn;
 
 /// The provider's name in envelopes, session keys and bindings.

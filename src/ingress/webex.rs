@@ -31,14 +31,13 @@ use crate::error::{Code, Error, Result};
 use crate::run::event::FlowChoice;
 use crate::secret::Secret;
 
-mod address;
 mod event;
 mod fetched;
 mod mentions;
 #[cfg(test)]
 mod tests;
 
-pub use address::Address;
+pub use crate::egress::webex::Address;
 use event::Announced;
 
 /// The provider's name in envelopes, session keys and bindings.

@@ -24,7 +24,6 @@ use super::verify;
 use crate::error::{Code, Error, Result};
 use crate::run::event::FlowChoice;
 
-mod address;
 mod challenge;
 mod content;
 mod delivery;
@@ -33,7 +32,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-pub use address::Address;
+pub use crate::egress::whatsapp::Address;
 
 /// The provider's name in envelopes, session keys and bindings.
 pub const PROVIDER: &str = "whatsapp";

@@ -6,7 +6,8 @@ use super::super::adapter::Answer;
 use super::super::envelope::{Button, ProviderIds};
 use super::super::json;
 use super::draft::{self, Draft};
-use super::{Read, actions, address, answers, files, form, text};
+use super::{Read, actions, answers, files, form, text};
+use crate::egress::slack::response_url;
 use crate::error::Result;
 
 /// The fields of a payload that tell what was meant.
@@ -124,7 +125,7 @@ impl<'a> Interaction<'a> {
         if let Some(metadata) = json::at(self.payload, &["view", "private_metadata"]) {
             draft.channel_data.insert("private_metadata".into(), metadata.clone());
         }
-        if let Some(url) = json::text(self.payload, &["response_url"]).and_then(address::response_url) {
+        if let Some(url) = json::text(self.payload, &["response_url"]).and_then(response_url) {
             draft.channel_data.insert("response_url".into(), url.into());
         }
         draft

@@ -6,7 +6,8 @@ use super::super::adapter::Answer;
 use super::super::envelope::ProviderIds;
 use super::super::json;
 use super::draft::{self, Draft};
-use super::{Read, address, form, text};
+use super::{Read, form, text};
+use crate::egress::slack::response_url;
 use crate::error::Result;
 
 /// Reads a command. The text is what follows its name.
@@ -29,7 +30,7 @@ pub(super) fn read(body: &[u8]) -> Result<(Value, Read)> {
     draft.dedupe = trigger.as_deref().map(unique).into_iter().collect();
     draft.enterprise = id("enterprise_id");
     draft.shown = text::read(json::text(&fields, &["text"]).unwrap_or_default(), &[]);
-    draft.response_url = json::text(&fields, &["response_url"]).and_then(address::response_url);
+    draft.response_url = json::text(&fields, &["response_url"]).and_then(response_url);
     draft.channel_data = draft::channel_data("slash_command", &fields, &["command", "trigger_id", "api_app_id"]);
     if let Some(url) = &draft.response_url {
         draft.channel_data.insert("response_url".into(), url.as_str().into());

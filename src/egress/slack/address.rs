@@ -35,7 +35,7 @@ impl Address {
 }
 
 /// A URL to answer at, if it is Slack's own: a request that names another one must not make the host call it.
-pub(super) fn response_url(url: &str) -> Option<String> {
+pub(crate) fn response_url(url: &str) -> Option<String> {
     let is_slacks = RESPONSE_HOSTS.iter().any(|host| url.starts_with(host));
     let is_plain = url.len() <= 512 && url.bytes().all(|b| b.is_ascii_graphic());
     (is_slacks && is_plain).then(|| url.to_owned())

@@ -1,0 +1,5 @@
+//! Teams: replies as requests of its API.
+
+mod address;
+
+pub use address::Address;
