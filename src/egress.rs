@@ -9,6 +9,7 @@
 //! platform's `Address`, and read here.
 
 mod card;
+pub mod courier;
 mod message;
 mod sender;
 mod text;
@@ -19,6 +20,7 @@ pub mod telegram;
 pub mod webex;
 pub mod whatsapp;
 
+pub use courier::{Courier, Delivery, DeliveryCount, Outlet};
 pub use message::{Action, Button, Card, File, FileSource, Message};
 pub use sender::{Answer, Auth, Body, Call, ClientCredentials, Pace, Part, Rate, Sender, Verdict, by_status};
 pub use text::split;

@@ -129,6 +129,11 @@ impl RunnerHost {
         self.store.replies(route, after, limit).await
     }
 
+    /// Tells that replies came, whichever route they are for.
+    pub fn reply_watch(&self) -> &Arc<ReplyWatch> {
+        &self.watch
+    }
+
     /// Is told when a route gets replies.
     pub fn watch(&self, route: &ReplyRoute) -> RouteWatch {
         self.watch.subscribe(route)

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, SystemClock};
+use crate::egress::Courier;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::ingress::{Adapters, Channels};
@@ -39,6 +40,7 @@ mod openapi;
 mod opening;
 mod options;
 mod origin;
+mod outlets;
 mod page;
 mod params;
 mod refreshed;
@@ -77,6 +79,7 @@ pub(crate) struct App {
     keys: keys::PlatformKeys,
     proxies: client::Proxies,
     tally: Arc<tally::Tally>,
+    courier: Arc<Courier>,
     /// The OpenAPI document.
     openapi: Bytes,
     clock: Arc<dyn Clock>,
@@ -109,6 +112,7 @@ impl Server {
         let address = listener.local_addr().map_err(cannot)?;
         let fetcher = completer::Fetcher::new(Arc::clone(&channels), Arc::clone(&clock), Arc::clone(&tally))?;
         backend.complete_with(Arc::new(fetcher)).await?;
+        let courier = outlets::courier(&*backend, &channels, &clock)?;
         let app = App {
             backend,
             openapi: openapi::of(&adapters).to_string().into(),
@@ -117,6 +121,7 @@ impl Server {
             keys: keys::PlatformKeys::new(Arc::clone(&clock)),
             proxies: client::Proxies::new(options.declared_proxies()),
             tally,
+            courier,
             clock,
             tenants,
             draining: CancellationToken::new(),
@@ -142,17 +147,24 @@ impl Server {
         self.app.channels.get(tenant).map(|channels| channels.notes().to_vec()).unwrap_or_default()
     }
 
-    /// Serves until `stop` resolves; then accepts nothing more, lets what is under way finish for at most the drain
-    /// time of the options, and returns.
+    /// Serves, and sends replies to platforms, until `stop` resolves; then accepts nothing more, lets what is under way
+    /// finish for at most the drain time of the options, and returns.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let draining = self.app.draining.clone();
         let limits = self.app.options.limits.clone();
+        let courier = Arc::clone(&self.app.courier);
         let router = router::router(self.app);
-        let serving = serve::serve(self.listener, router, &limits, draining.clone());
+        // Replies to the last requests are sent as well.
+        let served = CancellationToken::new();
+        let sending = courier.run(served.cancelled(), limits.drain_timeout);
+        let serving = async {
+            serve::serve(self.listener, router, &limits, draining.clone()).await;
+            served.cancel();
+        };
         let stopping = async {
             stop.await;
             draining.cancel();
         };
-        tokio::join!(serving, stopping);
+        tokio::join!(serving, sending, stopping);
     }
 }

@@ -316,7 +316,6 @@ pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<No
     let Bindings { timers, oauth, operator, mocks, mcp, .. } = bindings;
     let operator = !operator.allowed_providers.is_empty() || !operator.allowed_ops.is_empty();
     let sections = [
-        ("rate_limits", root.get("rate_limits").is_some(), "no channel of this version sends messages by itself"),
         ("timers", !timers.is_empty(), "this version starts no flow on a schedule"),
         ("oauth", oauth.is_some(), "this version offers packs no OAuth broker; one that imports it is refused"),
         ("operator", operator, "this version has no operator API"),

@@ -348,6 +348,10 @@ codes! {
     SecretUnavailable = 846, Unavailable;
     /// What a platform announced could not be fetched from it.
     CompletionFailed = 847, Failed;
+    /// A platform does not take a reply.
+    DeliveryRefused = 848, Failed;
+    /// Nobody knows whether a platform took a reply.
+    DeliveryUnclear = 849, Failed;
 
     // 097x: making components
     /// A `build.yaml` is not valid.

@@ -4,14 +4,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::store::ReplyRoute;
 
+/// How far who listens to all routes may fall behind before it has to look into the store.
+const BEHIND: usize = 1024;
+
 /// Who waits for replies on which route.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ReplyWatch {
     routes: Mutex<HashMap<ReplyRoute, watch::Sender<()>>>,
+    all: broadcast::Sender<ReplyRoute>,
+}
+
+impl Default for ReplyWatch {
+    fn default() -> Self {
+        Self { routes: Mutex::default(), all: broadcast::Sender::new(BEHIND) }
+    }
 }
 
 /// Is told when its route gets replies.
@@ -29,8 +39,17 @@ impl ReplyWatch {
         RouteWatch { receiver: Some(receiver), route: route.clone(), watch: Arc::clone(self) }
     }
 
-    /// Tells those who watch a route that it got replies.
+    /// Hears of every route that gets replies from now on.
+    pub fn all(&self) -> broadcast::Receiver<ReplyRoute> {
+        self.all.subscribe()
+    }
+
+    /// Tells those who watch a route, or all of them, that it got replies.
     pub fn tell(&self, route: &ReplyRoute) {
+        if self.all.receiver_count() > 0 {
+            // Fails only without a listener.
+            drop(self.all.send(route.clone()));
+        }
         if let Some(sender) = self.routes.lock().get(route) {
             sender.send_replace(());
         }
@@ -71,6 +90,9 @@ mod tests {
         watch.tell(&route);
         one.changed().await;
         drop(one);
+        let mut all = watch.all();
+        watch.tell(&route);
+        assert_eq!(all.recv().await, Ok(route));
         assert!(watch.routes.lock().is_empty());
     }
 }

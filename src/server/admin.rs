@@ -17,6 +17,7 @@ use super::answer::Problem;
 use super::correlation::{Correlation, Peer};
 use super::params::{Asked, Param};
 use super::{App, DroppedCount, RouteInfo, listing};
+use crate::egress::DeliveryCount;
 use crate::error::{Code, Error};
 use crate::id::{self, clip};
 use crate::reload::status::{PacksStatus, ReloadReport, rfc3339};
@@ -42,11 +43,13 @@ pub(super) struct ChannelsStatus {
     routes: Vec<RouteInfo>,
     /// Requests that went no further, by provider and reason.
     dropped: Vec<DroppedCount>,
+    /// What became of replies to platforms since the server began.
+    replies: Vec<DeliveryCount>,
 }
 
 /// How requests come in.
 pub(super) async fn channels(State(app): State<Arc<App>>) -> Json<ChannelsStatus> {
-    Json(ChannelsStatus { routes: listing::routes(&app), dropped: app.tally.counts() })
+    Json(ChannelsStatus { routes: listing::routes(&app), dropped: app.tally.counts(), replies: app.courier.counts() })
 }
 
 /// A reload was asked for.

@@ -24,9 +24,9 @@ use crate::run::event::{Event, FlowChoice};
 pub use crate::run::lanes::{Fits, Waiter};
 use crate::run::outcome::Outcome;
 use crate::run::trace::{TraceEvent, TraceFeed};
-use crate::run::watch::RouteWatch;
+use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::secrets::SecretsManager;
-use crate::store::{DeadLetter, EventId, ReplyRoute, StoredReply};
+use crate::store::{DeadLetter, EventId, ReplyRoute, Store, StoredReply};
 
 /// A host as the server sees it.
 #[async_trait]
@@ -43,6 +43,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Is told when `route` gets replies.
     fn watch(&self, route: &ReplyRoute) -> RouteWatch;
+
+    /// Where replies wait to be sent, and what tells that they came.
+    fn outbox(&self) -> Outbox;
 
     /// What happens in runs from now on.
     fn trace(&self) -> broadcast::Receiver<Arc<TraceEvent>>;
@@ -83,6 +86,20 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Dead letters, newest first, at most `limit`.
     async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>>;
+}
+
+/// Where replies wait to be sent.
+pub struct Outbox {
+    /// Where they are stored.
+    pub store: Arc<dyn Store>,
+    /// Tells that they came.
+    pub watch: Arc<ReplyWatch>,
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").finish_non_exhaustive()
+    }
 }
 
 /// An event that was accepted.
@@ -173,6 +190,10 @@ impl Backend for HostBackend {
 
     fn watch(&self, route: &ReplyRoute) -> RouteWatch {
         self.host.watch(route)
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox { store: Arc::clone(self.host.store()), watch: Arc::clone(self.host.reply_watch()) }
     }
 
     fn trace(&self) -> broadcast::Receiver<Arc<TraceEvent>> {

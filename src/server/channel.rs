@@ -145,6 +145,9 @@ impl Door {
                 request,
                 respond,
             };
+            if !taken.submitted.duplicate {
+                self.app.courier.noticed(&self.tenant, self.provider, &taken.request);
+            }
             // The first that wants more than an acknowledgement has it; there is one answer.
             let wants_more = !matches!(taken.respond, Respond::Ack(_));
             if answer.as_ref().is_none_or(|first: &Taken| wants_more && matches!(first.respond, Respond::Ack(_))) {

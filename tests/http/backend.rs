@@ -22,8 +22,8 @@ use greentic_runner_host::run::trace::{Observer as _, TraceEvent, TraceFeed, Wha
 use greentic_runner_host::run::watch::{ReplyWatch, RouteWatch};
 use greentic_runner_host::secrets::{EnvSecrets, SecretsManager};
 use greentic_runner_host::server::Backend;
-use greentic_runner_host::server::backend::{Fits, Submitted, Waiter};
-use greentic_runner_host::store::{DeadLetter, EventId, Failure, Lane, ReplyRoute, RunId, StoredReply};
+use greentic_runner_host::server::backend::{Fits, Outbox, Submitted, Waiter};
+use greentic_runner_host::store::{DeadLetter, EventId, Failure, Lane, MemoryStore, ReplyRoute, RunId, StoredReply};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast};
 
@@ -179,6 +179,10 @@ impl Backend for TestHost {
 
     fn watch(&self, route: &ReplyRoute) -> RouteWatch {
         self.watch.subscribe(route)
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox { store: Arc::new(MemoryStore::default()), watch: Arc::clone(&self.watch) }
     }
 
     fn trace(&self) -> broadcast::Receiver<Arc<TraceEvent>> {
