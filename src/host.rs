@@ -5,6 +5,7 @@
 
 pub(crate) mod activity;
 mod builder;
+mod failed;
 mod housekeeping;
 mod packs;
 

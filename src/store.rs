@@ -16,11 +16,13 @@ use crate::error::{Code, Error, Result};
 use crate::id::Id;
 
 pub mod memory;
+mod outgoing;
 pub mod redb;
 #[cfg(test)]
 mod suite;
 
 pub use memory::MemoryStore;
+pub use outgoing::{Begun, Outgoing, RouteFilter, Undelivered};
 pub use redb::RedbStore;
 
 /// The most things that one call of [`Store::sweep`] forgets.
@@ -90,6 +92,8 @@ pub struct Claim {
     pub token: ClaimToken,
     /// Its tenant.
     pub tenant: Id,
+    /// The event as which it was accepted; another one if it was replayed since.
+    pub origin: EventId,
     /// The event itself.
     pub payload: Bytes,
     /// When it was accepted.
@@ -100,6 +104,9 @@ pub struct Claim {
     pub attempts: u32,
     /// The run that an earlier claim of this event had begun, with its last checkpoint.
     pub run: Option<StoredRun>,
+    /// Whether that run still waits for this event: it went with the event when that became a dead letter, and there was
+    /// no checkpoint since.
+    pub resumes: bool,
     /// The runs of this lane that wait for an event and have not expired, oldest first.
     pub waits: Vec<Wait>,
 }
@@ -171,6 +178,13 @@ pub struct StateWrite {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ReplyRoute(pub Id);
 
+impl ReplyRoute {
+    /// The tenant, with which the text begins.
+    pub fn tenant(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+}
+
 /// A reply to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewReply {
@@ -185,8 +199,9 @@ pub struct NewReply {
 /// A stored reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredReply {
-    /// Its place in its route: one more than the reply before it. A route begins at 1, or, once [`Store::sweep`] has
-    /// forgotten whole routes, after the highest place of those, so that a place is never used twice in a route.
+    /// Its place in its route: one more than the reply before it. A route begins at 1, or, once routes were forgotten
+    /// whose last reply was sent or swept, after the highest place of those, so that a place is never used twice in a
+    /// route.
     pub seq: u64,
     /// The reply itself.
     pub payload: Bytes,
@@ -261,6 +276,8 @@ pub struct Failure {
 pub struct DeadLetter {
     /// The event.
     pub event: EventId,
+    /// The event as which it was accepted; another one if it was replayed since, and failed again.
+    pub origin: EventId,
     /// Its tenant.
     pub tenant: Id,
     /// Its lane.
@@ -271,6 +288,15 @@ pub struct DeadLetter {
     pub accepted_at: Timestamp,
     /// Why it failed.
     pub failure: Failure,
+}
+
+/// A dead letter that is an event again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// The event that it is now.
+    pub event: EventId,
+    /// Its lane.
+    pub lane: Lane,
 }
 
 /// How much is in a store, for health, metrics and tests.
@@ -292,6 +318,8 @@ pub struct Counts {
     pub dedupe: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Replies that could not be delivered.
+    pub undelivered: u64,
 }
 
 /// Reads of the state of guests.
@@ -302,6 +330,10 @@ pub trait StateReader: Send + Sync + 'static {
 }
 
 /// The transactions of the host. See the module.
+///
+/// Anybody may call them, also at the same time, but for those that send replies: [`Store::next_reply`] to
+/// [`Store::undelivered`] are one courier's per store, which sends a route's replies one after another. Two of them
+/// would send the same reply twice. What nobody sends (of a client that fetches by place) no courier touches.
 #[async_trait]
 pub trait Store: StateReader {
     /// Stores an event unless its dedupe key is known.
@@ -348,12 +380,57 @@ pub trait Store: StateReader {
     /// Replies of `route` after `seq`, oldest first, at most `limit`.
     async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>>;
 
+    /// Routes that hold replies and are `wanted`, at most `limit`, the one whose oldest reply waits longest first: for
+    /// start-up, as it looks at all of them.
+    async fn unsent_routes(&self, limit: usize, wanted: &RouteFilter<'_>) -> Result<Vec<ReplyRoute>>;
+
+    /// The oldest reply of `route`, and how far its sending is.
+    async fn next_reply(&self, route: &ReplyRoute) -> Result<Option<Outgoing>>;
+
+    /// Notes that the parts of a reply before `part` are done, and that `part` is about to be sent. Until more is known
+    /// of that, [`Outgoing::begun`] says so. Like everything about the sending of a reply, it is refused with
+    /// `ReplyGone` unless `seq` is the oldest reply of `route`.
+    async fn begin_part(&self, route: &ReplyRoute, seq: u64, part: u32) -> Result<()>;
+
+    /// Notes that the parts of a reply before `part` are done, and that `part` was certainly not taken, or was not tried.
+    async fn clear_part(&self, route: &ReplyRoute, seq: u64, part: u32) -> Result<()>;
+
+    /// Forgets a reply that was delivered. True if its route holds a further one.
+    async fn sent(&self, route: &ReplyRoute, seq: u64) -> Result<bool>;
+
+    /// Takes a reply off its route and keeps it among those that could not be delivered. True if its route holds a
+    /// further one.
+    async fn undelivered(&self, route: &ReplyRoute, seq: u64, failure: Failure) -> Result<bool>;
+
+    /// Replies that could not be delivered, those that failed last first, at most `limit`.
+    async fn undelivered_replies(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<Undelivered>>;
+
+    /// Puts a reply that could not be delivered at the end of its route, to be sent from its first part on that is not
+    /// known to be done; what was begun and may have arrived is sent again. Returns the route; none if there is no such
+    /// reply.
+    async fn resend(&self, id: u64, now: Timestamp) -> Result<Option<ReplyRoute>>;
+
+    /// Forgets a reply that could not be delivered. False if there is no such reply.
+    async fn purge_undelivered(&self, id: u64) -> Result<bool>;
+
     /// Dead letters, newest first, at most `limit`.
     async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>>;
 
-    /// Forgets expired waits, dedupe keys past their time, and replies and dead letters older than `keep`. A wait is
-    /// spared while an event of its lane is claimed, which may be resuming it. Forgets at most [`SWEEP_BATCH`] things
-    /// and returns how many, so that the caller goes on while it is not 0.
+    /// A dead letter.
+    async fn dead_letter(&self, event: EventId) -> Result<Option<DeadLetter>>;
+
+    /// Makes a dead letter an event of its lane again, under a new id and behind those that are there; it was accepted
+    /// when it was. It goes on at its run's last checkpoint, and with the wait that it took along ([`Claim::resumes`]).
+    /// Its claims are counted anew. Its dedupe keys stay those of the event as which it was accepted: repetitions of
+    /// that are repetitions still. None if there is no such dead letter.
+    async fn replay(&self, event: EventId, deadline: Timestamp) -> Result<Option<Replayed>>;
+
+    /// Forgets a dead letter and its run. False if there is no such dead letter.
+    async fn purge_dead(&self, event: EventId) -> Result<bool>;
+
+    /// Forgets expired waits, dedupe keys past their time, and replies, undelivered ones and dead letters older than
+    /// `keep`. A wait is spared while an event of its lane is claimed, which may be resuming it. Forgets at most
+    /// [`SWEEP_BATCH`] things and returns how many, so that the caller goes on while it is not 0.
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64>;
 
     /// What is in the store.
@@ -369,4 +446,10 @@ fn claim_lost(claim: &ClaimToken) -> Error {
 /// The refusal of a run that does not belong to the claimed event.
 fn foreign_run(claim: &ClaimToken, run: RunId) -> Error {
     Error::new(Code::Internal, format!("run {} does not belong to event {}", run.0, claim.event.0))
+}
+
+/// The refusal of an event that is no dead letter.
+pub(crate) fn unknown_dead_letter(event: EventId) -> Error {
+    Error::new(Code::DeadLetterUnknown, format!("event {} is no dead letter", event.0))
+        .hint("list them with GET /admin/dead-letters")
 }

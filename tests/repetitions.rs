@@ -11,16 +11,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use common::{Sources, host_of, say, texts, waits};
+use common::{Sources, event, host_of, say, texts, waits};
 use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::id::Id;
+use greentic_runner_host::run::event::{Event, ReplyTo};
+use greentic_runner_host::run::lanes::Load;
 use greentic_runner_host::run::trace::{Observer, TraceEvent, What};
+use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::memory::MemoryStore;
 use greentic_runner_host::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, NewEvent,
-    NewReply, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter,
+    NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
+    StoredReply, StoredRun, Undelivered,
 };
 use greentic_runner_host::{Code, Error, Result};
+use serde_json::json;
 
 /// A store of which one transaction fails, as on a disk that is full for a moment.
 struct Flaky {
@@ -80,6 +85,18 @@ flaky! {
     release(claim: &ClaimToken) -> ();
     replies(route: &ReplyRoute, after: u64, limit: usize) -> Vec<StoredReply>;
     dead_letters(tenant: Option<&Id>, limit: usize) -> Vec<DeadLetter>;
+    unsent_routes(limit: usize, wanted: &RouteFilter<'_>) -> Vec<ReplyRoute>;
+    next_reply(route: &ReplyRoute) -> Option<Outgoing>;
+    begin_part(route: &ReplyRoute, seq: u64, part: u32) -> ();
+    clear_part(route: &ReplyRoute, seq: u64, part: u32) -> ();
+    sent(route: &ReplyRoute, seq: u64) -> bool;
+    undelivered(route: &ReplyRoute, seq: u64, failure: Failure) -> bool;
+    undelivered_replies(tenant: Option<&Id>, limit: usize) -> Vec<Undelivered>;
+    resend(id: u64, now: Timestamp) -> Option<ReplyRoute>;
+    purge_undelivered(id: u64) -> bool;
+    dead_letter(event: EventId) -> Option<DeadLetter>;
+    replay(event: EventId, deadline: Timestamp) -> Option<Replayed>;
+    purge_dead(event: EventId) -> bool;
     sweep(now: Timestamp, keep: Duration) -> u64;
     counts() -> Counts;
 }
@@ -181,4 +198,35 @@ async fn a_pack_is_in_place_although_what_waits_for_it_could_not_be_looked_up() 
     let health = host.health_state();
     assert_eq!((health.active_packs, health.last_error), (1, None));
     assert_eq!(texts(&say(&host, "s", "go").await.unwrap()), ["visits 2"]);
+}
+
+#[tokio::test]
+async fn a_replay_goes_on_at_the_checkpoint_with_the_same_keys() {
+    let fails = COUNT.replace("    err_map: { mapped: true }\n", "");
+    let pack = |flow: &str| pack(flow).file("pack.yaml", "pack_id: p");
+    let keys = Arc::new(Keys::default());
+    let host = host_of("tenant: t", &pack(&fails), |b| b.with_memory_store().with_observer(Arc::clone(&keys) as _));
+    let host = host.await.unwrap();
+    let route = reply_route("t", "test", "s");
+    let event = Event { reply_to: ReplyTo::Route(route.clone()), ..event("s", json!({ "text": "go" })) };
+    assert_eq!(host.submit(event).await.unwrap().outcome().await.unwrap_err().code(), Code::ComponentFailed);
+    let replay = async || {
+        let letter = host.store().dead_letters(None, 1).await.unwrap().remove(0);
+        host.replay(letter.event).await.unwrap();
+        while host.under_way() != Load::default() {
+            tokio::task::yield_now().await;
+        }
+    };
+    replay().await;
+    replay().await;
+    let seen = keys.0.lock().unwrap().clone();
+    assert_eq!(seen.len(), 3);
+    assert!(seen.iter().all(|key| *key == seen[0]), "{seen:?}");
+    host.load_pack("t", &pack(COUNT).path()).await.unwrap();
+    replay().await;
+    let replies = host.replies(&route, 0, 9).await.unwrap();
+    assert_eq!(replies.len(), 1);
+    let said = String::from_utf8_lossy(&replies[0].payload);
+    assert!(said.contains("visits 2"), "the first call was not made again: {said}");
+    assert_eq!(host.counts().await.unwrap(), Counts { replies: 1, state: 1, ..Counts::default() });
 }

@@ -16,10 +16,11 @@ use std::time::Duration;
 
 use common::{Sources, event, host_of, host_with, say, texts, waits};
 use greentic_runner_host::clock::{ManualClock, Timestamp};
-use greentic_runner_host::run::event::FlowChoice;
+use greentic_runner_host::run::event::{FlowChoice, ReplyTo};
 use greentic_runner_host::run::lanes::Load;
-use greentic_runner_host::store::Counts;
-use greentic_runner_host::{Activity, Code};
+use greentic_runner_host::session::reply_route;
+use greentic_runner_host::store::{Counts, EventId};
+use greentic_runner_host::{Activity, Code, RunnerHost};
 use serde_json::json;
 
 const ASKING: &str = "
@@ -402,4 +403,55 @@ nodes:
     let host = host_with(&Sources::of_flow(main).file("sub.ygtc", sub)).await.unwrap();
     say(&host, "s", "one").await.unwrap();
     assert_eq!(texts(&say(&host, "s", "two").await.unwrap()), ["first one, then two"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_failed_goes_on_with_its_own_run_when_it_is_replayed() {
+    let broken = ASKING.replace("text: 'Bye {{node.wait.text}}", "text: '{{in.nothing}} Bye {{node.wait.text}}");
+    let pack = |flow: &str| Sources::of_flow(flow).file("pack.yaml", "pack_id: p");
+    let host = host_with(&pack(&broken)).await.unwrap();
+    say(&host, "s", "hi").await.unwrap();
+    let route = reply_route("t", "test", "s");
+    let mut answer = event("s", json!({ "text": "Ada" }));
+    answer.reply_to = ReplyTo::Route(route.clone());
+    assert_eq!(host.submit(answer).await.unwrap().outcome().await.unwrap_err().code(), Code::RenderFailed);
+    // The session begins anew meanwhile, and waits in a run of its own.
+    assert_eq!(texts(&say(&host, "s", "again").await.unwrap()), ["Hello again, your name?"]);
+
+    let dead = |host: &RunnerHost| {
+        let store = Arc::clone(host.store());
+        async move { store.dead_letters(None, 9).await.unwrap() }
+    };
+    // The flow is no better yet, then its node waits no more, then all is well.
+    let elsewhere = ASKING.replace("    session.wait: { reason: a name }", "    emit.log: {}");
+    let steps = [(None, "GRH-0605"), (Some(elsewhere), "GRH-0613"), (Some(ASKING.to_owned()), "")];
+    for (flow, failure) in steps {
+        if let Some(flow) = flow {
+            host.load_pack("t", &pack(&flow).path()).await.unwrap();
+        }
+        let replayed = host.replay(dead(&host).await[0].event).await.unwrap();
+        while host.under_way() != Load::default() {
+            tokio::task::yield_now().await;
+        }
+        match dead(&host).await.first() {
+            Some(letter) => assert_eq!((&*letter.failure.code, letter.event), (failure, replayed)),
+            None => assert_eq!(failure, ""),
+        }
+    }
+    let replies = host.replies(&route, 0, 9).await.unwrap();
+    let said: Vec<_> = replies.iter().map(|reply| String::from_utf8_lossy(&reply.payload)).collect();
+    assert!(said.last().unwrap().contains("Bye Ada, who said hi, then Ada"), "{said:?}");
+    assert_eq!(texts(&say(&host, "s", "Bob").await.unwrap()), ["Bye Bob, who said again, then Bob"]);
+    assert_eq!((host.counts().await.unwrap().runs, host.counts().await.unwrap().dead), (0, 0));
+}
+
+#[tokio::test]
+async fn only_dead_letters_of_loaded_packs_are_replayed() {
+    let host = host_with(&Sources::of_flow(ASKING).file("pack.yaml", "pack_id: p")).await.unwrap();
+    assert_eq!(host.replay(EventId(1)).await.unwrap_err().code(), Code::DeadLetterUnknown);
+    assert_eq!(host.purge_dead(EventId(1)).await.unwrap_err().code(), Code::DeadLetterUnknown);
+    assert_eq!(host.resend(1).await.unwrap_err().code(), Code::UndeliveredUnknown);
+    assert_eq!(host.purge_undelivered(1).await.unwrap_err().code(), Code::UndeliveredUnknown);
+    host.stop().await.unwrap();
+    assert_eq!(host.replay(EventId(1)).await.unwrap_err().code(), Code::NotRunning);
 }

@@ -353,6 +353,16 @@ codes! {
     /// Nobody knows whether a platform took a reply.
     DeliveryUnclear = 849, Failed;
 
+    // 085x: what could not be done at first
+    /// A reply is not the oldest of its route any more.
+    ReplyGone = 850, Unavailable;
+    /// No such undelivered reply.
+    UndeliveredUnknown = 851, BadInput;
+    /// No such dead letter.
+    DeadLetterUnknown = 852, BadInput;
+    /// A dead letter cannot be replayed while the pack that it was for is not loaded.
+    ReplayImpossible = 853, BadInput;
+
     // 097x: making components
     /// A `build.yaml` is not valid.
     ProjectInvalid = 970, BadInput;

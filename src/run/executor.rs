@@ -133,7 +133,15 @@ impl<'a> Execution<'a> {
     /// Loads the event's own run, resumes the run that waits for it, or starts one.
     async fn open(&mut self) -> Result<()> {
         if let Some(stored) = &self.claim.run {
-            self.run = Some(Run::restore(stored, self.program)?);
+            let run = Run::restore(stored, self.program)?;
+            // Checkpoints are made where guests are called. What stands at a wait is of a dead letter that an older host
+            // stored, which did not tell that the run waits.
+            let waits = run.check_waits();
+            if self.claim.resumes || waits.is_ok() {
+                waits?;
+                return self.resume(run);
+            }
+            self.run = Some(run);
             return Ok(());
         }
         if let Some(wait) = self.chosen_wait()
@@ -185,10 +193,10 @@ impl<'a> Execution<'a> {
         self.program.flows.pick(pick)
     }
 
-    /// The same for every attempt at this event, also after a crash.
+    /// The same for every attempt at this event, also after a crash, and when it is replayed.
     fn run_id(&self) -> RunId {
-        let token = &self.claim.token;
-        let seed = format!("{}\n{}\n{}", token.event.0, token.lane.0, self.claim.accepted_at.0);
+        let Claim { origin, token, accepted_at, .. } = self.claim;
+        let seed = format!("{}\n{}\n{}", origin.0, token.lane.0, accepted_at.0);
         let mut bytes = [0; 16];
         bytes.copy_from_slice(crate::pack::model::Digest::of(seed.as_bytes()).0.split_at(16).0);
         RunId(uuid::Builder::from_custom_bytes(bytes).into_uuid())

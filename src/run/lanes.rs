@@ -6,6 +6,7 @@
 mod callers;
 mod completions;
 mod permits;
+mod replay;
 mod turn;
 mod work;
 
@@ -169,10 +170,15 @@ impl Lanes {
 
     /// The same for a caller that takes replies only if they fit.
     pub async fn submit_for(&self, event: Event, fits: Fits) -> Result<Submitted> {
-        let me = self.me.upgrade().filter(|_| self.is_open());
-        let me = me.ok_or_else(|| Error::new(Code::NotRunning, "the host is not started, or is stopping"))?;
+        let me = self.taking()?;
         let accepting = self.tasks.spawn(async move { me.accept(event, fits).await });
         accepting.await.map_err(|e| Error::new(Code::Internal, format!("accepting an event did not end well: {e}")))?
+    }
+
+    /// Itself, if events are let in.
+    fn taking(&self) -> Result<Arc<Self>> {
+        let me = self.me.upgrade().filter(|_| self.is_open());
+        me.ok_or_else(|| Error::new(Code::NotRunning, "the host is not started, or is stopping"))
     }
 
     async fn accept(&self, event: Event, fits: Fits) -> Result<Submitted> {

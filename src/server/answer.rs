@@ -61,13 +61,18 @@ fn challenge(code: Code) -> Option<&'static str> {
 /// The status for an error.
 pub(super) fn status(code: Code) -> StatusCode {
     match code {
-        Code::TenantUnknown | Code::FlowUnknown | Code::RouteUnknown | Code::ReloadUnknown => StatusCode::NOT_FOUND,
+        Code::TenantUnknown
+        | Code::FlowUnknown
+        | Code::RouteUnknown
+        | Code::ReloadUnknown
+        | Code::DeadLetterUnknown
+        | Code::UndeliveredUnknown => StatusCode::NOT_FOUND,
         Code::TenantToken | Code::AdminToken | Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::RequestDenied | Code::RouteOff | Code::TenantConflict | Code::AdminDenied => StatusCode::FORBIDDEN,
         Code::NoReloads => StatusCode::NOT_IMPLEMENTED,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::FlowAmbiguous | Code::DuplicateEvent => StatusCode::CONFLICT,
+        Code::FlowAmbiguous | Code::DuplicateEvent | Code::ReplayImpossible => StatusCode::CONFLICT,
         Code::BodyTooLarge | Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::RequestInvalid | Code::InvalidJson | Code::InvalidId => StatusCode::BAD_REQUEST,
@@ -87,15 +92,18 @@ fn message(error: &Error) -> &str {
         Code::AdminDenied
             | Code::AdminToken
             | Code::BodyTooLarge
+            | Code::DeadLetterUnknown
             | Code::MediaType
             | Code::MethodNotAllowed
             | Code::NoReloads
+            | Code::ReplayImpossible
             | Code::RequestDenied
             | Code::RequestInvalid
             | Code::RequestTimeout
             | Code::RouteOff
             | Code::TenantConflict
             | Code::TenantToken
+            | Code::UndeliveredUnknown
     );
     if about_the_request { error.message() } else { error.code().title() }
 }

@@ -26,7 +26,7 @@ use crate::run::outcome::Outcome;
 use crate::run::trace::{TraceEvent, TraceFeed};
 use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::secrets::SecretsManager;
-use crate::store::{DeadLetter, EventId, ReplyRoute, Store, StoredReply};
+use crate::store::{DeadLetter, EventId, ReplyRoute, Store, StoredReply, Undelivered};
 
 /// A host as the server sees it.
 #[async_trait]
@@ -86,6 +86,21 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Dead letters, newest first, at most `limit`.
     async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>>;
+
+    /// Makes a dead letter an event again, and returns as which.
+    async fn replay(&self, event: EventId) -> Result<EventId>;
+
+    /// Forgets a dead letter.
+    async fn purge_dead(&self, event: EventId) -> Result<()>;
+
+    /// Replies that could not be delivered, newest first, at most `limit`.
+    async fn undelivered(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<Undelivered>>;
+
+    /// Puts a reply that could not be delivered at the end of its route again.
+    async fn resend(&self, id: u64) -> Result<()>;
+
+    /// Forgets a reply that could not be delivered.
+    async fn purge_undelivered(&self, id: u64) -> Result<()>;
 }
 
 /// Where replies wait to be sent.
@@ -255,6 +270,26 @@ impl Backend for HostBackend {
 
     async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
         self.host.store().dead_letters(tenant, limit).await
+    }
+
+    async fn replay(&self, event: EventId) -> Result<EventId> {
+        self.host.replay(event).await
+    }
+
+    async fn purge_dead(&self, event: EventId) -> Result<()> {
+        self.host.purge_dead(event).await
+    }
+
+    async fn undelivered(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<Undelivered>> {
+        self.host.store().undelivered_replies(tenant, limit).await
+    }
+
+    async fn resend(&self, id: u64) -> Result<()> {
+        self.host.resend(id).await.map(drop)
+    }
+
+    async fn purge_undelivered(&self, id: u64) -> Result<()> {
+        self.host.purge_undelivered(id).await
     }
 }
 

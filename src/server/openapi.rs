@@ -16,6 +16,7 @@ use crate::ingress::Adapters;
 use crate::ingress::adapter::AdapterRoute;
 
 pub(super) mod describe;
+pub(super) mod failed;
 mod operation;
 mod schemas;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 
-use super::openapi::{Operation, Schemas, describe};
+use super::openapi::{Operation, Schemas, describe, failed};
 use super::{App, admin, channel, health, openapi, webchat};
 use crate::ingress::Adapters;
 
@@ -82,9 +82,44 @@ pub(super) const ROUTES: &[Route] = &[
     Route {
         scope: Scope::Admin,
         path: "/admin/dead-letters",
-        serve: || get(admin::dead_letters),
+        serve: || get(admin::dead_letters::list),
         methods: &["get"],
-        describe: describe::dead_letters,
+        describe: failed::dead_letters,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/dead-letters/{event}",
+        serve: || delete(admin::dead_letters::purge),
+        methods: &["delete"],
+        describe: failed::purge_dead_letter,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/dead-letters/{event}/replay",
+        serve: || post(admin::dead_letters::replay),
+        methods: &["post"],
+        describe: failed::replay,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/undelivered",
+        serve: || get(admin::undelivered::list),
+        methods: &["get"],
+        describe: failed::undelivered,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/undelivered/{id}",
+        serve: || delete(admin::undelivered::purge),
+        methods: &["delete"],
+        describe: failed::purge_undelivered,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/undelivered/{id}/resend",
+        serve: || post(admin::undelivered::resend),
+        methods: &["post"],
+        describe: failed::resend,
     },
     Route {
         scope: Scope::Tenant,

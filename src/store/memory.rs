@@ -7,14 +7,19 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::outgoing::Progress;
 use super::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, End, EventId, Failure, Lane, LaneFilter,
-    NewEvent, NewReply, ReplyRoute, RunId, SWEEP_BATCH, StateReader, StateScope, StateWrite, Store, StoredReply,
-    StoredRun, Wait, claim_lost, foreign_run,
+    NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, StateWrite, Store,
+    StoredReply, StoredRun, Undelivered, Wait, claim_lost, foreign_run,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::Id;
+
+mod dead;
+mod outgoing;
+mod sweep;
 
 /// The store in memory. Every call takes one lock, for as long as a few map operations take.
 #[derive(Debug, Default)]
@@ -45,6 +50,8 @@ struct Inner {
     retired_seq: u64,
     dedupe: HashMap<String, (EventId, Timestamp)>,
     dead: BTreeMap<EventId, Dead>,
+    last_undelivered: u64,
+    undelivered: BTreeMap<u64, Undelivered>,
     /// What [`Store::sweep`] looks at, in the order of time.
     due: Due,
 }
@@ -55,14 +62,18 @@ struct Due {
     dedupe: BTreeSet<(Timestamp, String)>,
     replies: BTreeSet<(Timestamp, ReplyRoute, u64)>,
     dead: BTreeSet<(Timestamp, EventId)>,
+    undelivered: BTreeSet<(Timestamp, u64)>,
 }
 
 #[derive(Debug)]
 struct Event {
     event: NewEvent,
+    origin: EventId,
     attempts: u32,
     claimed_at: Option<Timestamp>,
     run: Option<RunId>,
+    /// Whether the run waits for the event still.
+    resumes: bool,
 }
 
 #[derive(Debug, Default)]
@@ -94,13 +105,22 @@ enum Owner {
 #[derive(Debug, Default)]
 struct Route {
     last: u64,
-    replies: BTreeMap<u64, StoredReply>,
+    replies: BTreeMap<u64, Reply>,
+}
+
+#[derive(Debug)]
+struct Reply {
+    payload: Bytes,
+    at: Timestamp,
+    progress: Progress,
 }
 
 #[derive(Debug)]
 struct Dead {
     letter: DeadLetter,
     run: Option<RunId>,
+    /// Whether the run waits for the event still.
+    resumes: bool,
 }
 
 impl Inner {
@@ -109,8 +129,7 @@ impl Inner {
         if let Some(&(known, _)) = known.find(|(_, until)| event.accepted_at < *until) {
             return Accepted::Duplicate(known);
         }
-        self.last_event += 1;
-        let id = EventId(self.last_event);
+        let id = self.next_event();
         for key in &event.dedupe {
             let until = event.accepted_at.plus(event.dedupe_ttl);
             if let Some((_, old)) = self.dedupe.insert(key.clone(), (id, until)) {
@@ -118,9 +137,19 @@ impl Inner {
             }
             self.due.dedupe.insert((until, key.clone()));
         }
-        self.lanes.entry(event.lane.clone()).or_default().events.push_back(id);
-        self.events.insert(id, Event { event, attempts: 0, claimed_at: None, run: None });
+        self.add_event(id, Event { event, origin: id, attempts: 0, claimed_at: None, run: None, resumes: false });
         Accepted::New(id)
+    }
+
+    fn next_event(&mut self) -> EventId {
+        self.last_event += 1;
+        EventId(self.last_event)
+    }
+
+    /// Puts an event at the end of its lane.
+    fn add_event(&mut self, id: EventId, event: Event) {
+        self.lanes.entry(event.event.lane.clone()).or_default().events.push_back(id);
+        self.events.insert(id, event);
     }
 
     fn claim(&mut self, lane: &Lane, now: Timestamp, lease: Duration) -> Option<Claim> {
@@ -137,10 +166,12 @@ impl Inner {
         Some(Claim {
             token: ClaimToken { event: id, lane: lane.clone(), fence: u64::from(entry.attempts) },
             tenant: entry.event.tenant.clone(),
+            origin: entry.origin,
             payload: entry.event.payload.clone(),
             accepted_at: entry.event.accepted_at,
             deadline: entry.event.deadline,
             attempts: entry.attempts,
+            resumes: run.is_some() && entry.resumes,
             run,
             waits,
         })
@@ -248,23 +279,13 @@ impl Inner {
         }
     }
 
-    fn add_replies(&mut self, replies: Vec<NewReply>) {
-        for NewReply { route, payload, at } in replies {
-            let start = self.retired_seq;
-            let entry = self.routes.entry(route.clone()).or_insert_with(|| Route { last: start, ..Route::default() });
-            entry.last += 1;
-            let seq = entry.last;
-            entry.replies.insert(seq, StoredReply { seq, payload, at });
-            self.due.replies.insert((at, route, seq));
-        }
-    }
-
     fn checkpoint(&mut self, claim: &ClaimToken, checkpoint: Checkpoint) -> Result<()> {
         let Checkpoint { run, head, journal, state, replies } = checkpoint;
         self.check_run(claim, run)?;
         self.put_run(&claim.lane, run, Owner::Event(claim.event), head, journal);
         if let Some(event) = self.events.get_mut(&claim.event) {
             event.run = Some(run);
+            event.resumes = false;
         }
         self.write_state(state);
         self.add_replies(replies);
@@ -320,102 +341,6 @@ impl Inner {
         Ok(())
     }
 
-    fn fail(
-        &mut self,
-        claim: &ClaimToken,
-        failure: Failure,
-        ends: Option<RunId>,
-        replies: Vec<NewReply>,
-    ) -> Result<bool> {
-        self.claimed(claim)?;
-        let ends = ends.filter(|run| self.runs.contains_key(run));
-        if let Some(run) = ends {
-            self.check_run(claim, run)?;
-            if let Some(Owner::Wait(since)) = self.runs.get(&run).map(|run| run.owner) {
-                self.end_wait(&claim.lane, since);
-            }
-        }
-        let (event, more) = self.end_event(claim);
-        let Some(Event { event, run, .. }) = event else { return Err(claim_lost(claim)) };
-        let run = run.or(ends);
-        if let Some(run) = run.and_then(|run| self.runs.get_mut(&run)) {
-            run.owner = Owner::Dead(claim.event);
-        }
-        self.due.dead.insert((failure.at, claim.event));
-        let letter = DeadLetter {
-            event: claim.event,
-            tenant: event.tenant,
-            lane: event.lane,
-            payload: event.payload,
-            accepted_at: event.accepted_at,
-            failure,
-        };
-        self.dead.insert(claim.event, Dead { letter, run });
-        self.add_replies(replies);
-        Ok(more)
-    }
-
-    fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Vec<StoredReply> {
-        let Some(route) = self.routes.get(route) else { return Vec::new() };
-        let Some(first) = after.checked_add(1) else { return Vec::new() };
-        route.replies.range(first..).take(limit).map(|(_, reply)| reply.clone()).collect()
-    }
-
-    fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Vec<DeadLetter> {
-        let letters = self.dead.values().rev().map(|dead| &dead.letter);
-        letters.filter(|letter| tenant.is_none_or(|t| *t == letter.tenant)).take(limit).cloned().collect()
-    }
-
-    fn sweep(&mut self, now: Timestamp, keep: Duration) -> usize {
-        let mut done = self.sweep_waits(now, SWEEP_BATCH);
-        done += self.sweep_dedupe(now, SWEEP_BATCH - done);
-        done += self.sweep_replies(now, keep, SWEEP_BATCH - done);
-        done + self.sweep_dead(now, keep, SWEEP_BATCH - done)
-    }
-
-    fn sweep_waits(&mut self, now: Timestamp, limit: usize) -> usize {
-        let is_claimed = |lane: &Lane| {
-            let head = self.lanes.get(lane).and_then(|queue| queue.events.front());
-            head.and_then(|id| self.events.get(id)).is_some_and(|event| event.claimed_at.is_some())
-        };
-        let due = self.due.waits.iter().take_while(|(at, ..)| *at <= now);
-        let free = due.filter(|(.., run)| !self.runs.get(run).is_some_and(|run| is_claimed(&run.lane)));
-        let gone: Vec<_> = free.take(limit).map(|(.., run)| *run).collect();
-        gone.iter().for_each(|run| self.forget_run(*run));
-        gone.len()
-    }
-
-    fn sweep_dedupe(&mut self, now: Timestamp, limit: usize) -> usize {
-        let gone = take_due(&mut self.due.dedupe, limit, |(until, _)| *until <= now);
-        for (_, key) in &gone {
-            self.dedupe.remove(key);
-        }
-        gone.len()
-    }
-
-    fn sweep_replies(&mut self, now: Timestamp, keep: Duration, limit: usize) -> usize {
-        let gone = take_due(&mut self.due.replies, limit, |(at, ..)| at.plus(keep) <= now);
-        for (_, route, seq) in &gone {
-            let Some(entry) = self.routes.get_mut(route) else { continue };
-            entry.replies.remove(seq);
-            if entry.replies.is_empty() {
-                self.retired_seq = self.retired_seq.max(entry.last);
-                self.routes.remove(route);
-            }
-        }
-        gone.len()
-    }
-
-    fn sweep_dead(&mut self, now: Timestamp, keep: Duration, limit: usize) -> usize {
-        let gone = take_due(&mut self.due.dead, limit, |(at, _)| at.plus(keep) <= now);
-        for (_, event) in &gone {
-            if let Some(run) = self.dead.remove(event).and_then(|dead| dead.run) {
-                self.forget_run(run);
-            }
-        }
-        gone.len()
-    }
-
     fn counts(&self) -> Counts {
         Counts {
             events: self.events.len() as u64,
@@ -426,21 +351,13 @@ impl Inner {
             replies: self.routes.values().map(|route| route.replies.len() as u64).sum(),
             dedupe: self.dedupe.len() as u64,
             dead: self.dead.len() as u64,
+            undelivered: self.undelivered.len() as u64,
         }
     }
 }
 
 fn stored(runs: &HashMap<RunId, Run>, id: RunId) -> Option<StoredRun> {
     runs.get(&id).map(|run| StoredRun { id, head: run.head.clone(), journal: run.journal.clone() })
-}
-
-/// Takes the first things out of `set` that are due, at most `limit`.
-fn take_due<T: Ord>(set: &mut BTreeSet<T>, limit: usize, is_due: impl Fn(&T) -> bool) -> Vec<T> {
-    let mut taken = Vec::new();
-    while taken.len() < limit && set.first().is_some_and(&is_due) {
-        taken.extend(set.pop_first());
-    }
-    taken
 }
 
 #[async_trait]
@@ -500,8 +417,56 @@ impl Store for MemoryStore {
         Ok(self.inner.lock().replies(route, after, limit))
     }
 
+    async fn unsent_routes(&self, limit: usize, wanted: &RouteFilter<'_>) -> Result<Vec<ReplyRoute>> {
+        Ok(self.inner.lock().unsent_routes(limit, wanted))
+    }
+
+    async fn next_reply(&self, route: &ReplyRoute) -> Result<Option<Outgoing>> {
+        Ok(self.inner.lock().next_reply(route))
+    }
+
+    async fn begin_part(&self, route: &ReplyRoute, seq: u64, part: u32) -> Result<()> {
+        self.inner.lock().note_part(route, seq, part, true)
+    }
+
+    async fn clear_part(&self, route: &ReplyRoute, seq: u64, part: u32) -> Result<()> {
+        self.inner.lock().note_part(route, seq, part, false)
+    }
+
+    async fn sent(&self, route: &ReplyRoute, seq: u64) -> Result<bool> {
+        self.inner.lock().sent(route, seq)
+    }
+
+    async fn undelivered(&self, route: &ReplyRoute, seq: u64, failure: Failure) -> Result<bool> {
+        self.inner.lock().undelivered(route, seq, failure)
+    }
+
+    async fn undelivered_replies(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<Undelivered>> {
+        Ok(self.inner.lock().undelivered_replies(tenant, limit))
+    }
+
+    async fn resend(&self, id: u64, now: Timestamp) -> Result<Option<ReplyRoute>> {
+        Ok(self.inner.lock().resend(id, now))
+    }
+
+    async fn purge_undelivered(&self, id: u64) -> Result<bool> {
+        Ok(self.inner.lock().take_undelivered(id).is_some())
+    }
+
     async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
         Ok(self.inner.lock().dead_letters(tenant, limit))
+    }
+
+    async fn dead_letter(&self, event: EventId) -> Result<Option<DeadLetter>> {
+        Ok(self.inner.lock().dead.get(&event).map(|dead| dead.letter.clone()))
+    }
+
+    async fn replay(&self, event: EventId, deadline: Timestamp) -> Result<Option<Replayed>> {
+        Ok(self.inner.lock().replay(event, deadline))
+    }
+
+    async fn purge_dead(&self, event: EventId) -> Result<bool> {
+        Ok(self.inner.lock().purge_dead(event))
     }
 
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64> {

@@ -19,8 +19,9 @@ use parking_lot::RwLock;
 use redb::{ReadTransaction, ReadableDatabase};
 
 use super::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, NewEvent,
-    NewReply, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter,
+    NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
+    StoredReply, StoredRun, Undelivered,
 };
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
@@ -29,8 +30,10 @@ use dir::Dir;
 use fault::Fault;
 use writer::{Opener, Shared, Writer};
 
+mod dead;
 mod dir;
 mod fault;
+mod outgoing;
 mod read;
 mod record;
 mod sweep;
@@ -147,8 +150,60 @@ impl Store for RedbStore {
         self.read(|txn| read::replies(txn, route, after, limit))
     }
 
+    async fn unsent_routes(&self, limit: usize, wanted: &RouteFilter<'_>) -> Result<Vec<ReplyRoute>> {
+        self.read(|txn| read::unsent_routes(txn, limit, wanted))
+    }
+
+    async fn next_reply(&self, route: &ReplyRoute) -> Result<Option<Outgoing>> {
+        self.read(|txn| read::next_reply(txn, route))
+    }
+
+    async fn begin_part(&self, route: &ReplyRoute, seq: u64, part: u32) -> Result<()> {
+        let route = route.clone();
+        self.writer.write(move |tables| tables.note_part(&route, seq, part, true)).await
+    }
+
+    async fn clear_part(&self, route: &ReplyRoute, seq: u64, part: u32) -> Result<()> {
+        let route = route.clone();
+        self.writer.write(move |tables| tables.note_part(&route, seq, part, false)).await
+    }
+
+    async fn sent(&self, route: &ReplyRoute, seq: u64) -> Result<bool> {
+        let route = route.clone();
+        self.writer.write(move |tables| tables.sent(&route, seq)).await
+    }
+
+    async fn undelivered(&self, route: &ReplyRoute, seq: u64, failure: Failure) -> Result<bool> {
+        let route = route.clone();
+        self.writer.write(move |tables| tables.undelivered(&route, seq, &failure)).await
+    }
+
+    async fn undelivered_replies(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<Undelivered>> {
+        self.read(|txn| read::undelivered_replies(txn, tenant, limit))
+    }
+
+    async fn resend(&self, id: u64, now: Timestamp) -> Result<Option<ReplyRoute>> {
+        self.writer.write(move |tables| tables.resend(id, now)).await
+    }
+
+    async fn purge_undelivered(&self, id: u64) -> Result<bool> {
+        self.writer.write(move |tables| Ok(tables.take_undelivered(id)?.is_some())).await
+    }
+
     async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
         self.read(|txn| read::dead_letters(txn, tenant, limit))
+    }
+
+    async fn dead_letter(&self, event: EventId) -> Result<Option<DeadLetter>> {
+        self.read(|txn| read::dead_letter(txn, event))
+    }
+
+    async fn replay(&self, event: EventId, deadline: Timestamp) -> Result<Option<Replayed>> {
+        self.writer.write(move |tables| tables.replay(event, deadline)).await
+    }
+
+    async fn purge_dead(&self, event: EventId) -> Result<bool> {
+        self.writer.write(move |tables| tables.purge_dead(event)).await
     }
 
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64> {

@@ -7,8 +7,10 @@ use bytes::Bytes;
 
 use super::*;
 
+mod dead;
 mod kept;
 mod model;
+mod outgoing;
 mod queue;
 mod runs;
 
@@ -73,6 +75,25 @@ suite! {
         sweeps_a_bounded_number_of_things
         spares_a_wait_that_is_being_resumed
         forgets_a_wait_of_a_lane_that_nobody_works_on
+    ;
+    outgoing:
+        gives_replies_of_a_route_one_after_another
+        never_uses_a_place_of_a_route_twice_when_replies_are_sent
+        remembers_how_far_a_reply_is
+        refuses_a_reply_that_is_not_the_oldest
+        lists_routes_by_what_waits_longest
+        keeps_what_could_not_be_delivered
+        sends_again_what_was_not_delivered
+        forgets_replies_that_were_not_delivered
+    ;
+    dead:
+        replays_a_dead_letter_behind_what_is_there
+        replays_a_dead_letter_once
+        replays_a_dead_letter_from_its_checkpoint
+        replays_a_dead_letter_with_the_wait_that_it_took_along
+        a_replayed_event_that_fails_again_keeps_its_origin_and_run
+        a_replayed_event_is_no_duplicate_and_its_repetitions_are
+        purges_a_dead_letter_with_its_run
     ;
 }
 

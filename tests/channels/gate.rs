@@ -9,8 +9,9 @@ use greentic_runner_host::Result;
 use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, MemoryStore,
-    NewEvent, NewReply, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter,
+    MemoryStore, NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope,
+    Store, StoredReply, StoredRun, Undelivered,
 };
 use tokio::sync::Semaphore;
 
@@ -93,8 +94,56 @@ impl Store for Gate {
         self.store.replies(route, after, limit).await
     }
 
+    async fn unsent_routes(&self, limit: usize, wanted: &RouteFilter<'_>) -> Result<Vec<ReplyRoute>> {
+        self.store.unsent_routes(limit, wanted).await
+    }
+
+    async fn next_reply(&self, route: &ReplyRoute) -> Result<Option<Outgoing>> {
+        self.store.next_reply(route).await
+    }
+
+    async fn begin_part(&self, route: &ReplyRoute, seq: u64, part: u32) -> Result<()> {
+        self.store.begin_part(route, seq, part).await
+    }
+
+    async fn clear_part(&self, route: &ReplyRoute, seq: u64, part: u32) -> Result<()> {
+        self.store.clear_part(route, seq, part).await
+    }
+
+    async fn sent(&self, route: &ReplyRoute, seq: u64) -> Result<bool> {
+        self.store.sent(route, seq).await
+    }
+
+    async fn undelivered(&self, route: &ReplyRoute, seq: u64, failure: Failure) -> Result<bool> {
+        self.store.undelivered(route, seq, failure).await
+    }
+
+    async fn undelivered_replies(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<Undelivered>> {
+        self.store.undelivered_replies(tenant, limit).await
+    }
+
+    async fn resend(&self, id: u64, now: Timestamp) -> Result<Option<ReplyRoute>> {
+        self.store.resend(id, now).await
+    }
+
+    async fn purge_undelivered(&self, id: u64) -> Result<bool> {
+        self.store.purge_undelivered(id).await
+    }
+
     async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
         self.store.dead_letters(tenant, limit).await
+    }
+
+    async fn dead_letter(&self, event: EventId) -> Result<Option<DeadLetter>> {
+        self.store.dead_letter(event).await
+    }
+
+    async fn replay(&self, event: EventId, deadline: Timestamp) -> Result<Option<Replayed>> {
+        self.store.replay(event, deadline).await
+    }
+
+    async fn purge_dead(&self, event: EventId) -> Result<bool> {
+        self.store.purge_dead(event).await
     }
 
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64> {

@@ -95,13 +95,18 @@ async fn with_a_token_requests_must_carry_it() {
         (Method::POST, RELOAD),
         (Method::GET, "/admin/packs/reloads/x"),
         (Method::GET, "/admin/dead-letters"),
+        (Method::POST, "/admin/dead-letters/1/replay"),
+        (Method::DELETE, "/admin/dead-letters/1"),
+        (Method::GET, "/admin/undelivered"),
+        (Method::POST, "/admin/undelivered/7/resend"),
+        (Method::DELETE, "/admin/undelivered/7"),
     ] {
         let response = send(&server, method.clone(), path, &[]).await;
         assert_eq!(response.status(), 401, "{method} {path}");
         assert_eq!(response.headers()["www-authenticate"], "Bearer realm=\"admin\"");
         assert_eq!(code(response).await, "GRH-0814");
     }
-    assert_eq!(server.host.reloads(), 0);
+    assert_eq!((server.host.reloads(), server.host.changes()), (0, 0));
     let cases: &[(&[(&str, &str)], u16)] = &[
         (&[good], 200),
         (&[("authorization", "BEARER canary-token")], 200),
@@ -146,11 +151,13 @@ async fn without_a_token_a_page_cannot_use_the_operators_browser() {
     for (headers, status) in cases {
         assert_eq!(send(&server, Method::GET, STATUS, headers).await.status(), *status, "{headers:?}");
         if *status == 403 {
-            let response = send(&server, Method::POST, RELOAD, headers).await;
-            assert_eq!(code(response).await, "GRH-0815", "{headers:?}");
+            for path in [RELOAD, "/admin/dead-letters/1/replay", "/admin/undelivered/7/resend"] {
+                let response = send(&server, Method::POST, path, headers).await;
+                assert_eq!(code(response).await, "GRH-0815", "{path} {headers:?}");
+            }
         }
     }
-    assert_eq!(server.host.reloads(), 0);
+    assert_eq!((server.host.reloads(), server.host.changes()), (0, 0));
 }
 
 #[tokio::test]
@@ -185,9 +192,105 @@ async fn what_cannot_be_written_down_is_not_done() {
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/full", dir.path().join(audit::FILE)).unwrap();
     let server = with_token(None, AuditLog::open(dir.path()).unwrap()).await;
-    let response = send(&server, Method::POST, RELOAD, &[]).await;
-    assert_eq!((response.status().as_u16(), &*code(response).await), (503, "GRH-0816"));
-    assert_eq!(server.host.reloads(), 0);
+    for (method, path) in [
+        (Method::POST, RELOAD),
+        (Method::POST, "/admin/dead-letters/1/replay"),
+        (Method::DELETE, "/admin/dead-letters/1"),
+        (Method::POST, "/admin/undelivered/7/resend"),
+        (Method::DELETE, "/admin/undelivered/7"),
+    ] {
+        let response = send(&server, method, path, &[]).await;
+        assert_eq!((response.status().as_u16(), &*code(response).await), (503, "GRH-0816"), "{path}");
+    }
+    assert_eq!((server.host.reloads(), server.host.changes()), (0, 0));
+}
+
+#[tokio::test]
+async fn dead_letters_are_replayed_and_purged() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = with_token(None, AuditLog::open(dir.path()).unwrap()).await;
+    let replayed = send(&server, Method::POST, "/admin/dead-letters/3/replay", &[]).await;
+    assert_eq!(replayed.status(), 202);
+    assert_eq!(replayed.json::<Value>().await.unwrap(), json!({"status": "replay requested", "event": 103}));
+    let purged = send(&server, Method::DELETE, "/admin/dead-letters/3", &[]).await;
+    assert_eq!((purged.status().as_u16(), &*purged.text().await.unwrap()), (204, ""));
+    let cases = [
+        (Method::POST, "/admin/dead-letters/2/replay", 409, "GRH-0853"),
+        (Method::POST, "/admin/dead-letters/4/replay", 404, "GRH-0852"),
+        (Method::DELETE, "/admin/dead-letters/4", 404, "GRH-0852"),
+        (Method::POST, "/admin/dead-letters/x/replay", 400, "GRH-0801"),
+        (Method::POST, "/admin/dead-letters/-1/replay", 400, "GRH-0801"),
+        (Method::DELETE, "/admin/dead-letters/18446744073709551616", 400, "GRH-0801"),
+        (Method::GET, "/admin/dead-letters/3", 405, "GRH-0807"),
+    ];
+    for (method, path, status, expected) in cases {
+        let response = send(&server, method.clone(), path, &[]).await;
+        assert_eq!((response.status().as_u16(), &*code(response).await), (status, expected), "{method} {path}");
+    }
+    let told: Vec<_> = audited(dir.path())
+        .iter()
+        .map(|line| {
+            ["action", "outcome", "detail", "code"].map(|key| line[key].as_str().unwrap_or("-").to_owned()).join(" ")
+        })
+        .collect();
+    let expected = [
+        "dead-letter.replay begun event 3 -",
+        "dead-letter.replay done event 3 is event 103 now -",
+        "dead-letter.purge begun event 3 -",
+        "dead-letter.purge done event 3 -",
+        "dead-letter.replay begun event 2 -",
+        "dead-letter.replay failed event 2 GRH-0853",
+        "dead-letter.replay begun event 4 -",
+        "dead-letter.replay failed event 4 GRH-0852",
+        "dead-letter.purge begun event 4 -",
+        "dead-letter.purge failed event 4 GRH-0852",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn undelivered_replies_are_listed_without_what_they_say() {
+    let server = Running::start().await;
+    let all = server.get("/admin/undelivered").await.text().await.unwrap();
+    assert!(!all.contains("canary"), "{all}");
+    let all: Value = serde_json::from_str(&all).unwrap();
+    assert_eq!(
+        all["undelivered"][0],
+        json!({
+            "id": 9, "tenant": "demo", "provider": "slack", "code": "GRH-0850",
+            "title": "A reply is not the oldest of its route any more.", "made": "1970-01-01T00:00:00Z",
+            "failed": "1970-01-01T00:00:01Z", "parts_delivered": 2, "payload_bytes": 6,
+        })
+    );
+    let ids = async |query: &str| {
+        let list: Value = server.get(&format!("/admin/undelivered?{query}")).await.json().await.unwrap();
+        list["undelivered"].as_array().unwrap().iter().map(|reply| reply["id"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("").await, [9, 8, 7]);
+    assert_eq!(ids("tenant=acme").await, [8]);
+    assert_eq!(ids("limit=1").await, [9]);
+    let response = server.get("/admin/undelivered?limit=0").await;
+    assert_eq!((response.status().as_u16(), &*code(response).await), (400, "GRH-0801"));
+}
+
+#[tokio::test]
+async fn undelivered_replies_are_sent_again_and_purged() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = with_token(None, AuditLog::open(dir.path()).unwrap()).await;
+    let resent = send(&server, Method::POST, "/admin/undelivered/9/resend", &[]).await;
+    assert_eq!(resent.status(), 202);
+    assert_eq!(resent.json::<Value>().await.unwrap(), json!({"status": "resend requested"}));
+    assert_eq!(send(&server, Method::DELETE, "/admin/undelivered/8", &[]).await.status(), 204);
+    for (method, path) in [(Method::POST, "/admin/undelivered/1/resend"), (Method::DELETE, "/admin/undelivered/1")] {
+        let response = send(&server, method, path, &[]).await;
+        assert_eq!((response.status().as_u16(), &*code(response).await), (404, "GRH-0851"), "{path}");
+    }
+    let lines = audited(dir.path());
+    let told: Vec<_> = lines.iter().map(|line| [&line["action"], &line["outcome"], &line["detail"]]).collect();
+    assert_eq!(told.len(), 8);
+    assert_eq!(told[1], [&json!("undelivered.resend"), &json!("done"), &json!("reply 9")]);
+    assert_eq!(told[3], [&json!("undelivered.purge"), &json!("done"), &json!("reply 8")]);
+    assert_eq!(told[7], [&json!("undelivered.purge"), &json!("failed"), &json!("reply 1")]);
 }
 
 #[tokio::test]
@@ -207,6 +310,7 @@ async fn dead_letters_are_listed_without_what_is_in_them() {
         let list: Value = server.get(&format!("/admin/dead-letters?{query}")).await.json().await.unwrap();
         list["dead_letters"].as_array().unwrap().iter().map(|l| l["event"].as_u64().unwrap()).collect::<Vec<_>>()
     };
+    assert_eq!((&all["dead_letters"][1]["event"], &all["dead_letters"][1]["origin"]), (&json!(2), &json!(1)));
     assert_eq!(events("").await, [3, 2, 1]);
     assert_eq!(events("tenant=demo").await, [3, 1]);
     assert_eq!(events("tenant=demo&limit=1").await, [3]);

@@ -23,7 +23,10 @@ use greentic_runner_host::run::watch::{ReplyWatch, RouteWatch};
 use greentic_runner_host::secrets::{EnvSecrets, SecretsManager};
 use greentic_runner_host::server::Backend;
 use greentic_runner_host::server::backend::{Fits, Outbox, Submitted, Waiter};
-use greentic_runner_host::store::{DeadLetter, EventId, Failure, Lane, MemoryStore, ReplyRoute, RunId, StoredReply};
+use greentic_runner_host::session::reply_route;
+use greentic_runner_host::store::{
+    DeadLetter, EventId, Failure, Lane, MemoryStore, ReplyRoute, RunId, StoredReply, Undelivered,
+};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast};
 
@@ -45,6 +48,7 @@ pub(crate) struct TestHost {
     watch: Arc<ReplyWatch>,
     trace: TraceFeed,
     reloads: AtomicUsize,
+    changes: AtomicUsize,
     held: Semaphore,
     released: Arc<Semaphore>,
 }
@@ -63,6 +67,7 @@ impl Default for TestHost {
             watch: Arc::default(),
             trace: TraceFeed::new(100),
             reloads: AtomicUsize::new(0),
+            changes: AtomicUsize::new(0),
             held: Semaphore::new(0),
             released: Arc::new(Semaphore::new(0)),
         }
@@ -82,6 +87,11 @@ impl TestHost {
     /// How many reloads were asked for.
     pub(crate) fn reloads(&self) -> usize {
         self.reloads.load(Ordering::SeqCst)
+    }
+
+    /// How many dead letters and undelivered replies were to be changed.
+    pub(crate) fn changes(&self) -> usize {
+        self.changes.load(Ordering::SeqCst)
     }
 
     pub(crate) fn runs(&self) -> usize {
@@ -255,6 +265,7 @@ impl Backend for TestHost {
     async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
         let letter = |tenant: &str, event| DeadLetter {
             event: EventId(event),
+            origin: EventId(if event == 2 { 1 } else { event }),
             tenant: Id::from(tenant),
             lane: Lane(Id::from("canary")),
             payload: Bytes::from_static(b"canary"),
@@ -263,5 +274,49 @@ impl Backend for TestHost {
         };
         let all = [letter("demo", 3), letter("acme", 2), letter("demo", 1)];
         Ok(all.into_iter().filter(|letter| tenant.is_none_or(|id| *id == letter.tenant)).take(limit).collect())
+    }
+
+    /// The dead letters 1 and 3 can be replayed.
+    async fn replay(&self, event: EventId) -> Result<EventId> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        match event.0 {
+            1 | 3 => Ok(EventId(event.0 + 100)),
+            2 => Err(Error::new(Code::ReplayImpossible, "pack p is not loaded")),
+            other => Err(Error::new(Code::DeadLetterUnknown, format!("event {other} is no dead letter"))),
+        }
+    }
+
+    async fn purge_dead(&self, event: EventId) -> Result<()> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        match event.0 {
+            1..=3 => Ok(()),
+            other => Err(Error::new(Code::DeadLetterUnknown, format!("event {other} is no dead letter"))),
+        }
+    }
+
+    async fn undelivered(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<Undelivered>> {
+        let reply = |tenant: &str, id, done| Undelivered {
+            id,
+            tenant: Id::from(tenant),
+            route: reply_route(tenant, "slack", "canary"),
+            payload: Bytes::from_static(b"canary"),
+            at: Timestamp(0),
+            done,
+            failure: Failure { code: "GRH-0850".into(), message: "canary".into(), at: Timestamp(1000) },
+        };
+        let all = [reply("demo", 9, 2), reply("acme", 8, 0), reply("demo", 7, 0)];
+        Ok(all.into_iter().filter(|reply| tenant.is_none_or(|id| *id == reply.tenant)).take(limit).collect())
+    }
+
+    async fn resend(&self, id: u64) -> Result<()> {
+        self.purge_undelivered(id).await
+    }
+
+    async fn purge_undelivered(&self, id: u64) -> Result<()> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        match id {
+            7..=9 => Ok(()),
+            other => Err(Error::new(Code::UndeliveredUnknown, format!("no undelivered reply has the number {other}"))),
+        }
     }
 }

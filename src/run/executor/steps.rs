@@ -222,7 +222,7 @@ impl<'a> Execution<'a> {
             }
         };
         // The event is part of the key: two events may resume the same wait, one after the other failed.
-        let key = format!("{}-{}-{}", run.id.0.simple(), self.claim.token.event.0, run.total);
+        let key = format!("{}-{}-{}", run.id.0.simple(), self.claim.origin.0, run.total);
         let scope = Scope {
             tenant: self.program.tenant.clone(),
             env: self.program.env.clone(),

@@ -114,6 +114,11 @@ impl Callers {
         }
     }
 
+    /// Forgets how an event ended.
+    pub(super) fn forget(&self, event: EventId) {
+        self.remembered.invalidate(&event);
+    }
+
     /// How many events are waited for.
     pub(super) fn waiting(&self) -> usize {
         self.inner.lock().waiting.len()

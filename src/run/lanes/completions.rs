@@ -77,8 +77,9 @@ impl Lanes {
         };
         let events = completer.complete(&announced).await?;
         for (place, mut event) in events.into_iter().enumerate() {
-            // A process that dies before the announcement is ended asks again and accepts none of them twice.
-            event.dedupe.push(format!("{}:completion:{}:{place}", claim.tenant, claim.token.event.0));
+            // A process that dies before the announcement is ended asks again and accepts none of them twice; and so if
+            // the announcement is replayed.
+            event.dedupe.push(format!("{}:completion:{}:{place}", claim.tenant, claim.origin.0));
             // The announcement has a place in the queue; what follows from it needs none.
             self.accept_into(program, event, Arc::new(|_: &[Value]| true), u32::MAX).await?;
         }

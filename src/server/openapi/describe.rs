@@ -10,13 +10,13 @@ use crate::reload::Readiness;
 use crate::reload::status::{PacksStatus, ReloadReport};
 use crate::server::{admin, health};
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// A header's text, bare or in quotes.
 const IDEMPOTENCY_KEY: &str = r#"^[ \t]*(?:[!#-~][ -~\t]{0,254}|"(?:[ \t!#-\[\]-~]|\\["\\]){1,255}"[ \t]*)$"#;
 
 /// Errors of reading what is stored.
-const OF_STORE: &[Code] = &[Code::StoreFailed, Code::StoreFormat];
+pub(super) const OF_STORE: &[Code] = &[Code::StoreFailed, Code::StoreFormat];
 /// Errors of taking an event.
 const OF_EVENT: &[Code] = &[
     Code::BodyTooLarge,
@@ -77,22 +77,6 @@ pub(in crate::server) fn channels(schemas: &mut Schemas) -> Operation {
         "The routes and how they are verified, and what came in by them and went no further.",
         Some((JSON, schemas.of::<admin::ChannelsStatus>())),
     )
-}
-
-pub(in crate::server) fn dead_letters(schemas: &mut Schemas) -> Operation {
-    let limit = json!({
-        "type": "integer", "minimum": 1, "maximum": admin::MOST_LISTED, "default": admin::LISTED,
-        "description": "How many at most.",
-    });
-    let tenant = json!({
-        "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": crate::id::MAX_LEN,
-        "description": "Only those of this tenant.",
-    });
-    Operation::new("deadLetters", "Events that failed for good, newest first")
-        .parameter("query", "tenant", &tenant)
-        .parameter("query", "limit", &limit)
-        .answer("200", "The dead letters, without what is in them.", Some((JSON, schemas.of::<admin::DeadLetters>())))
-        .errors(OF_STORE)
 }
 
 /// A route of an adapter: what the host knows of its own is told, and of others what holds for all.

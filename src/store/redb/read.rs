@@ -1,17 +1,22 @@
 //! Reads, over tables that are open for reading or for writing.
 
+use std::collections::HashSet;
+
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use super::fault::Fault;
-use super::record::{Blob, DeadRecord, ReplyRecord, RunRecord, StateRecord, WorkRecord, decode};
+use super::record::{
+    Blob, DeadRecord, ProgressRecord, ReplyRecord, RunRecord, StateRecord, UndeliveredRecord, WorkRecord, decode,
+};
 use super::tables::{
-    DEAD, DEDUPE, EVENTS, HEADS, Hash, JOURNAL, REPLIES, RUNS, STATE, WAITS, WORK, lane_key, route_key, scope_key,
-    state_key,
+    DEAD, DEDUPE, EVENTS, HEADS, Hash, JOURNAL, PROGRESS, REPLIES, REPLIES_DUE, ROUTE_NAMES, RUNS, STATE, UNDELIVERED,
+    WAITS, WORK, lane_key, route_key, scope_key, state_key,
 };
 use crate::id::Id;
+use crate::store::outgoing::Progress;
 use crate::store::{
-    ClaimToken, Counts, DeadLetter, EventId, Lane, ReplyRoute, RunId, StateScope, StoredReply, StoredRun, Wait,
-    claim_lost,
+    ClaimToken, Counts, DeadLetter, EventId, Lane, Outgoing, ReplyRoute, RunId, StateScope, StoredReply, StoredRun,
+    Undelivered, Wait, claim_lost,
 };
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -77,6 +82,92 @@ pub(super) fn replies(txn: &ReadTransaction, route: &ReplyRoute, after: u64, lim
     Ok(found)
 }
 
+/// The routes whose oldest reply waits longest, with their texts; of those that wait equally long, the first by text.
+pub(super) fn unsent_routes(
+    txn: &ReadTransaction,
+    limit: usize,
+    wanted: impl Fn(&ReplyRoute) -> bool,
+) -> Result<Vec<ReplyRoute>> {
+    let names = txn.open_table(ROUTE_NAMES)?;
+    let (mut seen, mut found) = (HashSet::new(), Vec::new());
+    for entry in txn.open_table(REPLIES_DUE)?.iter()? {
+        let (place, _) = entry?;
+        let (at, key, _) = place.value();
+        if found.len() >= limit && found.last().is_none_or(|(last, _)| *last < at) {
+            break;
+        }
+        if !seen.insert(*key) {
+            continue;
+        }
+        let route = names.get(key)?.map(|name| ReplyRoute(Id::from(name.value())));
+        found.extend(route.filter(|route| wanted(route)).map(|route| (at, route)));
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().take(limit).map(|(_, route)| route).collect())
+}
+
+pub(super) fn next_reply(txn: &ReadTransaction, route: &ReplyRoute) -> Result<Option<Outgoing>> {
+    let route = route_key(route);
+    let replies = txn.open_table(REPLIES)?;
+    let Some((key, record)) = replies.range((&route, 0)..=(&route, u64::MAX))?.next().transpose()? else {
+        return Ok(None);
+    };
+    let seq = key.value().1;
+    let ReplyRecord { at, payload } = decode("replies", record.value())?;
+    Ok(Some(progress_of(&txn.open_table(PROGRESS)?, &route, seq)?.of(seq, payload.0, at)))
+}
+
+/// How far the sending of a reply is.
+pub(super) fn progress_of(
+    progress: &impl ReadableTable<(&'static Hash, u64), &'static [u8]>,
+    route: &Hash,
+    seq: u64,
+) -> Result<Progress> {
+    let Some(record) = progress.get((route, seq))? else { return Ok(Progress::default()) };
+    let ProgressRecord { done, begun } = decode("progress", record.value())?;
+    Ok(Progress { done, begun })
+}
+
+pub(super) fn undelivered_replies(
+    txn: &ReadTransaction,
+    tenant: Option<&Id>,
+    limit: usize,
+) -> Result<Vec<Undelivered>> {
+    let mut found = Vec::new();
+    for entry in txn.open_table(UNDELIVERED)?.iter()?.rev() {
+        if found.len() == limit {
+            break;
+        }
+        let (id, record) = entry?;
+        let UndeliveredRecord { route, at, done, failure, payload } = decode("undelivered", record.value())?;
+        let of = Id::from(route.tenant());
+        if tenant.is_none_or(|tenant| *tenant == of) {
+            found.push(Undelivered { id: id.value(), tenant: of, route, payload: payload.0, at, done, failure });
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn dead_letter(txn: &ReadTransaction, event: EventId) -> Result<Option<DeadLetter>> {
+    match txn.open_table(DEAD)?.get(event.0)? {
+        Some(record) => decode("dead", record.value()).map(|record| Some(letter_of(event.0, record))),
+        None => Ok(None),
+    }
+}
+
+fn letter_of(event: u64, record: DeadRecord) -> DeadLetter {
+    let DeadRecord { event: record, failure, .. } = record;
+    DeadLetter {
+        event: EventId(event),
+        origin: record.origin_of(event),
+        tenant: record.tenant,
+        lane: record.lane,
+        payload: record.payload.0,
+        accepted_at: record.accepted_at,
+        failure,
+    }
+}
+
 pub(super) fn dead_letters(txn: &ReadTransaction, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
     let mut found = Vec::new();
     for entry in txn.open_table(DEAD)?.iter()?.rev() {
@@ -84,16 +175,9 @@ pub(super) fn dead_letters(txn: &ReadTransaction, tenant: Option<&Id>, limit: us
             break;
         }
         let (event, record) = entry?;
-        let DeadRecord { event: record, failure, .. } = decode("dead", record.value())?;
-        if tenant.is_none_or(|tenant| *tenant == record.tenant) {
-            found.push(DeadLetter {
-                event: EventId(event.value()),
-                tenant: record.tenant,
-                lane: record.lane,
-                payload: record.payload.0,
-                accepted_at: record.accepted_at,
-                failure,
-            });
+        let record: DeadRecord = decode("dead", record.value())?;
+        if tenant.is_none_or(|tenant| *tenant == record.event.tenant) {
+            found.push(letter_of(event.value(), record));
         }
     }
     Ok(found)
@@ -109,6 +193,7 @@ pub(super) fn counts(txn: &ReadTransaction) -> Result<Counts> {
         replies: txn.open_table(REPLIES)?.len()?,
         dedupe: txn.open_table(DEDUPE)?.len()?,
         dead: txn.open_table(DEAD)?.len()?,
+        undelivered: txn.open_table(UNDELIVERED)?.len()?,
     })
 }
 

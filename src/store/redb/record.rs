@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::fault::Fault;
 use crate::clock::Timestamp;
 use crate::id::Id;
-use crate::store::{EventId, Failure, Lane, RunId};
+use crate::store::{EventId, Failure, Lane, ReplyRoute, RunId};
 
 /// The version of the tables and records that this host writes and reads.
 pub(super) const FORMAT: u64 = 1;
@@ -23,6 +23,22 @@ pub(super) struct EventRecord {
     /// The process that accepted it.
     pub(super) boot: u64,
     pub(super) payload: Blob,
+    /// The event as which it was accepted, if it was replayed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) origin: Option<EventId>,
+    /// The run that it begins with, if it was replayed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<RunId>,
+    /// Whether that run waits for the event still.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) resumes: bool,
+}
+
+impl EventRecord {
+    /// The event as which it was accepted; `event` is what it is now.
+    pub(super) fn origin_of(&self, event: u64) -> EventId {
+        self.origin.unwrap_or(EventId(event))
+    }
 }
 
 /// Who works on an event.
@@ -34,9 +50,16 @@ pub(super) struct WorkRecord {
     pub(super) claimed_at: Timestamp,
     /// The process that claimed it last.
     pub(super) boot: u64,
-    /// The run that was checkpointed for it.
+    /// The run that was checkpointed for it, or with which it was replayed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) run: Option<RunId>,
+    /// Whether that run waits for the event still.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) resumes: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A run.
@@ -73,13 +96,33 @@ pub(super) struct ReplyRecord {
     pub(super) payload: Blob,
 }
 
-/// A dead letter.
+/// How far the sending of a reply is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ProgressRecord {
+    pub(super) done: u32,
+    pub(super) begun: bool,
+}
+
+/// A reply that could not be delivered.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct UndeliveredRecord {
+    pub(super) route: ReplyRoute,
+    pub(super) at: Timestamp,
+    pub(super) done: u32,
+    pub(super) failure: Failure,
+    pub(super) payload: Blob,
+}
+
+/// A dead letter. Which run it has is not told by its event.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DeadRecord {
     pub(super) event: EventRecord,
     pub(super) failure: Failure,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) run: Option<RunId>,
+    /// Whether that run waits for the event still.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) resumes: bool,
 }
 
 /// Bytes that are a CBOR byte string.
@@ -141,6 +184,9 @@ mod tests {
             deadline: Timestamp(1_700_000_030_000),
             boot: 1,
             payload: Blob(Bytes::from_static(b"\x00payload\xff")),
+            origin: None,
+            run: None,
+            resumes: false,
         }
     }
 
@@ -160,6 +206,7 @@ mod tests {
             Value::Bytes(bytes) => format!("h'{}'", hex::encode(bytes)),
             Value::Text(text) => format!("{text:?}"),
             Value::Null => "null".into(),
+            Value::Bool(value) => value.to_string(),
             Value::Map(entries) => {
                 let entries: Vec<_> =
                     entries.iter().map(|(k, v)| format!("{}: {}", diagnostic(k), diagnostic(v))).collect();
@@ -177,20 +224,37 @@ mod tests {
         let head = Blob(Bytes::from_static(b"head"));
         let failure = Failure { code: "GRH-0503".into(), message: "trap".into(), at: Timestamp(3) };
         let owned = |owner| RunRecord { lane: lane.clone(), owner, head: head.clone() };
-        let work = |run| WorkRecord { lane: lane.clone(), attempts: 2, claimed_at: Timestamp(-1), boot: 3, run };
+        let work = |run, resumes| {
+            let (lane, claimed_at) = (lane.clone(), Timestamp(-1));
+            WorkRecord { lane, attempts: 2, claimed_at, boot: 3, run, resumes }
+        };
+        let replayed = EventRecord { origin: Some(EventId(9)), run: Some(run), resumes: true, ..event() };
+        let undelivered = UndeliveredRecord {
+            route: ReplyRoute(Id::from("acme:slack:c")),
+            at: Timestamp(5),
+            done: 2,
+            failure: failure.clone(),
+            payload: head.clone(),
+        };
+        let dead = |resumes| DeadRecord { event: event(), failure: failure.clone(), run: Some(run), resumes };
         let wait = crate::store::Wait { run, flow: Id::from("chat"), expires_at: Some(Timestamp(4)) };
         let lines = [
             format!("format {FORMAT}"),
             shown(&event()),
-            shown(&work(None)),
-            shown(&work(Some(run))),
+            shown(&work(None, false)),
+            shown(&work(Some(run), false)),
             shown(&owned(Owner::Event(EventId(1)))),
             shown(&owned(Owner::Wait(EventId(2)))),
             shown(&owned(Owner::Dead(EventId(3)))),
             shown(&wait),
             shown(&StateRecord { key: "k".into(), value: head.clone() }),
             shown(&ReplyRecord { at: Timestamp(5), payload: head.clone() }),
-            shown(&DeadRecord { event: event(), failure, run: Some(run) }),
+            shown(&dead(false)),
+            shown(&replayed),
+            shown(&work(Some(run), true)),
+            shown(&dead(true)),
+            shown(&ProgressRecord { done: 2, begun: true }),
+            shown(&undelivered),
         ];
         insta::assert_snapshot!(lines.join("\n"));
     }

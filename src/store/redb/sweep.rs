@@ -6,11 +6,9 @@ use redb::ReadableTable;
 
 use super::fault::Fault;
 use super::read::first_event;
-use super::record::{DeadRecord, decode};
-use super::tables::{Tables, lane_key, meta};
-use super::write::number;
+use super::tables::{Tables, lane_key};
 use crate::clock::Timestamp;
-use crate::store::{Lane, RunId, SWEEP_BATCH};
+use crate::store::{EventId, Lane, RunId, SWEEP_BATCH};
 
 type Result<T> = std::result::Result<T, Fault>;
 
@@ -23,6 +21,7 @@ impl Tables<'_> {
         if let Some(until) = kept_until {
             done += self.sweep_replies(until, SWEEP_BATCH - done)?;
             done += self.sweep_dead(until, SWEEP_BATCH - done)?;
+            done += self.sweep_undelivered(until, SWEEP_BATCH - done)?;
         }
         self.dirty |= done > 0;
         Ok(done as u64)
@@ -69,13 +68,7 @@ impl Tables<'_> {
                 (at, *route, seq)
             });
             let Some((at, route, seq)) = first.filter(|(at, ..)| *at <= until) else { return Ok(done) };
-            self.replies_due.remove((at, &route, seq))?;
-            self.replies.remove((&route, seq))?;
-            if self.replies.range((&route, 0)..=(&route, u64::MAX))?.next().is_none() {
-                let last = self.routes.remove(&route)?.map_or(0, |v| v.value());
-                let retired = number(&self.meta, meta::RETIRED_SEQ)?.max(last);
-                self.meta.insert(meta::RETIRED_SEQ, retired)?;
-            }
+            self.forget_reply(&route, seq, at)?;
         }
         Ok(limit)
     }
@@ -85,13 +78,17 @@ impl Tables<'_> {
             let first = self.dead_due.first()?.map(|(key, _)| key.value());
             let Some((at, event)) = first.filter(|(at, _)| *at <= until) else { return Ok(done) };
             self.dead_due.remove((at, event))?;
-            let letter: Option<DeadRecord> = match self.dead.remove(event)? {
-                Some(record) => Some(decode("dead", record.value())?),
-                None => None,
-            };
-            if let Some(run) = letter.and_then(|letter| letter.run) {
-                self.forget_run(run)?;
-            }
+            self.purge_dead(EventId(event))?;
+        }
+        Ok(limit)
+    }
+
+    fn sweep_undelivered(&mut self, until: i64, limit: usize) -> Result<usize> {
+        for done in 0..limit {
+            let first = self.undelivered_due.first()?.map(|(key, _)| key.value());
+            let Some((at, id)) = first.filter(|(at, _)| *at <= until) else { return Ok(done) };
+            self.undelivered_due.remove((at, id))?;
+            self.undelivered.remove(id)?;
         }
         Ok(limit)
     }

@@ -64,6 +64,14 @@ tables! {
     ROUTES routes: &'static Hash => u64;
     /// Route and place to a reply.
     REPLIES replies: (&'static Hash, u64) => &'static [u8];
+    /// The routes that hold replies, to their texts. What an older host stored has none until it gets a further reply.
+    ROUTE_NAMES route_names: &'static Hash => &'static str;
+    /// Route and place to how far the sending of a reply is; only of those whose sending was begun.
+    PROGRESS progress: (&'static Hash, u64) => &'static [u8];
+    /// Number to a reply that could not be delivered.
+    UNDELIVERED undelivered: u64 => &'static [u8];
+    /// Time of failure, and the number.
+    UNDELIVERED_DUE undelivered_due: (i64, u64) => ();
     /// Time, route and place of the replies.
     REPLIES_DUE replies_due: (i64, &'static Hash, u64) => ();
     /// Dedupe key to its event, and until when it is remembered.
@@ -86,6 +94,8 @@ pub(super) mod meta {
     pub(in super::super) const LAST_EVENT: &str = "last_event";
     /// The highest place of the routes that were forgotten.
     pub(in super::super) const RETIRED_SEQ: &str = "retired_seq";
+    /// The last number of a reply that could not be delivered.
+    pub(in super::super) const LAST_UNDELIVERED: &str = "last_undelivered";
 }
 
 pub(super) fn lane_key(lane: &Lane) -> Hash {

@@ -5,11 +5,11 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, StorageBackend};
+use redb::{Builder, Database, StorageBackend, TableDefinition};
 
 use super::tables::{EVENTS, META, meta};
 use super::*;
-use crate::store::EventId;
+use crate::store::Begun;
 use crate::store::suite::Any;
 use crate::store::suite::{
     DAY, HOUR, LEASE, T0, accept, claim, event, failure, finished, lane, make_wait, progress, reply, route, run_id,
@@ -24,7 +24,8 @@ fn refusal(dir: &Path) -> Error {
     RedbStore::open(dir).expect_err("no store can be opened here")
 }
 
-/// A store with one of everything: an event, one under work, a wait, state, replies, a dedupe key, a dead letter.
+/// A store with one of everything: an event, one under work, a wait, state, replies, one that is being sent and one that
+/// was not delivered, a dedupe key, a dead letter.
 async fn furnish(store: &Any) -> ClaimToken {
     make_wait(store, "waits", run_id(1), Some(T0.plus(HOUR))).await;
     accept(store, "dies", "x").await;
@@ -36,14 +37,17 @@ async fn furnish(store: &Any) -> ClaimToken {
     let works = claim(store, "works").await.token;
     let checkpoint = Checkpoint {
         state: vec![set("k", "v")],
-        replies: vec![reply("r", "hi", T0)],
+        replies: vec![reply("r", "no", T0), reply("r", "hi", T0)],
         ..progress(run_id(3), "h", &["j"])
     };
     store.checkpoint(&works, checkpoint).await.unwrap();
+    store.undelivered(&route("r"), 1, failure(T0)).await.unwrap();
+    store.begin_part(&route("r"), 2, 1).await.unwrap();
     works
 }
 
-const FURNISHED: Counts = Counts { events: 2, runs: 3, waits: 1, journal: 3, state: 1, replies: 1, dedupe: 1, dead: 1 };
+const FURNISHED: Counts =
+    Counts { events: 2, runs: 3, waits: 1, journal: 3, state: 1, replies: 1, dedupe: 1, dead: 1, undelivered: 1 };
 
 async fn assert_furnished(store: &Any, stale: &ClaimToken) {
     assert_eq!(store.counts().await.unwrap(), FURNISHED);
@@ -60,6 +64,10 @@ async fn assert_furnished(store: &Any, stale: &ClaimToken) {
 
     assert_eq!(store.state_get(&session("acme", "bot", "a"), "k").await.unwrap().unwrap(), "v");
     assert_eq!(store.replies(&route("r"), 0, 9).await.unwrap()[0].payload, "hi");
+    let next = store.next_reply(&route("r")).await.unwrap().unwrap();
+    assert_eq!((next.seq, next.done, next.begun), (2, 1, Some(Begun { part: 1 })), "it may have arrived");
+    assert_eq!(store.unsent_routes(9, &|_| true).await.unwrap(), [route("r")]);
+    assert_eq!(store.undelivered_replies(None, 9).await.unwrap()[0].payload, "no");
     assert_eq!(store.dead_letters(None, 9).await.unwrap()[0].failure, failure(T0));
     let copy = store.accept(NewEvent { dedupe: vec!["key".into()], ..event("works", "1") }).await.unwrap();
     assert_eq!(copy, Accepted::Duplicate(stale.event));
@@ -185,6 +193,32 @@ fn refuses_formats_that_it_does_not_know() {
         txn.open_table(META).unwrap().remove(meta::FORMAT).unwrap();
     });
     assert_eq!(refusal(dir.path()).code(), Code::StoreFormat);
+}
+
+#[tokio::test]
+async fn opens_what_a_host_left_that_sent_no_replies() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    accept(&store, "a", "x").await;
+    let token = claim(&store, "a").await.token;
+    let replies = vec![reply("old", "1", T0), reply("other", "1", T0)];
+    store.complete(&token, Completion { replies, ..finished(None) }).await.unwrap();
+    drop(store);
+    edit(dir.path(), |txn| {
+        for name in ["route_names", "progress", "undelivered", "undelivered_due"] {
+            assert!(txn.delete_table(TableDefinition::<u64, u64>::new(name)).unwrap(), "{name}");
+        }
+    });
+    let store = open(dir.path());
+    assert_eq!(store.replies(&route("old"), 0, 9).await.unwrap().len(), 1);
+    assert!(store.unsent_routes(9, &|_| true).await.unwrap().is_empty(), "nobody knows their names");
+    accept(&store, "a", "x").await;
+    let token = claim(&store, "a").await.token;
+    store.complete(&token, Completion { replies: vec![reply("old", "2", T0)], ..finished(None) }).await.unwrap();
+    assert_eq!(store.unsent_routes(9, &|_| true).await.unwrap(), [route("old")]);
+    let first = store.next_reply(&route("old")).await.unwrap().unwrap();
+    assert_eq!((first.seq, &*first.payload, first.done), (1, &b"1"[..], 0), "in their order");
+    assert_eq!(store.sweep(T0.plus(DAY), DAY).await.unwrap(), 3);
 }
 
 #[tokio::test]

@@ -7,14 +7,12 @@ use redb::{ReadableTable, Table};
 
 use super::fault::Fault;
 use super::read::{first_event, lane_waits, stored_run};
-use super::record::{
-    Blob, DeadRecord, EventRecord, Owner, ReplyRecord, RunRecord, StateRecord, WorkRecord, decode, encode,
-};
-use super::tables::{Hash, Tables, dedupe_key, lane_key, meta, route_key, scope_key, state_key};
+use super::record::{Blob, EventRecord, Owner, RunRecord, StateRecord, WorkRecord, decode, encode};
+use super::tables::{Tables, dedupe_key, lane_key, meta, scope_key, state_key};
 use crate::clock::Timestamp;
 use crate::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, End, EventId, Failure, Lane, NewEvent, NewReply, RunId,
-    StateWrite, Wait, claim_lost, foreign_run,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, End, EventId, Lane, NewEvent, RunId, StateWrite, Wait,
+    claim_lost, foreign_run,
 };
 
 type Result<T> = std::result::Result<T, Fault>;
@@ -34,8 +32,7 @@ impl Tables<'_> {
             }
         }
         self.dirty = true;
-        let id = number(&self.meta, meta::LAST_EVENT)? + 1;
-        self.meta.insert(meta::LAST_EVENT, id)?;
+        let id = self.next_event()?;
         for (key, known) in &dedupe {
             if let Some((_, until)) = known {
                 self.dedupe_due.remove((*until, key))?;
@@ -44,11 +41,6 @@ impl Tables<'_> {
             self.dedupe.insert(key, (id, until))?;
             self.dedupe_due.insert((until, key), ())?;
         }
-        let lane = lane_key(&event.lane);
-        if first_event(&self.queue, &lane)?.is_none() {
-            self.heads.insert(id, &*event.lane.0)?;
-        }
-        self.queue.insert((&lane, id), ())?;
         let record = EventRecord {
             tenant: event.tenant.clone(),
             lane: event.lane.clone(),
@@ -56,9 +48,29 @@ impl Tables<'_> {
             deadline: event.deadline,
             boot: self.boot,
             payload: Blob(event.payload.clone()),
+            origin: None,
+            run: None,
+            resumes: false,
         };
-        self.events.insert(id, &*encode(&record)?)?;
+        self.add_event(id, &record)?;
         Ok(Accepted::New(EventId(id)))
+    }
+
+    pub(super) fn next_event(&mut self) -> Result<u64> {
+        let id = number(&self.meta, meta::LAST_EVENT)? + 1;
+        self.meta.insert(meta::LAST_EVENT, id)?;
+        Ok(id)
+    }
+
+    /// Puts an event at the end of its lane.
+    pub(super) fn add_event(&mut self, id: u64, event: &EventRecord) -> Result<()> {
+        let lane = lane_key(&event.lane);
+        if first_event(&self.queue, &lane)?.is_none() {
+            self.heads.insert(id, &*event.lane.0)?;
+        }
+        self.queue.insert((&lane, id), ())?;
+        self.events.insert(id, &*encode(event)?)?;
+        Ok(())
     }
 
     /// The first claim of an event by the process that accepted it is not synced by itself. If the process dies
@@ -75,7 +87,11 @@ impl Tables<'_> {
             Some(record) => decode("events", record.value())?,
             None => return Err(Fault::Damaged(format!("event {id} is queued but not stored"))),
         };
-        let begun = before.as_ref().and_then(|work| work.run);
+        // Only the first claim of an event that was replayed finds its run in the event.
+        let (begun, resumes) = match &before {
+            Some(work) => (work.run, work.resumes),
+            None => (event.run, event.resumes),
+        };
         let run = match begun {
             Some(run) => stored_run(&self.runs, &self.journal, run)?,
             None => None,
@@ -86,7 +102,8 @@ impl Tables<'_> {
         let is_first = before.is_none() && event.boot == self.boot;
         let counted = before.map_or(u32::from(event.boot != self.boot), |work| work.attempts);
         let attempts = counted.saturating_add(1);
-        let work = encode(&WorkRecord { lane: lane.clone(), attempts, claimed_at: now, boot: self.boot, run: begun })?;
+        let work = WorkRecord { lane: lane.clone(), attempts, claimed_at: now, boot: self.boot, run: begun, resumes };
+        let work = encode(&work)?;
         self.work.insert(id, &*work)?;
         if is_first {
             self.first_claims.push((id, work));
@@ -95,11 +112,13 @@ impl Tables<'_> {
         }
         Ok(Some(Claim {
             token: ClaimToken { event: EventId(id), lane: lane.clone(), fence: u64::from(attempts) },
+            origin: event.origin_of(id),
             tenant: event.tenant,
             payload: event.payload.0,
             accepted_at: event.accepted_at,
             deadline: event.deadline,
             attempts,
+            resumes: run.is_some() && resumes,
             run,
             waits,
         }))
@@ -110,8 +129,9 @@ impl Tables<'_> {
         let mut work = self.claimed(claim)?;
         let before = self.check_run(claim, work.run, *run)?;
         self.dirty = true;
-        if work.run.is_none() {
+        if work.run.is_none() || work.resumes {
             work.run = Some(*run);
+            work.resumes = false;
             self.work.insert(claim.event.0, &*encode(&work)?)?;
         }
         let record = RunRecord { lane: claim.lane.clone(), owner: Owner::Event(claim.event), head: Blob(head.clone()) };
@@ -154,41 +174,6 @@ impl Tables<'_> {
         self.end_event(claim)
     }
 
-    pub(super) fn fail(
-        &mut self,
-        claim: &ClaimToken,
-        failure: &Failure,
-        ends: Option<RunId>,
-        replies: &[NewReply],
-    ) -> Result<bool> {
-        let begun = self.claimed(claim)?.run;
-        let ended = match ends {
-            Some(run) => self.check_run(claim, begun, run)?,
-            None => None,
-        };
-        let run = begun.or(ends.filter(|_| ended.is_some()));
-        let event: EventRecord = match self.events.get(claim.event.0)? {
-            Some(record) => decode("events", record.value())?,
-            None => return Err(Fault::Damaged(format!("event {} is claimed but not stored", claim.event.0))),
-        };
-        self.dirty = true;
-        self.events.remove(claim.event.0)?;
-        if let Some(RunRecord { owner: Owner::Wait(since), lane, .. }) = ended {
-            self.end_wait(&lane, since)?;
-        }
-        if let Some(run) = run
-            && let Some(mut record) = self.run_record(run)?
-        {
-            record.owner = Owner::Dead(claim.event);
-            self.runs.insert(run.0.as_u128(), &*encode(&record)?)?;
-        }
-        self.dead_due.insert((failure.at.0, claim.event.0), ())?;
-        let letter = DeadRecord { event, failure: failure.clone(), run };
-        self.dead.insert(claim.event.0, &*encode(&letter)?)?;
-        self.add_replies(replies)?;
-        self.end_event(claim)
-    }
-
     pub(super) fn release(&mut self, claim: &ClaimToken) -> Result<()> {
         let mut work = self.claimed(claim)?;
         work.boot = NOBODY;
@@ -201,7 +186,7 @@ impl Tables<'_> {
         self.work.get(event)?.map(|record| decode("work", record.value())).transpose()
     }
 
-    fn claimed(&self, claim: &ClaimToken) -> Result<WorkRecord> {
+    pub(super) fn claimed(&self, claim: &ClaimToken) -> Result<WorkRecord> {
         match self.work_of(claim.event.0)? {
             Some(work) if work.is(claim, self.boot) => Ok(work),
             _ => Err(Fault::Refused(claim_lost(claim))),
@@ -213,7 +198,7 @@ impl Tables<'_> {
     }
 
     /// The run as it is stored, if the claim may touch it: not another event's, another lane's, nor a second one.
-    fn check_run(&self, claim: &ClaimToken, begun: Option<RunId>, run: RunId) -> Result<Option<RunRecord>> {
+    pub(super) fn check_run(&self, claim: &ClaimToken, begun: Option<RunId>, run: RunId) -> Result<Option<RunRecord>> {
         let known = self.run_record(run)?;
         let ours = known.as_ref().is_none_or(|known| {
             known.lane == claim.lane
@@ -251,7 +236,7 @@ impl Tables<'_> {
         Ok(())
     }
 
-    fn end_wait(&mut self, lane: &Lane, since: EventId) -> Result<()> {
+    pub(super) fn end_wait(&mut self, lane: &Lane, since: EventId) -> Result<()> {
         let wait: Option<Wait> = match self.waits.remove((&lane_key(lane), since.0))? {
             Some(record) => Some(decode("waits", record.value())?),
             None => None,
@@ -281,7 +266,7 @@ impl Tables<'_> {
     }
 
     /// Takes a claimed event out of its lane. True if the lane holds a further one.
-    fn end_event(&mut self, claim: &ClaimToken) -> Result<bool> {
+    pub(super) fn end_event(&mut self, claim: &ClaimToken) -> Result<bool> {
         let lane = lane_key(&claim.lane);
         self.work.remove(claim.event.0)?;
         self.heads.remove(claim.event.0)?;
@@ -305,22 +290,6 @@ impl Tables<'_> {
                     self.state.remove((&at, &hashed))?;
                 }
             }
-        }
-        Ok(())
-    }
-
-    fn add_replies(&mut self, replies: &[NewReply]) -> Result<()> {
-        for NewReply { route, payload, at } in replies {
-            let key: Hash = route_key(route);
-            let last = self.routes.get(&key)?.map(|v| v.value());
-            let seq = 1 + match last {
-                Some(last) => last,
-                None => number(&self.meta, meta::RETIRED_SEQ)?,
-            };
-            self.routes.insert(&key, seq)?;
-            let record = ReplyRecord { at: *at, payload: Blob(payload.clone()) };
-            self.replies.insert((&key, seq), &*encode(&record)?)?;
-            self.replies_due.insert((at.0, &key, seq), ())?;
         }
         Ok(())
     }

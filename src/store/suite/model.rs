@@ -12,7 +12,14 @@ enum Op {
     Checkpoint { claim: u8, run: u8, state: Vec<(u8, bool)>, replies: u8 },
     Finish { claim: u8, run: Option<u8>, replies: u8 },
     Wait { claim: u8, run: u8, expires: Option<u8> },
-    Fail { claim: u8 },
+    Fail { claim: u8, ends: Option<u8> },
+    Replay { place: u8 },
+    PurgeDead { place: u8 },
+    Part { route: u8, seq: u8, part: u8, begin: bool },
+    Sent { route: u8, seq: u8 },
+    Undelivered { route: u8, seq: u8 },
+    Resend { place: u8 },
+    PurgeUndelivered { place: u8 },
     Sweep,
     Later(u8),
     Reopen,
@@ -33,7 +40,15 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(claim, run, replies)| Op::Finish { claim, run, replies }),
         4 => (claim(), small(), prop::option::of(1..20u8))
             .prop_map(|(claim, run, expires)| Op::Wait { claim, run, expires }),
-        2 => claim().prop_map(|claim| Op::Fail { claim }),
+        3 => (claim(), prop::option::of(small())).prop_map(|(claim, ends)| Op::Fail { claim, ends }),
+        3 => small().prop_map(|place| Op::Replay { place }),
+        1 => small().prop_map(|place| Op::PurgeDead { place }),
+        3 => (small(), 0..2u8, small(), any::<bool>())
+            .prop_map(|(route, seq, part, begin)| Op::Part { route, seq, part, begin }),
+        3 => (small(), 0..2u8).prop_map(|(route, seq)| Op::Sent { route, seq }),
+        2 => (small(), 0..2u8).prop_map(|(route, seq)| Op::Undelivered { route, seq }),
+        2 => small().prop_map(|place| Op::Resend { place }),
+        1 => small().prop_map(|place| Op::PurgeUndelivered { place }),
         2 => Just(Op::Sweep),
         3 => (1..10u8).prop_map(Op::Later),
         1 => Just(Op::Reopen),
@@ -58,6 +73,25 @@ impl Subject {
 
     fn replies(&self, count: u8) -> Vec<NewReply> {
         (0..count).map(|n| reply(&format!("r{n}"), &format!("reply {n}"), self.now)).collect()
+    }
+
+    /// One of the newest dead letters, or an event that is none.
+    async fn dead(&self, place: u8) -> EventId {
+        let letters = self.store.dead_letters(None, 9).await.unwrap();
+        letters.get(usize::from(place)).map_or(EventId(1), |letter| letter.event)
+    }
+
+    /// One of the newest replies that were not delivered, or a number of none.
+    async fn kept(&self, place: u8) -> u64 {
+        let replies = self.store.undelivered_replies(None, 9).await.unwrap();
+        replies.get(usize::from(place)).map_or(1, |reply| reply.id)
+    }
+
+    /// A route's oldest reply, or one that is not.
+    async fn outgoing(&self, of: u8, after: u8) -> (ReplyRoute, u64) {
+        let of = route(&format!("r{of}"));
+        let oldest = self.store.next_reply(&of).await.unwrap().map_or(1, |reply| reply.seq);
+        (of, oldest + u64::from(after))
     }
 
     /// Runs an operation and returns what can be seen of it.
@@ -107,10 +141,35 @@ impl Subject {
                 let end = waiting(run(*n), &format!("{now:?}"), expires.map(|n| now.plus(seconds(n))));
                 format!("{:?}", self.store.complete(&token, end).await)
             }
-            Op::Fail { claim } => match self.token(*claim) {
-                Some(token) => format!("{:?}", self.store.fail(&token, failure(now), None, Vec::new()).await),
+            Op::Fail { claim, ends } => match self.token(*claim) {
+                Some(token) => format!("{:?}", self.store.fail(&token, failure(now), ends.map(run), Vec::new()).await),
                 None => String::new(),
             },
+            Op::Replay { place } => {
+                let event = self.dead(*place).await;
+                format!("{:?} {:?}", self.store.dead_letter(event).await, self.store.replay(event, now).await)
+            }
+            Op::PurgeDead { place } => format!("{:?}", self.store.purge_dead(self.dead(*place).await).await),
+            Op::Part { route, seq, part, begin } => {
+                let (route, seq) = self.outgoing(*route, *seq).await;
+                let part = u32::from(*part);
+                match begin {
+                    true => format!("{:?}", self.store.begin_part(&route, seq, part).await),
+                    false => format!("{:?}", self.store.clear_part(&route, seq, part).await),
+                }
+            }
+            Op::Sent { route, seq } => {
+                let (route, seq) = self.outgoing(*route, *seq).await;
+                format!("{:?}", self.store.sent(&route, seq).await)
+            }
+            Op::Undelivered { route, seq } => {
+                let (route, seq) = self.outgoing(*route, *seq).await;
+                format!("{:?}", self.store.undelivered(&route, seq, failure(now)).await)
+            }
+            Op::Resend { place } => format!("{:?}", self.store.resend(self.kept(*place).await, now).await),
+            Op::PurgeUndelivered { place } => {
+                format!("{:?}", self.store.purge_undelivered(self.kept(*place).await).await)
+            }
             Op::Sweep => format!("{:?}", self.store.sweep(now, KEEP).await),
             Op::Reopen => String::new(),
             Op::Later(by) => {
@@ -123,7 +182,10 @@ impl Subject {
                 let replies = self.store.replies(&route(&format!("r{after}")), (*after).into(), 3).await;
                 let idle = self.store.idle_lanes(now, SHORT_LEASE, 2, &|_| true).await;
                 let dead = self.store.dead_letters(None, 2).await;
-                format!("{on:?} {state:?} {replies:?} {idle:?} {dead:?}")
+                let next = self.store.next_reply(&route(&format!("r{after}"))).await;
+                let unsent = self.store.unsent_routes(2, &|_| true).await;
+                let kept = self.store.undelivered_replies(None, 2).await;
+                format!("{on:?} {state:?} {replies:?} {idle:?} {dead:?} {next:?} {unsent:?} {kept:?}")
             }
         }
     }
