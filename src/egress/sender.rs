@@ -27,8 +27,8 @@ pub trait Sender: Send + Sync + 'static {
         by_status(answer)
     }
 
-    /// How fast the platform lets itself be sent to.
-    fn pace(&self) -> Pace {
+    /// How fast the platform lets itself be sent to: to this place, and in all. Every place has the same pace in all.
+    fn pace(&self, _to: &str) -> Pace {
         Pace::default()
     }
 
@@ -54,19 +54,39 @@ pub struct Call {
     pub body: Body,
     /// What is sent instead if the platform refuses this.
     pub otherwise: Option<Box<Call>>,
+    /// What this is a step to, where a platform takes one thing by several requests (a file, then the message with it).
+    /// What the platform answered is still missing in it: [`Sender::judge`] gives it complete, as [`Verdict::Next`].
+    pub then: Option<Box<Call>>,
 }
 
 impl Call {
     /// A POST of a JSON value.
     pub fn post(what: &'static str, url: impl Into<String>, auth: Auth, body: Value) -> Self {
         let (method, url) = (http::Method::POST, Secret::new(url));
-        Self { what, method, url, auth, body: Body::Json(body), otherwise: None }
+        Self { what, method, url, auth, body: Body::Json(body), otherwise: None, then: None }
+    }
+
+    /// A POST of a form with a file.
+    pub fn upload(
+        what: &'static str,
+        url: impl Into<String>,
+        auth: Auth,
+        fields: Vec<(String, String)>,
+        file: Part,
+    ) -> Self {
+        Self { body: Body::Multipart { fields, file }, ..Self::post(what, url, auth, Value::Null) }
     }
 
     /// The same, with something to send instead if the platform refuses it.
     #[must_use]
     pub fn or(self, otherwise: Self) -> Self {
         Self { otherwise: Some(Box::new(otherwise)), ..self }
+    }
+
+    /// The same, as a step to another request.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        Self { then: Some(Box::new(next)), ..self }
     }
 }
 
@@ -158,10 +178,12 @@ impl Answer<'_> {
 }
 
 /// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// The platform took it.
     Sent,
+    /// This request takes its place: the platform took it as a step, or wants it elsewhere.
+    Next(Box<Call>),
     /// The platform certainly did not take it and may do so later, after this time if it names one.
     Later(Option<Duration>),
     /// The platform will never take it; says why, without anything secret.

@@ -171,6 +171,12 @@ pub trait Adapter: Send + Sync + 'static {
     /// The routes that it serves, below a tenant's prefix.
     fn routes(&self) -> &'static [AdapterRoute];
 
+    /// The secrets without which no replies are sent, where channels have a [`Channel::sender`]: if it is missing, the
+    /// operator is told which of them are not there.
+    fn sends_with(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The most bytes of a request's body, where the platform sends more than a server takes unless told otherwise.
     fn max_body(&self) -> Option<usize> {
         None

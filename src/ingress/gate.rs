@@ -81,6 +81,25 @@ pub(super) fn texts(config: &Map<String, Value>, name: &str) -> Result<Vec<Strin
     }
 }
 
+/// A setting that is the URL of a platform's API, without the `/` at its end.
+pub(super) fn base_url(config: &Map<String, Value>, default: &str) -> Result<String> {
+    let stated = match config.get("base_url") {
+        None | Some(Value::Null) => return Ok(default.to_owned()),
+        Some(stated) => stated.as_str().and_then(|text| url::Url::parse(text).ok()),
+    };
+    let is_plain = |url: &url::Url| {
+        matches!(url.scheme(), "https" | "http")
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    match stated.filter(is_plain) {
+        Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        None => Err(invalid("base_url", "an http or https URL without a user, a query and a fragment")),
+    }
+}
+
 fn invalid(name: &str, what: &str) -> Error {
     Error::new(Code::ChannelInvalid, format!("config.{name} of the binding must be {what}"))
 }
@@ -126,6 +145,18 @@ mod tests {
         for bad in [json!(""), json!({}), json!([[]]), json!(1.5), json!(true)] {
             assert_eq!(texts(bad).unwrap_err().code(), Code::ChannelInvalid);
         }
+    }
+
+    #[test]
+    fn a_base_url_is_one_that_paths_are_appended_to() {
+        let of = |value: Value| base_url(json!({ "base_url": value }).as_object().unwrap(), "https://a.example");
+        assert_eq!(of(Value::Null).unwrap(), "https://a.example");
+        assert_eq!(of(json!("http://127.0.0.1:81/")).unwrap(), "http://127.0.0.1:81");
+        assert_eq!(of(json!("https://b.example/api/")).unwrap(), "https://b.example/api");
+        for bad in ["", "b.example", "file:///x", "https://u:p@b.example", "https://b.example?x=1", "https://b.example#x"] {
+            assert_eq!(of(json!(bad)).unwrap_err().code(), Code::ChannelInvalid, "{bad}");
+        }
+        assert_eq!(of(json!(["https://b.example"])).unwrap_err().code(), Code::ChannelInvalid);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use super::adapter::{Adapter, AdapterRoute, ChannelSecrets, Settings};
+use super::adapter::{Adapter, AdapterRoute, Channel, ChannelSecrets, Settings};
 use super::channels::{Channels, OpenChannel};
 use super::slack::Slack;
 use super::teams::Teams;
@@ -36,7 +36,7 @@ fn builtin() -> Vec<Arc<dyn Adapter>> {
 }
 
 /// The platforms whose messages come in and to which nothing is sent yet: replies stay in the store.
-const NOT_SENT_TO: &[&str] = &["slack", "teams", "telegram", "webex", "whatsapp"];
+const NOT_SENT_TO: &[&str] = &["slack", "teams"];
 
 /// What a binding of the type `webhook` may call its adapter: the webhook, whatever it is called.
 const WEBHOOK_TYPE: &str = "webhook";
@@ -141,9 +141,7 @@ impl Adapters {
                 }
                 match open(&**adapter, config, flow_type, binding, known) {
                     Ok(channel) => {
-                        if NOT_SENT_TO.contains(&adapter.provider()) {
-                            channels.notes.push(not_sent(adapter.provider()));
-                        }
+                        channels.notes.extend(unsent(&**adapter, &*channel.channel, binding, known));
                         channels.open.push(OpenChannel { adapter: place, ..channel });
                     }
                     Err(error) => findings.push(error),
@@ -178,8 +176,7 @@ fn open(
     binding: FlowTypeView<'_>,
     known: &KnownSecrets,
 ) -> Result<OpenChannel> {
-    let shared = binding.config.get("shared_secret") == Some(&Value::Bool(true));
-    let secrets = OfBinding { known, shared };
+    let secrets = OfBinding::new(known, binding);
     let flow = FlowChoice::Kind(flow_type.to_owned());
     let settings = Settings { tenant: config.tenant().clone(), flow, config: binding.config, secrets: &secrets };
     let channel = adapter.open(&settings).map_err(|cause| {
@@ -195,11 +192,31 @@ fn open(
     })
 }
 
-fn not_sent(provider: &str) -> String {
-    format!(
-        "replies to {provider} are stored and not sent: this version answers platforms only in the body of a request that \
-         waits for it"
-    )
+/// What to tell of a channel whose replies are not sent.
+fn unsent(
+    adapter: &dyn Adapter,
+    channel: &dyn Channel,
+    binding: FlowTypeView<'_>,
+    known: &KnownSecrets,
+) -> Option<String> {
+    let provider = adapter.provider();
+    if NOT_SENT_TO.contains(&provider) {
+        return Some(format!(
+            "replies to {provider} are stored and not sent: this version answers platforms only in the body of a request \
+             that waits for it"
+        ));
+    }
+    if adapter.sends_with().is_empty() || channel.sender().is_some() {
+        return None;
+    }
+    let secrets = OfBinding::new(known, binding);
+    let is_missing = |name: &&&str| secrets.get(name).iter().all(|secret| secret.expose().is_empty());
+    let missing: Vec<&str> = adapter.sends_with().iter().filter(is_missing).copied().collect();
+    Some(match missing.as_slice() {
+        [] => format!("replies to {provider} cannot be sent: see the settings of its binding"),
+        [one] => format!("replies to {provider} cannot be sent: {one} is missing"),
+        several => format!("replies to {provider} cannot be sent: {} are missing", several.join(" and ")),
+    })
 }
 
 fn twice(flow_type: &str, adapter: &str) -> Error {
@@ -263,6 +280,12 @@ impl KnownSecrets {
 struct OfBinding<'a> {
     known: &'a KnownSecrets,
     shared: bool,
+}
+
+impl<'a> OfBinding<'a> {
+    fn new(known: &'a KnownSecrets, binding: FlowTypeView<'_>) -> Self {
+        Self { known, shared: binding.config.get("shared_secret") == Some(&Value::Bool(true)) }
+    }
 }
 
 impl ChannelSecrets for OfBinding<'_> {
