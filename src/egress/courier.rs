@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Call, Sender, Verdict};
+use super::{Call, Pace, Sender, Verdict};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
@@ -40,6 +40,8 @@ pub use tally::{Delivery, DeliveryCount};
 
 /// The most requests that one reply may take.
 const MOST_PARTS: usize = 100;
+/// The most requests that one request may lead to.
+const MOST_STEPS: u32 = 8;
 /// The most requests under way at once.
 const AT_ONCE: usize = 256;
 /// How many routes are looked for at once when the courier starts or fell behind.
@@ -87,6 +89,15 @@ struct Way {
     pacer: Pacer,
 }
 
+/// The reply that is being sent.
+#[derive(Clone, Copy)]
+struct Delivering<'a> {
+    route: &'a ReplyRoute,
+    way: &'a Way,
+    pace: Pace,
+    seq: u64,
+}
+
 /// What became of one request of a reply.
 enum Ended {
     Sent,
@@ -115,7 +126,7 @@ impl Courier {
         let tenants: HashMap<Id, Arc<pace::Bucket>> =
             outlets.iter().map(|outlet| (outlet.tenant.clone(), Arc::new(pace::Bucket::new(outlet.rate)))).collect();
         let way = |outlet: Outlet| {
-            let pacer = Pacer::new(outlet.sender.pace(), tenants.get(&outlet.tenant).cloned());
+            let pacer = Pacer::new(tenants.get(&outlet.tenant).cloned());
             let Outlet { tenant, provider, sender, .. } = outlet;
             ((tenant, provider.to_owned()), Way { provider, sender, pacer })
         };
@@ -260,7 +271,10 @@ impl Courier {
         let Some((way, place)) = self.way(route) else { return Ok(false) };
         let Some(reply) = self.store.next_reply(route).await? else { return Ok(false) };
         let ended = match calls(way, &place, &reply) {
-            Ok(calls) => self.deliver(route, way, &reply, &calls).await?,
+            Ok(calls) => {
+                self.deliver(&Delivering { route, way, pace: way.sender.pace(&place), seq: reply.seq }, &reply, calls)
+                    .await?
+            }
             Err(error) => Ended::Refused(error.message().to_owned()),
         };
         let (code, why) = match ended {
@@ -286,12 +300,12 @@ impl Courier {
     }
 
     /// Makes the requests of a reply that are not done.
-    async fn deliver(&self, route: &ReplyRoute, way: &Way, reply: &Outgoing, calls: &[Call]) -> Result<Ended> {
+    async fn deliver(&self, to: &Delivering<'_>, reply: &Outgoing, calls: Vec<Call>) -> Result<Ended> {
         let begun = reply.begun.map(|begun| begun.part);
         let mut unclear = begun.map(|part| (part, "the host stopped while it was being sent".to_owned()));
         let first = begun.map_or(reply.done, |part| part.saturating_add(1));
         for (part, call) in (0u32..).zip(calls).skip(usize::try_from(first).unwrap_or(usize::MAX)) {
-            match self.part(route, way, reply.seq, part, call).await? {
+            match self.part(to, part, call).await? {
                 Ended::Sent => {}
                 // The rest of a long text is worth having.
                 Ended::Unclear(part, why) => unclear = unclear.or(Some((part, why))),
@@ -301,43 +315,52 @@ impl Courier {
         Ok(unclear.map_or(Ended::Sent, |(part, why)| Ended::Unclear(part, why)))
     }
 
-    /// Makes one request, again as long as it is certain that it was not taken.
-    async fn part(&self, route: &ReplyRoute, way: &Way, seq: u64, part: u32, mut call: &Call) -> Result<Ended> {
-        let (began, mut pause) = (Instant::now(), PAUSE);
+    /// Makes one request, again as long as it is certain that it was not taken, and those that it leads to.
+    async fn part(&self, to: &Delivering<'_>, part: u32, mut call: Call) -> Result<Ended> {
+        let Delivering { route, way, pace, seq } = *to;
+        let (mut began, mut pause, mut steps) = (Instant::now(), PAUSE, 0);
         loop {
-            if self.sleep(way.pacer.book(&route.0, Instant::now())).await.is_none() {
+            if self.sleep(way.pacer.book(&route.0, pace, Instant::now())).await.is_none() {
                 return Ok(Ended::Stopped);
             }
             self.store.begin_part(route, seq, part).await?;
             let verdict = match self.under_way.acquire().await {
-                Ok(_permit) => self.post.send(&*way.sender, call).await,
+                Ok(_permit) => self.post.send(&*way.sender, &call).await,
                 Err(_) => return Ok(Ended::Stopped),
             };
-            match verdict {
+            let wanted = match verdict {
                 Verdict::Sent => return Ok(Ended::Sent),
+                // Of a step to the message itself nobody sees anything, so that it may be repeated.
+                Verdict::Unclear(_) if call.then.is_some() => None,
                 Verdict::Unclear(why) => return Ok(Ended::Unclear(part, format!("{}: {why}", call.what))),
-                Verdict::Refused(why) => match &call.otherwise {
-                    Some(otherwise) => {
+                Verdict::Later(wanted) => wanted,
+                Verdict::Refused(why) => match call.otherwise.take() {
+                    Some(otherwise) if steps < MOST_STEPS => {
                         tracing::debug!(provider = way.provider, what = call.what, "sent otherwise: {why}");
-                        call = otherwise;
                         self.store.clear_part(route, seq, part).await?;
+                        (call, began, pause, steps) = (*otherwise, Instant::now(), PAUSE, steps + 1);
+                        continue;
                     }
-                    None => return Ok(Ended::Refused(format!("{}: {why}", call.what))),
+                    _ => return Ok(Ended::Refused(format!("{}: {why}", call.what))),
                 },
-                Verdict::Later(wanted) => {
+                Verdict::Next(next) if steps < MOST_STEPS => {
                     self.store.clear_part(route, seq, part).await?;
-                    self.tally.count(way.provider, Delivery::Later);
-                    let wait = wanted.unwrap_or(pause).max(pause);
-                    if began.elapsed() + wait > PATIENCE {
-                        return Ok(Ended::Refused(format!("{}: it took nothing for an hour", call.what)));
-                    }
-                    tracing::debug!(provider = way.provider, what = call.what, "sending again in {wait:?}");
-                    if self.sleep(wait).await.is_none() {
-                        return Ok(Ended::Stopped);
-                    }
-                    pause = (pause * 2).min(LONGEST);
+                    (call, began, pause, steps) = (*next, Instant::now(), PAUSE, steps + 1);
+                    continue;
                 }
+                Verdict::Next(_) => return Ok(Ended::Refused(format!("{}: it leads nowhere", call.what))),
+            };
+            self.store.clear_part(route, seq, part).await?;
+            self.tally.count(way.provider, Delivery::Later);
+            let wait = wanted.unwrap_or(pause).max(pause);
+            if began.elapsed() + wait > PATIENCE {
+                return Ok(Ended::Refused(format!("{}: it took nothing for an hour", call.what)));
             }
+            tracing::debug!(provider = way.provider, what = call.what, "sending again in {wait:?}");
+            if self.sleep(wait).await.is_none() {
+                return Ok(Ended::Stopped);
+            }
+            pause = (pause * 2).min(LONGEST);
         }
     }
 

@@ -153,7 +153,9 @@ mod tests {
         assert_eq!(of(Value::Null).unwrap(), "https://a.example");
         assert_eq!(of(json!("http://127.0.0.1:81/")).unwrap(), "http://127.0.0.1:81");
         assert_eq!(of(json!("https://b.example/api/")).unwrap(), "https://b.example/api");
-        for bad in ["", "b.example", "file:///x", "https://u:p@b.example", "https://b.example?x=1", "https://b.example#x"] {
+        for bad in
+            ["", "b.example", "file:///x", "https://u:p@b.example", "https://b.example?x=1", "https://b.example#x"]
+        {
             assert_eq!(of(json!(bad)).unwrap_err().code(), Code::ChannelInvalid, "{bad}");
         }
         assert_eq!(of(json!(["https://b.example"])).unwrap_err().code(), Code::ChannelInvalid);

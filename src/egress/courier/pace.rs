@@ -13,11 +13,11 @@ use crate::id::Id;
 /// How many places are remembered before those that are free again are forgotten.
 const REMEMBERED: usize = 4096;
 
-/// The pace of an outlet.
+/// How fast an outlet was used.
 pub(super) struct Pacer {
-    place: Option<Rate>,
     places: Mutex<HashMap<Id, Instant>>,
-    all: Option<Bucket>,
+    /// When the bot's own bucket is empty again.
+    all: Mutex<Option<Instant>>,
     tenant: Option<Arc<Bucket>>,
 }
 
@@ -33,27 +33,24 @@ impl Bucket {
     }
 
     fn book(&self, now: Instant) -> Duration {
-        let mut full = self.full.lock();
-        let (wait, next) = booked(self.rate, *full, now);
-        *full = Some(next);
-        wait
+        book(&self.full, self.rate, now)
     }
 }
 
 impl Pacer {
-    pub(super) fn new(pace: Pace, tenant: Option<Arc<Bucket>>) -> Self {
-        Self { place: pace.place, places: Mutex::default(), all: pace.all.map(Bucket::new), tenant }
+    pub(super) fn new(tenant: Option<Arc<Bucket>>) -> Self {
+        Self { places: Mutex::default(), all: Mutex::default(), tenant }
     }
 
     /// How long the next request to `place` has to wait; it is booked with that.
-    pub(super) fn book(&self, place: &Id, now: Instant) -> Duration {
-        let shared = [self.all.as_ref(), self.tenant.as_deref()];
-        let shared = shared.into_iter().flatten().map(|bucket| bucket.book(now)).max().unwrap_or_default();
-        self.book_place(place, now).max(shared)
+    pub(super) fn book(&self, place: &Id, pace: Pace, now: Instant) -> Duration {
+        let tenant = self.tenant.as_ref().map(|bucket| bucket.book(now)).unwrap_or_default();
+        let all = pace.all.map(|rate| book(&self.all, rate, now)).unwrap_or_default();
+        let own = pace.place.map(|rate| self.book_place(place, rate, now)).unwrap_or_default();
+        tenant.max(all).max(own)
     }
 
-    fn book_place(&self, place: &Id, now: Instant) -> Duration {
-        let Some(rate) = self.place else { return Duration::ZERO };
+    fn book_place(&self, place: &Id, rate: Rate, now: Instant) -> Duration {
         let mut places = self.places.lock();
         if places.len() >= REMEMBERED {
             places.retain(|_, full| *full > now);
@@ -62,6 +59,13 @@ impl Pacer {
         places.insert(place.clone(), next);
         wait
     }
+}
+
+fn book(full: &Mutex<Option<Instant>>, rate: Rate, now: Instant) -> Duration {
+    let mut full = full.lock();
+    let (wait, next) = booked(rate, *full, now);
+    *full = Some(next);
+    wait
 }
 
 /// The generic cell rate algorithm: `full` is when the bucket is empty again. Returns the time to wait, and the new
@@ -82,34 +86,34 @@ mod tests {
     #[test]
     fn a_burst_goes_at_once_and_the_rest_in_its_time() {
         let pace = Pace { place: Some(Rate { every: SECOND, burst: 3 }), all: None };
-        let (pacer, start) = (Pacer::new(pace, None), Instant::now());
+        let (pacer, start) = (Pacer::new(None), Instant::now());
         let place = Id::from("a");
-        let waits: Vec<_> = (0..5).map(|_| pacer.book(&place, start).as_secs()).collect();
+        let waits: Vec<_> = (0..5).map(|_| pacer.book(&place, pace, start).as_secs()).collect();
         assert_eq!(waits, [0, 0, 0, 1, 2]);
-        assert_eq!(pacer.book(&Id::from("b"), start), Duration::ZERO);
-        assert_eq!(pacer.book(&place, start + SECOND * 10), Duration::ZERO);
+        assert_eq!(pacer.book(&Id::from("b"), pace, start), Duration::ZERO);
+        assert_eq!(pacer.book(&place, pace, start + SECOND * 10), Duration::ZERO);
     }
 
     #[test]
     fn places_share_the_bots_and_the_tenants_pace() {
         let rate = |burst| Rate { every: SECOND, burst };
         let tenant = Arc::new(Bucket::new(rate(2)));
-        let pacer = Pacer::new(Pace { place: None, all: Some(rate(1)) }, Some(Arc::clone(&tenant)));
-        let start = Instant::now();
-        assert_eq!(pacer.book(&Id::from("a"), start), Duration::ZERO);
-        assert_eq!(pacer.book(&Id::from("b"), start), SECOND);
-        let other = Pacer::new(Pace::default(), Some(tenant));
-        assert_eq!(other.book(&Id::from("c"), start), SECOND);
+        let pacer = Pacer::new(Some(Arc::clone(&tenant)));
+        let (pace, start) = (Pace { place: None, all: Some(rate(1)) }, Instant::now());
+        assert_eq!(pacer.book(&Id::from("a"), pace, start), Duration::ZERO);
+        assert_eq!(pacer.book(&Id::from("b"), pace, start), SECOND);
+        let other = Pacer::new(Some(tenant));
+        assert_eq!(other.book(&Id::from("c"), Pace::default(), start), SECOND);
     }
 
     #[test]
     fn places_that_are_free_again_are_forgotten() {
         let pace = Pace { place: Some(Rate { every: SECOND, burst: 1 }), all: None };
-        let (pacer, start) = (Pacer::new(pace, None), Instant::now());
+        let (pacer, start) = (Pacer::new(None), Instant::now());
         for place in 0..REMEMBERED {
-            pacer.book(&Id::from(place.to_string()), start);
+            pacer.book(&Id::from(place.to_string()), pace, start);
         }
-        pacer.book(&Id::from("new"), start + SECOND * 2);
+        pacer.book(&Id::from("new"), pace, start + SECOND * 2);
         assert_eq!(pacer.places.lock().len(), 1);
     }
 }
