@@ -12,7 +12,12 @@ mod card;
 pub mod courier;
 mod message;
 mod sender;
+mod styled;
 mod text;
+mod value;
+
+#[cfg(test)]
+mod testing;
 
 pub mod slack;
 pub mod teams;
@@ -24,3 +29,4 @@ pub use courier::{Courier, Delivery, DeliveryCount, Outlet};
 pub use message::{Action, Button, Card, File, FileSource, Message};
 pub use sender::{Answer, Auth, Body, Call, ClientCredentials, Pace, Part, Rate, Sender, Verdict, by_status};
 pub use text::split;
+pub(crate) use value::unpacked;

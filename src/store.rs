@@ -392,7 +392,8 @@ pub trait Store: StateReader {
     /// `ReplyGone` unless `seq` is the oldest reply of `route`.
     async fn begin_part(&self, route: &ReplyRoute, seq: u64, part: u32) -> Result<()>;
 
-    /// Notes that the parts of a reply before `part` are done, and that `part` was certainly not taken, or was not tried.
+    /// Notes that the parts of a reply before `part` are done, and that `part` was certainly not taken, was not tried, or
+    /// is where to begin if the reply is sent again.
     async fn clear_part(&self, route: &ReplyRoute, seq: u64, part: u32) -> Result<()>;
 
     /// Forgets a reply that was delivered. True if its route holds a further one.

@@ -14,6 +14,9 @@ use super::card;
 /// The most messages of one reply, and the most buttons, attachments and cards of one message.
 const MOST: usize = 50;
 
+/// The longest text file that is told in words, in bytes.
+const MOST_WORDS: usize = 12_000;
+
 /// The media type of Adaptive Cards.
 const ADAPTIVE: &str = "application/vnd.microsoft.card.adaptive";
 
@@ -92,6 +95,54 @@ impl File {
     pub fn label(&self) -> &str {
         self.name.as_deref().unwrap_or("file")
     }
+
+    /// Its media type, in lower case and without parameters: the stated one, else the one that its name or its URL stands
+    /// for.
+    pub fn media_type(&self) -> Option<String> {
+        let essence = |mime: &str| mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let stated = self.mime.as_deref().map(essence).filter(|mime| mime.contains('/'));
+        if stated.as_ref().is_some_and(|mime| !mime.ends_with("/*") && mime != "application/octet-stream") {
+            return stated;
+        }
+        let path = match &self.source {
+            FileSource::Url(url) => url::Url::parse(url).ok().map(|url| url.path().to_owned()),
+            FileSource::Inline(_) => None,
+        };
+        let guessed = |name: &str| mime_guess::from_path(name).first_raw().map(str::to_owned);
+        let guess = self.name.as_deref().and_then(guessed).or_else(|| path.as_deref().and_then(guessed));
+        guess.or(stated)
+    }
+
+    /// A name for it where it is uploaded: its own, without what no name of a file has, else one after its media type.
+    pub fn file_name(&self) -> String {
+        let is_fit = |c: &char| !c.is_control() && !matches!(c, '/' | '\\' | '"');
+        let name: String = self.label().chars().filter(is_fit).take(120).collect();
+        match self.media_type().as_deref().and_then(extension).filter(|_| !name.contains('.')) {
+            Some(extension) => format!("{name}.{extension}"),
+            None => name,
+        }
+    }
+
+    /// The file in words, for platforms that cannot be given it: its name, and where it is, or its text if it is a short
+    /// one.
+    pub fn in_words(&self) -> String {
+        let label = self.label();
+        match &self.source {
+            FileSource::Url(url) => format!("📎 {label}: {url}"),
+            FileSource::Inline(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) if self.is("text/") && bytes.len() <= MOST_WORDS => format!("📎 {label}\n{text}"),
+                _ => format!("📎 {label}"),
+            },
+        }
+    }
+
+    /// The media type for where it is uploaded.
+    pub fn upload_type(&self) -> String {
+        let is_fit = |mime: &String| {
+            !mime.ends_with("/*") && mime.bytes().all(|b| b.is_ascii_alphanumeric() || b"/.+-_".contains(&b))
+        };
+        self.media_type().filter(is_fit).unwrap_or_else(|| "application/octet-stream".to_owned())
+    }
 }
 
 impl Card {
@@ -158,6 +209,20 @@ impl Message {
         }
         message
     }
+}
+
+/// How the names of files of a media type end.
+fn extension(media_type: &str) -> Option<&str> {
+    let (_, subtype) = media_type.split_once('/')?;
+    Some(match media_type {
+        "text/plain" => "txt",
+        "image/jpeg" => "jpg",
+        "image/svg+xml" => "svg",
+        "audio/mpeg" => "mp3",
+        "audio/mp4" => "m4a",
+        _ => subtype.strip_prefix("x-").unwrap_or(subtype),
+    })
+    .filter(|extension| extension.len() <= 5 && extension.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
 
 /// A button, if it says something.
@@ -284,6 +349,27 @@ mod tests {
         let inline = FileSource::Inline(Bytes::from_static(b"hi"));
         assert_eq!(sources, [FileSource::Url("https://a.example/x.png".into()), inline.clone(), inline]);
         assert!(message.files[0].is("image") && !message.files[1].is("image"));
+    }
+
+    #[test]
+    fn a_file_has_a_type_and_a_name() {
+        for (attachment, media_type, name) in [
+            (json!({"mime": "Image/PNG; q=1", "data_inline_b64": "aGk="}), Some("image/png"), "file.png"),
+            (json!({"url": "https://a.example/x.PDF?y=1"}), Some("application/pdf"), "file.pdf"),
+            (json!({"mime": "image/*", "url": "https://a.example/x.jpg"}), Some("image/jpeg"), "file.jpg"),
+            (
+                json!({"mime": "application/vnd.ms-excel", "data_inline_b64": "aGk="}),
+                Some("application/vnd.ms-excel"),
+                "file",
+            ),
+            (json!({"mime": "image/*", "url": "https://a.example/x"}), Some("image/*"), "file"),
+            (json!({"mime": "nonsense", "url": "https://a.example/"}), None, "file"),
+            (json!({"name": "../a\"\nb.txt", "data_inline_b64": "aGk="}), Some("text/plain"), "..ab.txt"),
+        ] {
+            let message = one(json!({ "attachments": [attachment] }));
+            let file = &message.files[0];
+            assert_eq!((file.media_type().as_deref(), file.file_name().as_str()), (media_type, name), "{attachment}");
+        }
     }
 
     #[test]

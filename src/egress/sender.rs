@@ -8,6 +8,7 @@ use http::header::RETRY_AFTER;
 use serde_json::Value;
 
 use crate::error::Result;
+use crate::id::clip;
 use crate::secret::Secret;
 
 /// A platform that replies are sent to, set up for a tenant. Pure functions: no I/O, no clock.
@@ -202,6 +203,11 @@ pub fn by_status(answer: &Answer<'_>) -> Verdict {
         status @ 300..=499 => Verdict::Refused(format!("it answered with {status}")),
         status => Verdict::Unclear(format!("it answered with {status}")),
     }
+}
+
+/// What a platform says, fit for a log: short, and without characters that a terminal obeys.
+pub(super) fn quoted(text: &str) -> String {
+    clip(text).escape_debug().to_string()
 }
 
 /// How fast a platform lets itself be sent to.

@@ -1,19 +1,28 @@
 //! Splitting texts that are longer than a platform takes.
 
+use std::ops::Range;
+
 /// `text` in pieces of at most `most`, measured by `size`: cut between paragraphs if possible, else between lines, else
 /// between sentences, else between words, else between characters. The pieces hold everything but the white space at the
 /// cuts. A single character counts as fitting, whatever its size. No text is smaller than it has characters.
 pub fn split(text: &str, most: usize, size: impl Fn(&str) -> usize) -> Vec<String> {
+    spans(text, most, size).into_iter().filter_map(|span| text.get(span).map(str::to_owned)).collect()
+}
+
+/// The same as places in `text`, in bytes.
+pub(super) fn spans(text: &str, most: usize, size: impl Fn(&str) -> usize) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
+    let mut from = 0;
     let mut rest = text.trim_end();
     // Only as much of a long text is measured as can fit.
     while rest.chars().nth(most).is_some() || size(rest) > most {
         let fits = longest_prefix(rest, most, &size);
         let (head, tail) = rest.split_at(cut(rest, fits));
-        pieces.push(head.trim_end().to_owned());
+        pieces.push(from..from + head.trim_end().len());
         rest = tail.trim_start();
+        from += head.len() + tail.len() - rest.len();
     }
-    pieces.push(rest.to_owned());
+    pieces.push(from..from + rest.len());
     pieces.retain(|piece| !piece.is_empty());
     pieces
 }

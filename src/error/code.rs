@@ -353,6 +353,12 @@ codes! {
     /// Nobody knows whether a platform took a reply.
     DeliveryUnclear = 849, Failed;
 
+    // 088x: egress
+    /// The place that a reply goes to is none that its platform can be sent to.
+    ReplyPlace = 885, Failed;
+    /// What a reply says for one platform only is not what that platform takes.
+    ReplyInvalid = 886, Failed;
+
     // 085x: what could not be done at first
     /// A reply is not the oldest of its route any more.
     ReplyGone = 850, Unavailable;

@@ -15,6 +15,7 @@
 //! talk with the bot itself. Who writes in a group's or a channel's name (`sender_chat`) is that chat: the account in
 //! `from` is then one that all such messages share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::adapter::{
@@ -25,6 +26,8 @@ use super::channels::Verification;
 use super::envelope::{IngressEnvelope, Session};
 use super::gate::{self, Gate, only_header};
 use super::{json, verify};
+use crate::egress::Sender;
+use crate::egress::telegram::{BASE_URL, TelegramSender};
 use crate::error::{Code, Error, Result};
 use crate::run::event::{FlowChoice, ReplyTo};
 use crate::secret::Secret;
@@ -69,14 +72,22 @@ impl Adapter for Telegram {
         &[ROUTE]
     }
 
+    fn sends_with(&self) -> &'static [&'static str] {
+        &[BOT_TOKEN]
+    }
+
     fn open(&self, settings: &Settings<'_>) -> Result<Box<dyn Channel>> {
         let stated = gate::texts(settings.config, "bot_id")?;
         let tokens = settings.secrets.get(BOT_TOKEN);
+        let base_url = gate::base_url(settings.config, BASE_URL)?;
+        let token = tokens.iter().find(|token| !token.expose().is_empty());
+        let sender = token.map(|token| TelegramSender::new(&base_url, token)).transpose()?;
         Ok(Box::new(Bot {
             gate: Gate::open(settings, "POST /messaging/telegram/webhook", WEBHOOK_SECRET, "Telegram secret token")?,
             flow: settings.flow.clone(),
             own: stated.into_iter().chain(tokens.iter().filter_map(bot_id)).collect(),
             allow_bots: gate::flag(settings.config, "allow_bots")?.unwrap_or(false),
+            sender: sender.map(|sender| Arc::new(sender) as Arc<dyn Sender>),
         }))
     }
 }
@@ -94,6 +105,7 @@ struct Bot {
     /// The bot's own ids.
     own: Vec<String>,
     allow_bots: bool,
+    sender: Option<Arc<dyn Sender>>,
 }
 
 impl Channel for Bot {
@@ -151,6 +163,10 @@ impl Channel for Bot {
             reply_to: ReplyTo::Route(reply_route(&context.tenant, PROVIDER, &address)),
             respond: Respond::Ack(Answer::empty(200)),
         }))
+    }
+
+    fn sender(&self) -> Option<Arc<dyn Sender>> {
+        self.sender.clone()
     }
 }
 

@@ -17,6 +17,7 @@
 //! webhook (`createdBy`, an account of a bot's domain). Messages of other bots come in unless `allow_bots: false`: in a
 //! group they have to mention this bot, and alone two bots cannot be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -27,6 +28,8 @@ use super::adapter::{
 use super::channels::Verification;
 use super::gate::{self, Gate, hex_digest, only_header};
 use super::{json, verify};
+use crate::egress::Sender;
+use crate::egress::webex::WebexSender;
 use crate::error::{Code, Error, Result};
 use crate::run::event::FlowChoice;
 use crate::secret::Secret;
@@ -37,7 +40,7 @@ mod mentions;
 #[cfg(test)]
 mod tests;
 
-pub use crate::egress::webex::Address;
+pub use crate::egress::webex::{Address, BASE_URL};
 use event::Announced;
 
 /// The provider's name in envelopes, session keys and bindings.
@@ -51,9 +54,6 @@ pub const BOT_TOKEN: &str = "WEBEX_BOT_TOKEN";
 
 /// The header that carries the signature.
 pub const SIGNATURE_HEADER: &str = "x-spark-signature";
-
-/// Where Webex answers, unless the binding's `config.base_url` says otherwise.
-pub const BASE_URL: &str = "https://webexapis.com";
 
 const ROUTE: AdapterRoute = AdapterRoute { path: "/webex/webhook", methods: &["POST"] };
 
@@ -73,16 +73,19 @@ impl Adapter for Webex {
         &[ROUTE]
     }
 
+    fn sends_with(&self) -> &'static [&'static str] {
+        &[BOT_TOKEN]
+    }
+
     fn open(&self, settings: &Settings<'_>) -> Result<Box<dyn Channel>> {
         let own = gate::texts(settings.config, "bot_id")?;
-        let stated = gate::texts(settings.config, "base_url")?.into_iter().next();
         Ok(Box::new(Bot {
             gate: Gate::open(settings, "POST /webex/webhook", WEBHOOK_SECRET, "Webex signature, HMAC-SHA1")?,
             flow: settings.flow.clone(),
             own: own.iter().map(|id| event::plain(id)).collect(),
             allow_bots: gate::flag(settings.config, "allow_bots")?.unwrap_or(true),
-            base_url: stated.map_or_else(|| BASE_URL.to_owned(), |url| url.trim_end_matches('/').to_owned()),
-            token: settings.secrets.get(BOT_TOKEN).into_iter().next(),
+            base_url: gate::base_url(settings.config, BASE_URL)?,
+            token: settings.secrets.get(BOT_TOKEN).into_iter().find(|token| !token.expose().is_empty()),
         }))
     }
 }
@@ -150,6 +153,11 @@ impl Channel for Bot {
 
     fn source(&self) -> Option<Source<'_>> {
         Some(Source { base_url: &self.base_url, token: self.token.as_ref() })
+    }
+
+    fn sender(&self) -> Option<Arc<dyn Sender>> {
+        let token = self.token.clone()?;
+        Some(Arc::new(WebexSender { base_url: self.base_url.clone(), token }))
     }
 }
 

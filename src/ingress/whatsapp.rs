@@ -13,6 +13,7 @@
 //! number's where no `user_id` is told. A message that tells neither is ignored, and never shares a session with
 //! another one. In a group the place is the group.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -21,6 +22,7 @@ use super::adapter::{Adapter, AdapterRoute, Channel, Context, Intake, Request, S
 use super::channels::Verification;
 use super::gate::{self, Gate, hex_digest, only_header};
 use super::verify;
+use crate::egress::Sender;
 use crate::error::{Code, Error, Result};
 use crate::run::event::FlowChoice;
 
@@ -28,6 +30,7 @@ mod challenge;
 mod content;
 mod delivery;
 mod message;
+mod outlet;
 mod sender;
 #[cfg(test)]
 mod tests;
@@ -42,6 +45,9 @@ pub const VERIFY_TOKEN: &str = "WHATSAPP_VERIFY_TOKEN";
 
 /// The name of the secret that deliveries are signed with.
 pub const APP_SECRET: &str = "WHATSAPP_APP_SECRET";
+
+/// The name of the account's token, which replies are sent with.
+pub const ACCESS_TOKEN: &str = "WHATSAPP_ACCESS_TOKEN";
 
 /// The header that carries the signature.
 pub const SIGNATURE_HEADER: &str = "x-hub-signature-256";
@@ -71,13 +77,19 @@ impl Adapter for Whatsapp {
         Some(MAX_BODY)
     }
 
+    fn sends_with(&self) -> &'static [&'static str] {
+        &[ACCESS_TOKEN]
+    }
+
     fn open(&self, settings: &Settings<'_>) -> Result<Box<dyn Channel>> {
+        let only = gate::texts(settings.config, "phone_number_id")?;
         let gate = |route, name, how| Gate::open(settings, route, name, how);
         Ok(Box::new(Numbers {
             challenges: gate("GET /whatsapp/webhook", VERIFY_TOKEN, "WhatsApp verify token")?,
             deliveries: gate("POST /whatsapp/webhook", APP_SECRET, "WhatsApp signature, HMAC-SHA256")?,
             flow: settings.flow.clone(),
-            only: gate::texts(settings.config, "phone_number_id")?,
+            sender: outlet::sender(settings, &only)?,
+            only,
         }))
     }
 }
@@ -90,6 +102,7 @@ struct Numbers {
     /// The numbers that the tenant answers for, by `phone_number_id`; all of them if none is stated. An app has one
     /// webhook for all of its numbers.
     only: Vec<String>,
+    sender: Option<Arc<dyn Sender>>,
 }
 
 impl Channel for Numbers {
@@ -125,5 +138,9 @@ impl Channel for Numbers {
             return Err(Error::new(Code::RequestInvalid, "the body is no delivery of Meta: it has no object"));
         }
         delivery::read(self, context, &request.metadata(), body)
+    }
+
+    fn sender(&self) -> Option<Arc<dyn Sender>> {
+        self.sender.clone()
     }
 }

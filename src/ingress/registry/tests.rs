@@ -35,6 +35,25 @@ fn what_opens_nothing_is_said() {
 }
 
 #[test]
+fn what_sending_lacks_is_said() {
+    for (adapter, secret) in
+        [("telegram", "TELEGRAM_BOT_TOKEN"), ("webex", "WEBEX_BOT_TOKEN"), ("whatsapp", "WHATSAPP_ACCESS_TOKEN")]
+    {
+        let bindings = format!("tenant: t\nflow_type_bindings: {{ messaging: {{ adapter: {adapter} }} }}");
+        let config = HostConfig::from_yaml(&bindings, "t.yaml").unwrap();
+        let notes = |token: &str| {
+            let mut known = KnownSecrets::default();
+            known.insert(WantedSecret { name: secret.into(), shared: false }, vec![Secret::new(token)]);
+            Adapters::default().open(&config, &known).unwrap().notes().to_vec()
+        };
+        let missing = [format!("replies to {adapter} cannot be sent: {secret} is missing")];
+        assert_eq!(open(&format!("{{ messaging: {{ adapter: {adapter} }} }}")).unwrap().notes(), missing);
+        assert_eq!(notes(""), missing);
+        assert!(notes("1:token").is_empty());
+    }
+}
+
+#[test]
 fn an_adapter_is_opened_once_and_as_its_settings_say() {
     let error = open("{ messaging: { adapter: webchat }, event: { adapter: webchat } }").unwrap_err();
     assert_eq!(error.code(), Code::ChannelInvalid);

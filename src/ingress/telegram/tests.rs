@@ -5,6 +5,8 @@ use super::*;
 use crate::ingress::testing::{context, headers, ignored, message, normalized, open, post};
 use crate::session::parts_of;
 
+mod replies;
+
 fn bot(config: &Value, secrets: &[(&str, &str)]) -> Box<dyn Channel> {
     open(&Telegram, config, secrets).unwrap()
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::super::envelope::{Attachment, Button, Entities, ProviderIds};
 use super::super::json;
 use super::{Address, files, marks};
+use crate::egress::unpacked;
 
 /// The kinds of updates that hold a message of a user.
 const MESSAGES: &[&str] = &["message", "channel_post", "business_message"];
@@ -181,13 +182,14 @@ impl<'a> Turn<'a> {
         marks::of(text, json::list(message, &[list]))
     }
 
-    /// The pressed button: its data is what the bot gave it, and names it.
+    /// The pressed button: its data is what the bot gave it, and names it; the payload is the value that it carries.
     pub(super) fn buttons(&self) -> Vec<Button> {
         let pressed = |id: &str, title: &str| Button { id: id.into(), title: title.into(), payload: id.into() };
         if let Some(query) = self.query {
             let game = || json::text(query, &["game_short_name"]);
             let Some(data) = json::text(query, &["data"]).or_else(game) else { return Vec::new() };
-            return vec![pressed(data, self.title_of(data).unwrap_or(data))];
+            let button = pressed(data, self.title_of(data).unwrap_or(data));
+            return vec![Button { payload: unpacked(data), ..button }];
         }
         let data = self.message.and_then(|message| object(message, "web_app_data"));
         let page = data.map(|data| {

@@ -8,6 +8,7 @@ use super::super::envelope::{
 };
 use super::super::json;
 use super::{Address, Bot, PROVIDER, REMEMBER, mentions};
+use crate::egress::{unpacked, webex};
 use crate::error::Result;
 use crate::run::event::ReplyTo;
 use crate::session::reply_route;
@@ -39,6 +40,8 @@ pub(super) fn normalize(bot: &Bot, context: &Context, pending: &Pending, fetched
         let html = json::text(&fetched, &["html"]).unwrap_or_default();
         mentions::without_address(text, html, |id| bot.is_addressed(&pending.event, id))
     });
+    let buttons = if is_action { vec![filled_in(&fetched)] } else { Vec::new() };
+    let pressed = buttons.first().map(|button| button.title.clone());
     let address = Address { room, parent };
     let sent = id("created").and_then(|created| created.parse().ok());
     let envelope = IngressEnvelope {
@@ -52,9 +55,9 @@ pub(super) fn normalize(bot: &Bot, context: &Context, pending: &Pending, fetched
         timestamp: sent.unwrap_or_else(|| context.received()),
         locale: None,
         entities: Entities { mentions: mentions::of(&fetched), urls: text.as_deref().map(urls_in).unwrap_or_default() },
-        text: text.filter(|text| !text.is_empty()),
+        text: text.or(pressed).filter(|text| !text.is_empty()),
         attachments: attachments(&fetched),
-        buttons: if is_action { vec![filled_in(&fetched)] } else { Vec::new() },
+        buttons,
         metadata: pending.metadata.clone(),
         channel_data: channel_data(is_action, &fetched, event),
         raw: json!({"event": pending.event, "fetched": fetched}),
@@ -70,10 +73,15 @@ pub(super) fn normalize(bot: &Bot, context: &Context, pending: &Pending, fetched
     }))
 }
 
-/// A card that was filled in: Webex does not tell which of its buttons was pressed, but what was entered.
+/// A card that was filled in: Webex does not tell which of its buttons was pressed, but what was entered. The buttons
+/// that the host makes of a reply's tell themselves.
 fn filled_in(action: &Value) -> Button {
     let inputs = json::at(action, &["inputs"]).cloned().unwrap_or_else(|| json!({}));
-    Button { id: "0".into(), title: String::new(), payload: inputs }
+    let text = |name: &str| json::text(&inputs, &[name]).map(str::to_owned);
+    match text(webex::VALUE) {
+        Some(value) => Button { payload: unpacked(&value), title: text(webex::TITLE).unwrap_or_default(), id: value },
+        None => Button { id: "0".into(), title: String::new(), payload: inputs },
+    }
 }
 
 /// Files, of which only URLs are told, and cards.

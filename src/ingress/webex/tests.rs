@@ -9,6 +9,8 @@ use crate::ingress::testing::{self, context, headers, ignored, normalized, post}
 use crate::run::event::ReplyTo;
 use crate::session::parts_of;
 
+mod replies;
+
 fn open(config: &Value, secrets: &[(&str, &str)]) -> Box<dyn Channel> {
     testing::open(&Webex, config, secrets).unwrap()
 }

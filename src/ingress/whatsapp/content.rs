@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::envelope::{Attachment, AttachmentKind, Button};
 use super::super::json;
+use crate::egress::unpacked;
 
 /// What a user said.
 #[derive(Default)]
@@ -97,7 +98,7 @@ fn interactive(message: &Value) -> Result<Content, &'static str> {
     for name in ["button_reply", "list_reply"] {
         if let Some(id) = text(&[name, "id"]) {
             let title = text(&[name, "title"]).unwrap_or_default().to_owned();
-            let pressed = Content::pressed(Button { id: id.into(), title, payload: id.into() });
+            let pressed = Content::pressed(Button { id: id.into(), title, payload: unpacked(id) });
             return Ok(Content { told: Some("interactive"), ..pressed });
         }
     }

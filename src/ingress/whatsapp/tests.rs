@@ -7,6 +7,8 @@ use crate::ingress::testing::{self, context, headers, ignored, message, messages
 use crate::run::event::ReplyTo;
 use crate::session::parts_of;
 
+mod replies;
+
 const NUMBER: &str = "1122";
 const BSUID: &str = "US.1349";
 

@@ -45,8 +45,7 @@ impl Inner {
     pub(super) fn note_part(&mut self, route: &ReplyRoute, seq: u64, part: u32, begun: bool) -> Result<()> {
         let oldest = self.routes.get_mut(route).and_then(|entry| entry.replies.first_entry());
         let mut reply = oldest.filter(|entry| *entry.key() == seq).ok_or_else(|| reply_gone(route, seq))?;
-        let reply = reply.get_mut();
-        reply.progress = reply.progress.at(route, part, begun)?;
+        reply.get_mut().progress = Progress::at(part, begun);
         Ok(())
     }
 
