@@ -13,7 +13,7 @@ use crate::server::answer::Problem;
 use crate::server::correlation::{Correlation, Peer};
 
 /// Who asks for a change, and the log that it goes to.
-pub(super) struct Asker {
+pub(in crate::server) struct Asker {
     peer: IpAddr,
     correlation: Correlation,
     audit: Arc<AuditLog>,

@@ -13,7 +13,7 @@ pub(in crate::server) const MOST_LISTED: usize = 100;
 
 /// What is to be listed.
 #[derive(Deserialize)]
-pub(super) struct Listing {
+pub(in crate::server) struct Listing {
     tenant: Option<String>,
     limit: Option<usize>,
 }
