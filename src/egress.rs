@@ -13,6 +13,8 @@ pub mod courier;
 mod message;
 mod sender;
 mod styled;
+#[cfg(test)]
+pub(crate) mod testing;
 mod text;
 mod value;
 

@@ -22,6 +22,8 @@ mod failed;
 mod gate;
 #[path = "channels/platform.rs"]
 mod platform;
+#[path = "channels/platforms.rs"]
+mod platforms;
 #[path = "channels/teams.rs"]
 mod teams;
 

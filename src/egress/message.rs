@@ -179,6 +179,13 @@ impl Message {
         self
     }
 
+    /// The markup that the text is in, in lower case, if the reply says so: `format`, or the Bot Framework's `textFormat`.
+    /// A text is plain otherwise, and what looks like markup in it is none.
+    pub fn format(&self) -> Option<String> {
+        let stated = ["format", "textFormat"].iter().find_map(|key| self.native.get(*key)?.as_str());
+        stated.map(str::to_ascii_lowercase)
+    }
+
     fn of(message: &Value) -> Option<Self> {
         match message {
             Value::Null => None,
@@ -318,6 +325,14 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_says_what_markup_its_text_is_in() {
+        assert_eq!(one(json!({"text": "*a*", "format": "Markdown"})).format().as_deref(), Some("markdown"));
+        assert_eq!(one(json!({"text": "*a*", "textFormat": "xml"})).format().as_deref(), Some("xml"));
+        assert_eq!(one(json!({"text": "*a*", "format": 7})).format(), None);
+        assert_eq!(one(json!("*a*")).format(), None);
+    }
+
+    #[test]
     fn buttons_say_post_and_open() {
         let message = one(json!({"text": "?", "buttons": [
             "Yes", {"title": "No", "payload": "no"}, {"title": "Edit", "payload": {"n": 1}},
@@ -349,6 +364,8 @@ mod tests {
         let inline = FileSource::Inline(Bytes::from_static(b"hi"));
         assert_eq!(sources, [FileSource::Url("https://a.example/x.png".into()), inline.clone(), inline]);
         assert!(message.files[0].is("image") && !message.files[1].is("image"));
+        let words: Vec<_> = message.files.iter().map(File::in_words).collect();
+        assert_eq!(words, ["📎 x.png: https://a.example/x.png", "📎 n.txt\nhi", "📎 file"]);
     }
 
     #[test]

@@ -91,9 +91,12 @@ pub(super) fn shown(call: &Call) -> Value {
         }),
     };
     let auth = match &call.auth {
-        Auth::None => "none",
-        Auth::Bearer(token) if token.expose() == TOKEN => "bearer",
-        _ => "other",
+        Auth::None => json!("none"),
+        Auth::Bearer(token) if token.expose() == TOKEN => json!("bearer"),
+        Auth::Bearer(_) => json!("other"),
+        Auth::Client(client) => {
+            json!({"token_url": client.token_url, "client_id": client.client_id, "scope": client.scope})
+        }
     };
     let url = call.url.expose().replace(TOKEN, "<token>");
     let mut shown = json!({"request": format!("{} {url}", call.method), "auth": auth, "body": body});
@@ -111,6 +114,12 @@ pub(super) fn json_body(call: &Call) -> &Value {
         Body::Json(body) => body,
         Body::Multipart { .. } => panic!("the request is a form"),
     }
+}
+
+/// The JSON bodies of requests and of those that take their place.
+pub(crate) fn bodies(calls: &[Call]) -> Vec<Value> {
+    let forms = calls.iter().flat_map(|call| std::iter::successors(Some(call), |call| call.otherwise.as_deref()));
+    forms.map(|call| json_body(call).clone()).collect()
 }
 
 /// What a sender makes of an answer to a request.
@@ -181,6 +190,9 @@ pub(super) fn any_reply() -> impl Strategy<Value = Value> {
         "suggestedActions",
         "reply_markup",
         "template",
+        "blocks",
+        "entities",
+        "contentType",
     ]);
     leaf.prop_recursive(5, 60, 6, move |inner| {
         prop_oneof![

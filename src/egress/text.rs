@@ -1,4 +1,4 @@
-//! Splitting texts that are longer than a platform takes.
+//! Splitting what is longer than a platform takes.
 
 use std::ops::Range;
 
@@ -27,8 +27,29 @@ pub(super) fn spans(text: &str, most: usize, size: impl Fn(&str) -> usize) -> Ve
     pieces
 }
 
+/// Things in lists of at most `most` things and of a size of at most `size` in all, in their order. What is larger by
+/// itself stands alone.
+pub(super) fn pack<T>(things: Vec<T>, most: usize, size: usize, measure: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let mut packed: Vec<Vec<T>> = Vec::new();
+    let mut full = 0;
+    for thing in things {
+        let more = measure(&thing);
+        match packed.last_mut() {
+            Some(last) if last.len() < most && more <= size.saturating_sub(full) => {
+                full += more;
+                last.push(thing);
+            }
+            _ => {
+                full = more;
+                packed.push(vec![thing]);
+            }
+        }
+    }
+    packed
+}
+
 /// The number of bytes of the longest prefix of whole characters that fits, at least one character.
-fn longest_prefix(text: &str, most: usize, size: &impl Fn(&str) -> usize) -> usize {
+pub(super) fn longest_prefix(text: &str, most: usize, size: &impl Fn(&str) -> usize) -> usize {
     let ends: Vec<usize> =
         text.char_indices().skip(1).map(|(at, _)| at).chain([text.len()]).take(most.max(1)).collect();
     let fitting = ends.partition_point(|&end| text.get(..end).is_some_and(|head| size(head) <= most));
@@ -77,6 +98,15 @@ mod tests {
         let utf16 = |text: &str| text.encode_utf16().count();
         assert_eq!(split("😀😀😀", 4, utf16), ["😀😀", "😀"]);
         assert_eq!(split("😀😀", 1, utf16), ["😀", "😀"]);
+    }
+
+    #[test]
+    fn things_are_packed_by_number_and_size() {
+        let of = |things: &[usize]| pack(things.to_vec(), 3, 10, |thing| *thing);
+        assert_eq!(of(&[1, 1, 1, 1]), [vec![1, 1, 1], vec![1]]);
+        assert_eq!(of(&[4, 6, 1]), [vec![4, 6], vec![1]]);
+        assert_eq!(of(&[20, 1, 9, 30]), [vec![20], vec![1, 9], vec![30]]);
+        assert!(of(&[]).is_empty());
     }
 
     proptest! {

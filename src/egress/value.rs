@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::message::Action;
+use super::text::longest_prefix;
 
 const JSON: &str = "json:";
 
@@ -34,15 +35,8 @@ pub(super) fn shortened(text: &str, most: usize, size: impl Fn(&str) -> usize) -
     if size(text) <= most {
         return text.to_owned();
     }
-    let mut short = String::new();
-    for c in text.chars() {
-        short.push(c);
-        if size(&short) + size("…") > most {
-            short.pop();
-            break;
-        }
-    }
-    format!("{}…", short.trim_end())
+    let fits = longest_prefix(text, most.saturating_sub(size("…")), &size);
+    format!("{}…", text.get(..fits).unwrap_or_default().trim_end())
 }
 
 #[cfg(test)]

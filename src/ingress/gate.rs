@@ -83,8 +83,13 @@ pub(super) fn texts(config: &Map<String, Value>, name: &str) -> Result<Vec<Strin
 
 /// A setting that is the URL of a platform's API, without the `/` at its end.
 pub(super) fn base_url(config: &Map<String, Value>, default: &str) -> Result<String> {
-    let stated = match config.get("base_url") {
-        None | Some(Value::Null) => return Ok(default.to_owned()),
+    Ok(url(config, "base_url")?.unwrap_or_else(|| default.to_owned()))
+}
+
+/// A setting that is the URL of a server, to which paths are appended, without the `/` at its end.
+pub(super) fn url(config: &Map<String, Value>, name: &str) -> Result<Option<String>> {
+    let stated = match config.get(name) {
+        None | Some(Value::Null) => return Ok(None),
         Some(stated) => stated.as_str().and_then(|text| url::Url::parse(text).ok()),
     };
     let is_plain = |url: &url::Url| {
@@ -95,8 +100,8 @@ pub(super) fn base_url(config: &Map<String, Value>, default: &str) -> Result<Str
             && url.fragment().is_none()
     };
     match stated.filter(is_plain) {
-        Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
-        None => Err(invalid("base_url", "an http or https URL without a user, a query and a fragment")),
+        Some(url) => Ok(Some(url.as_str().trim_end_matches('/').to_owned())),
+        None => Err(invalid(name, "an http or https URL without a user, a query and a fragment")),
     }
 }
 

@@ -35,9 +35,6 @@ fn builtin() -> Vec<Arc<dyn Adapter>> {
     ]
 }
 
-/// The platforms whose messages come in and to which nothing is sent yet: replies stay in the store.
-const NOT_SENT_TO: &[&str] = &["slack", "teams"];
-
 /// What a binding of the type `webhook` may call its adapter: the webhook, whatever it is called.
 const WEBHOOK_TYPE: &str = "webhook";
 
@@ -200,12 +197,6 @@ fn unsent(
     known: &KnownSecrets,
 ) -> Option<String> {
     let provider = adapter.provider();
-    if NOT_SENT_TO.contains(&provider) {
-        return Some(format!(
-            "replies to {provider} are stored and not sent: this version answers platforms only in the body of a request \
-             that waits for it"
-        ));
-    }
     if adapter.sends_with().is_empty() || channel.sender().is_some() {
         return None;
     }

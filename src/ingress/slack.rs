@@ -19,6 +19,9 @@
 //! are counted per channel, the stored session of a thread holds the channel too. Views have no place: they belong to
 //! the one that `private_metadata` names, as `{"channel": …, "thread_ts": …}`, else to the user.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use http::HeaderMap;
 use serde_json::Value;
 
@@ -27,6 +30,7 @@ use super::channels::Verification;
 use super::gate::{self, Gate, only_header};
 use super::verify;
 use crate::clock::Timestamp;
+use crate::egress::{self, Sender};
 use crate::error::{Code, Error, Result};
 use crate::run::event::FlowChoice;
 use crate::secret::Secret;
@@ -43,14 +47,16 @@ mod slash;
 mod tests;
 mod text;
 
-pub use crate::egress::slack::Address;
-pub use text::escape;
+pub use crate::egress::slack::{Address, escape};
 
 /// The provider's name in envelopes, session keys and bindings.
 pub const PROVIDER: &str = "slack";
 
 /// The name of the app's signing secret.
 pub const SIGNING_SECRET: &str = "SLACK_SIGNING_SECRET";
+
+/// The name of the bot's token. A workspace of `teams` may have its own: the name with `_` and the workspace's id.
+pub const BOT_TOKEN: &str = "SLACK_BOT_TOKEN";
 
 /// The header with the signature.
 pub const SIGNATURE_HEADER: &str = "x-slack-signature";
@@ -86,21 +92,43 @@ impl Adapter for Slack {
         ROUTES
     }
 
+    fn sends_with(&self) -> &'static [&'static str] {
+        &[BOT_TOKEN]
+    }
+
     fn open(&self, settings: &Settings<'_>) -> Result<Box<dyn Channel>> {
         let flag = |name| gate::flag(settings.config, name).map(Option::unwrap_or_default);
+        let teams = gate::texts(settings.config, "teams")?;
         Ok(Box::new(App {
+            sender: sender(settings, &teams)?,
             gate: Gate::open(settings, "/slack", SIGNING_SECRET, "Slack signature v0")?,
             flow: settings.flow.clone(),
             allow_bots: flag("allow_bots")?,
             reply_in_thread: flag("reply_in_thread")?,
-            teams: gate::texts(settings.config, "teams")?,
+            teams,
             events: gate::texts(settings.config, "events")?,
         }))
     }
 }
 
+/// How replies are sent, if there is a token.
+fn sender(settings: &Settings<'_>, teams: &[String]) -> Result<Option<Arc<dyn Sender>>> {
+    let first = |name: &str| settings.secrets.get(name).into_iter().find(|token| !token.expose().is_empty());
+    let own = |team: &String| Some((team.clone(), first(&format!("{BOT_TOKEN}_{team}"))?));
+    let sender = egress::slack::Slack {
+        base_url: gate::base_url(settings.config, egress::slack::BASE_URL)?,
+        hooks_url: gate::url(settings.config, "hooks_url")?,
+        token: first(BOT_TOKEN),
+        tokens: teams.iter().filter_map(own).collect::<BTreeMap<_, _>>(),
+        unfurl: gate::flag(settings.config, "unfurl")?.unwrap_or_default(),
+    };
+    let has_token = sender.token.is_some() || !sender.tokens.is_empty();
+    Ok(has_token.then(|| Arc::new(sender) as Arc<dyn Sender>))
+}
+
 /// A tenant's app.
 struct App {
+    sender: Option<Arc<dyn Sender>>,
     gate: Gate,
     flow: FlowChoice,
     /// Whether messages of other bots are messages.
@@ -145,6 +173,10 @@ impl Channel for App {
 
     fn respond(&self, request: &Value, replies: &[Value]) -> Option<Answer> {
         answers::respond(request, replies)
+    }
+
+    fn sender(&self) -> Option<Arc<dyn Sender>> {
+        self.sender.clone()
     }
 }
 

@@ -22,6 +22,7 @@
 //! repeats under a new id and time what is not acknowledged for half a minute; nothing tells that from a message that
 //! was written twice, so only the quick acknowledgement prevents it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -33,12 +34,14 @@ use super::adapter::{
 use super::channels::Verification;
 use super::envelope::{Entities, IngressEnvelope, MOST, Session, urls_in};
 use super::gate;
+use crate::egress::Sender;
 use crate::error::{Code, Error, Result};
 use crate::id::clip;
 use crate::run::event::{FlowChoice, ReplyTo};
 use crate::session::reply_route;
 
 mod invoke;
+mod sending;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -53,6 +56,9 @@ pub const PROVIDER: &str = "teams";
 
 /// The name of the secret with the bot's App ID, which is none, but is found beside the app's password.
 pub const APP_ID: &str = "TEAMS_APP_ID";
+
+/// The name of the app's password.
+pub const APP_PASSWORD: &str = "TEAMS_APP_PASSWORD";
 
 const ROUTE: AdapterRoute = AdapterRoute { path: "/teams/activities", methods: &["POST"] };
 
@@ -75,6 +81,10 @@ impl Adapter for Teams {
         &[ROUTE]
     }
 
+    fn sends_with(&self) -> &'static [&'static str] {
+        &[APP_ID, APP_PASSWORD]
+    }
+
     fn open(&self, settings: &Settings<'_>) -> Result<Box<dyn Channel>> {
         let config = settings.config;
         let flag = |name| gate::flag(config, name).map(|flag| flag.unwrap_or(false));
@@ -92,8 +102,11 @@ impl Adapter for Teams {
             }
         };
         let secrets = settings.secrets.get(APP_ID);
-        let secrets = secrets.iter().map(|id| id.expose().trim().to_owned());
+        let secrets: Vec<_> =
+            secrets.iter().map(|id| id.expose().trim().to_owned()).filter(|id| !id.is_empty()).collect();
         let stated = gate::texts(config, "app_id")?;
+        // The one that is kept beside the password is the password's.
+        let app = secrets.first().or(stated.first()).cloned();
         let apps: Vec<_> = stated.into_iter().chain(secrets).filter(|id| !id.is_empty()).collect();
         let verification = match (apps.is_empty(), flag("insecure")?) {
             (false, _) => Verification::By(trust.described()),
@@ -102,6 +115,7 @@ impl Adapter for Teams {
         };
         let login = text(config, "login_base_url")?;
         Ok(Box::new(Bot {
+            sender: sending::sender(settings, app, trust)?,
             verifier: Verifier::new(apps, trust, login.as_deref()),
             verification,
             flow: settings.flow.clone(),
@@ -125,6 +139,7 @@ fn text(config: &Map<String, Value>, name: &str) -> Result<Option<String>> {
 
 /// A tenant's bot.
 struct Bot {
+    sender: Option<Arc<dyn Sender>>,
     verifier: Verifier,
     verification: Verification,
     flow: FlowChoice,
@@ -164,6 +179,10 @@ impl Channel for Bot {
 
     fn respond(&self, request: &Value, replies: &[Value]) -> Option<Answer> {
         invoke::respond(request, replies)
+    }
+
+    fn sender(&self) -> Option<Arc<dyn Sender>> {
+        self.sender.clone()
     }
 
     fn key_source(&self) -> Option<&str> {

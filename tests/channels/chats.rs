@@ -138,7 +138,7 @@ async fn what_slack_waits_for_is_in_the_body() {
     let response = post_as_slack(&host, slack::COMMANDS, "new", command).await;
     assert_eq!(response.status(), 200);
     let said: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
-    assert_eq!(said, json!({"response_type": "ephemeral", "text": "echo: a &amp; b"}));
+    assert_eq!(said, json!({"response_type": "ephemeral", "text": "echo: a &amp; b", "mrkdwn": false}));
 
     let asked = json!({"type": "block_suggestion", "user": {"id": "U1"}, "channel": {"id": "C1"}, "value": "x"});
     let response = post_as_slack(&host, slack::INTERACTIVE, "new", &payload_of_slack(&asked)).await;

@@ -12,9 +12,19 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+#[path = "platforms/deliver.rs"]
+mod deliver;
+#[path = "platforms/form.rs"]
 pub(crate) mod form;
+#[path = "platforms/slack.rs"]
+pub(crate) mod slack;
+#[path = "platforms/teams.rs"]
+pub(crate) mod teams;
+#[path = "platforms/telegram.rs"]
 pub(crate) mod telegram;
+#[path = "platforms/webex.rs"]
 pub(crate) mod webex;
+#[path = "platforms/whatsapp.rs"]
 pub(crate) mod whatsapp;
 
 /// How a request is answered instead of being taken.

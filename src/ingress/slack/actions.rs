@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::super::envelope::{Button, MOST};
 use super::super::json;
 use super::text;
+use crate::egress::slack::{self as egress, Pressed};
 
 /// Where elements keep what was chosen, of one kind or another.
 const VALUES: &[&str] = &[
@@ -39,9 +40,17 @@ pub(super) fn pressed(actions: &[Value], original: Option<&Value>) -> Vec<Button
 /// An element as a button.
 pub(super) fn button(element: &Value, place: usize) -> Button {
     let id = json::text(element, &["action_id"]).or_else(|| json::text(element, &["name"]));
-    let payload = value(element);
+    let payload = match of_reply(element) {
+        Some(Pressed::Value(value)) => value,
+        Some(Pressed::Opened) | None => value(element),
+    };
     let title = title(element).or_else(|| payload.as_str().map(str::to_owned));
     Button { id: id.map_or_else(|| place.to_string(), str::to_owned), title: title.unwrap_or_default(), payload }
+}
+
+/// What an element stands for if it is a button of a reply.
+pub(super) fn of_reply(element: &Value) -> Option<Pressed> {
+    egress::pressed(json::text(element, &["action_id"])?, json::text(element, &["value"]))
 }
 
 /// What was chosen or typed; null if the element holds nothing of the kind.

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::adapter::Answer;
 use super::super::json;
-use super::text::escape;
+use crate::egress::Message;
+use crate::egress::slack::escape;
 
 /// The most options of a menu, and the longest text and value of one.
 const MOST_OPTIONS: usize = 100;
@@ -94,17 +95,31 @@ fn holds_more(reply: &Map<String, Value>) -> bool {
     })
 }
 
-/// One message of all replies, if they are texts, or blocks with a text beside them. Only the user sees it unless a reply
-/// says `response_type: in_channel`.
+/// Whether a reply's text is in Slack's markup. None if it is in another one.
+fn is_mrkdwn(reply: &Value) -> Option<bool> {
+    match Message::of_reply(reply).first().and_then(Message::format).as_deref() {
+        None | Some("plain") => Some(false),
+        Some("mrkdwn") => Some(true),
+        Some(_) => None,
+    }
+}
+
+/// One message of all replies, if they are texts in one markup, or blocks with a text beside them. Only the user sees it
+/// unless a reply says `response_type: in_channel`.
 fn command(replies: &[Value]) -> Option<Answer> {
     let mut body = Map::new();
     let (mut texts, mut blocks) = (Vec::new(), Vec::new());
+    let mrkdwn = is_mrkdwn(replies.first()?)?;
+    if replies.iter().any(|reply| is_mrkdwn(reply) != Some(mrkdwn)) {
+        return None;
+    }
+    let shown = |text: &str| if mrkdwn { text.to_owned() } else { escape(text) };
     body.insert("response_type".into(), "ephemeral".into());
     for reply in replies {
         match reply {
-            Value::String(text) => texts.push(escape(text)),
+            Value::String(text) => texts.push(shown(text)),
             Value::Object(fields) if !holds_more(fields) => {
-                texts.push(escape(json::text(reply, &["text"])?));
+                texts.push(shown(json::text(reply, &["text"])?));
                 blocks.extend(json::list(reply, &["blocks"]).iter().cloned());
                 if json::text(reply, &["response_type"]) == Some("in_channel") {
                     body.insert("response_type".into(), "in_channel".into());
@@ -120,6 +135,9 @@ fn command(replies: &[Value]) -> Option<Answer> {
         return None;
     }
     body.insert("text".into(), text.into());
+    if !mrkdwn {
+        body.insert("mrkdwn".into(), false.into());
+    }
     if !blocks.is_empty() {
         body.insert("blocks".into(), blocks.into());
     }

@@ -90,6 +90,7 @@ impl Draft {
             channel: self.ids.channel_id.clone().unwrap_or_else(|| user.clone()),
             thread: self.ids.thread_id.clone(),
             response_url: self.response_url.clone(),
+            user: self.response_url.is_some().then(|| user.clone()),
         };
         let session = self.session(context, &shown);
         let envelope = IngressEnvelope {

@@ -7,7 +7,7 @@ use super::super::envelope::{Button, ProviderIds};
 use super::super::json;
 use super::draft::{self, Draft};
 use super::{Read, actions, answers, files, form, text};
-use crate::egress::slack::response_url;
+use crate::egress::slack::{Pressed, response_url};
 use crate::error::Result;
 
 /// The fields of a payload that tell what was meant.
@@ -32,6 +32,7 @@ impl<'a> Interaction<'a> {
 
     fn read(&self) -> Read {
         match self.kind {
+            "block_actions" if self.is_opening() => Read::Ignored("a page was opened"),
             "block_actions" => self.pressed().read(),
             // A menu of an old message that asks for its options has no action yet.
             "interactive_message" if json::list(self.payload, &["actions"]).is_empty() => self.options().read(),
@@ -44,12 +45,22 @@ impl<'a> Interaction<'a> {
         }
     }
 
+    /// Whether only links of a reply were pressed, which Slack tells as well.
+    fn is_opening(&self) -> bool {
+        let pressed = json::list(self.payload, &["actions"]);
+        !pressed.is_empty() && pressed.iter().all(|action| actions::of_reply(action) == Some(Pressed::Opened))
+    }
+
     /// Buttons and menus. The text is what the first of them says, so that it also answers a question.
     fn pressed(&self) -> Draft {
         let pressed = json::list(self.payload, &["actions"]);
         let mut draft = self.draft();
         draft.buttons = actions::pressed(pressed, json::at(self.payload, &["original_message"]));
-        draft.shown.text = draft.buttons.first().map(|button| button.title.clone()).filter(|title| !title.is_empty());
+        let said = match pressed.first().and_then(actions::of_reply) {
+            Some(Pressed::Value(Value::String(text))) => Some(text),
+            _ => draft.buttons.first().map(|button| button.title.clone()),
+        };
+        draft.shown.text = said.filter(|text| !text.is_empty());
         if json::at(self.payload, &["view"]).is_some() {
             draft.channel_data.insert("values".into(), actions::state(self.view()));
         } else if json::at(self.payload, &["state", "values"]).is_some() {

@@ -11,6 +11,7 @@ use crate::session::parts_of;
 mod commands;
 mod events;
 mod interactive;
+mod replies;
 mod signing;
 
 const SECRET: &[(&str, &str)] = &[(SIGNING_SECRET, "8f742231b10e8888abcd99yyyzzz85a5")];
@@ -90,14 +91,32 @@ fn addresses_are_read_as_they_were_written() {
                 channel: "C1".into(),
                 thread: Some("1.2".into()),
                 response_url: Some(url.into()),
+                user: None,
             },
             format!(r#"["T1","C1","1.2","{url}"]"#),
+        ),
+        (
+            Address {
+                channel: "C1".into(),
+                response_url: Some(url.into()),
+                user: Some("U1".into()),
+                ..Address::default()
+            },
+            format!(r#"["","C1","","{url}","U1"]"#),
         ),
     ] {
         assert_eq!(address.to_text(), text);
         assert_eq!(Address::parse(&text), Some(address));
     }
-    for bad in ["", "C1", "[]", r#"["T1","","",""]"#, r#"["T1","C1",""]"#, r#"["","C1","","https://evil.example/"]"#] {
+    for bad in [
+        "",
+        "C1",
+        "[]",
+        r#"["T1","","",""]"#,
+        r#"["","C1","","","U1",""]"#,
+        r#"["T1","C1",""]"#,
+        r#"["","C1","","https://evil.example/"]"#,
+    ] {
         assert_eq!(Address::parse(bad), None, "{bad}");
     }
 }

@@ -103,20 +103,6 @@ fn unescape(text: &str, out: &mut String) {
     out.push_str(rest);
 }
 
-/// A plain text as Slack wants it, so that nothing in it is read as a mention or a link.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            other => out.push(other),
-        }
-    }
-    out
-}
-
 /// The time that a `ts` tells: seconds, a point, up to six digits.
 pub(super) fn time(ts: &str) -> Option<jiff::Timestamp> {
     let (seconds, fraction) = ts.split_once('.').unwrap_or((ts, ""));

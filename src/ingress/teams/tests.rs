@@ -5,6 +5,8 @@ use super::*;
 use crate::ingress::testing;
 use crate::session::parts_of;
 
+mod replies;
+
 /// A channel of the tenant `demo` with these values of `TEAMS_APP_ID`.
 pub(super) fn open(config: &Value, apps: &[&str]) -> Result<Box<dyn Channel>> {
     let secrets: Vec<_> = apps.iter().map(|app| (APP_ID, *app)).collect();

@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::Address;
+use crate::egress::teams::pressed;
 use crate::error::Result;
 use crate::ingress::activity::{Activity, WireAttachment, mention};
 use crate::ingress::adapter::{dedupe_key, platform_id};
@@ -23,7 +24,11 @@ pub(super) struct Turn {
 
 impl Turn {
     /// The turn of a bot with these App IDs.
-    pub(super) fn new(activity: Activity, is_invoke: bool, apps: &[String]) -> Result<Self> {
+    pub(super) fn new(mut activity: Activity, is_invoke: bool, apps: &[String]) -> Result<Self> {
+        // What a reply's button stands for is what was sent to the host, and not how it was packed for that.
+        if let Some(value) = pressed(&activity.value) {
+            activity.value = value;
+        }
         let recipient = id("recipient.id", activity.recipient.id.as_deref())?;
         let own = apps.iter().map(|app| format!("28:{app}")).chain(recipient).collect();
         Ok(Self { activity, is_invoke, own })

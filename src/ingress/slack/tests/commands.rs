@@ -34,7 +34,13 @@ fn a_command_is_a_message_whose_text_follows_its_name() {
     assert_eq!(envelope.provider_ids.event_id.as_deref(), Some("1.2.x"));
     assert_eq!(inbound.dedupe, ["command:A1:T1:1.2.x"]);
     assert!(matches!(&inbound.respond, Respond::Sync { fallback, .. } if *fallback == Answer::empty(200)));
-    let place = Address { team: Some("T1".into()), channel: "C1".into(), thread: None, response_url: Some(URL.into()) };
+    let place = Address {
+        team: Some("T1".into()),
+        channel: "C1".into(),
+        thread: None,
+        response_url: Some(URL.into()),
+        user: Some("U1".into()),
+    };
     assert_eq!(address(&inbound), place);
 
     let plain = one(command(&usual("", "https://evil.example/x")));
@@ -51,15 +57,22 @@ fn a_command_is_answered_with_the_flows_texts() {
         assert_eq!((answer.status, answer.content_type), (200, Some("application/json")));
         Some(serde_json::from_str(&answer.body).unwrap())
     };
-    assert_eq!(answer(&[json!("a <b>")]), Some(json!({"response_type": "ephemeral", "text": "a &lt;b&gt;"})));
+    assert_eq!(
+        answer(&[json!("a <b>")]),
+        Some(json!({"response_type": "ephemeral", "text": "a &lt;b&gt;", "mrkdwn": false}))
+    );
+    assert_eq!(
+        answer(&[json!({"text": "*a* <@U1>", "format": "mrkdwn"})]),
+        Some(json!({"response_type": "ephemeral", "text": "*a* <@U1>"}))
+    );
     assert_eq!(
         answer(&[json!("one"), json!({"text": "two", "response_type": "in_channel", "buttons": [], "mood": "good"})]),
-        Some(json!({"response_type": "in_channel", "text": "one\ntwo"}))
+        Some(json!({"response_type": "in_channel", "text": "one\ntwo", "mrkdwn": false}))
     );
     let blocks = json!([{"type": "divider"}]);
     assert_eq!(
         answer(&[json!({"text": "t", "blocks": blocks})]),
-        Some(json!({"response_type": "ephemeral", "text": "t", "blocks": blocks}))
+        Some(json!({"response_type": "ephemeral", "text": "t", "mrkdwn": false, "blocks": blocks}))
     );
     for other in [
         vec![json!({"text": "t", "buttons": [{"id": "a"}]})],
@@ -69,6 +82,8 @@ fn a_command_is_answered_with_the_flows_texts() {
         vec![json!({"blocks": blocks})],
         vec![json!("a"), json!({"text": "t", "blocks": blocks})],
         vec![json!("x".repeat(3001))],
+        vec![json!({"text": "**a**", "format": "markdown"})],
+        vec![json!("a"), json!({"text": "*a*", "format": "mrkdwn"})],
         vec![],
     ] {
         assert_eq!(answer(&other), None, "{other:?} is a message like others");

@@ -1,7 +1,7 @@
 use super::*;
 
 /// The payload of a click in a channel with these fields.
-fn click(fields: &Value) -> Value {
+pub(super) fn click(fields: &Value) -> Value {
     let mut payload = json!({
         "type": "block_actions", "user": {"id": "U1", "team_id": "T1"}, "api_app_id": "A1", "team": {"id": "T1"},
         "container": {"type": "message", "message_ts": "1731315600.000100", "channel_id": "C1"}, "channel": {"id": "C1"},
