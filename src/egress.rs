@@ -18,9 +18,6 @@ pub(crate) mod testing;
 mod text;
 mod value;
 
-#[cfg(test)]
-mod testing;
-
 pub mod slack;
 pub mod teams;
 pub mod telegram;

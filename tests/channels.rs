@@ -24,6 +24,8 @@ mod gate;
 mod platform;
 #[path = "channels/platforms.rs"]
 mod platforms;
+#[path = "channels/replies.rs"]
+mod replies;
 #[path = "channels/teams.rs"]
 mod teams;
 

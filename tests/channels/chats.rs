@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::routing::get;
+use axum::routing::{get, post as post_to};
 use axum::{Json, Router};
 use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::ingress::{slack, telegram, verify, webex, whatsapp};
@@ -12,6 +12,7 @@ use greentic_runner_host::secret::Secret;
 use greentic_runner_host::session::reply_route;
 use reqwest::Response;
 use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::{Running, Setup};
 
@@ -184,8 +185,13 @@ async fn deliveries_of_whatsapp_are_answered_message_by_message() {
     assert_eq!(said, ["echo: a", "echo: b", "echo: c"]);
 }
 
-/// Webex, as far as the host asks it: who asked for what.
+/// Webex, as far as the host asks it: who asked for what, and what was said.
 type Asked = Arc<Mutex<Vec<(String, String)>>>;
+
+async fn webex_said(State(said): State<UnboundedSender<Value>>, Json(body): Json<Value>) -> Json<Value> {
+    said.send(body).unwrap();
+    Json(json!({"id": "said"}))
+}
 
 async fn webex_api(
     State(asked): State<Asked>,
@@ -206,7 +212,9 @@ async fn webex_api(
 async fn events_of_webex_are_fetched_and_answered() {
     const ROUTE: &str = "/webex/webhook";
     let asked = Asked::default();
+    let (sender, mut said) = unbounded_channel();
     let api = Router::new().route("/v1/messages/{id}", get(webex_api)).with_state(Arc::clone(&asked));
+    let api = api.merge(Router::new().route("/v1/messages", post_to(webex_said)).with_state(sender));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, api).await });
@@ -224,9 +232,10 @@ async fn events_of_webex_are_fetched_and_answered() {
     for body in [&body, &body, &event("m2")] {
         acknowledged(post(&host, ROUTE, (webex::SIGNATURE_HEADER, &signed(body)), body).await).await;
     }
-    let address = webex::Address { room: "r1".into(), parent: None };
-    let said = replies(&host, webex::PROVIDER, &address.to_text(), 2).await;
-    assert_eq!(said, ["echo: message m1", "echo: message m2"]);
+    for text in ["echo: message m1", "echo: message m2"] {
+        let said = said.recv().await.unwrap();
+        assert_eq!((&said["roomId"], &said["text"]), (&json!("r1"), &json!(text)));
+    }
     let asked = asked.lock().unwrap().clone();
     let asked: Vec<_> = asked.iter().map(|(id, token)| (id.as_str(), token.as_str())).collect();
     let bearer = "Bearer token";

@@ -70,9 +70,15 @@ impl Script {
         next
     }
 
-    /// How many answers are left.
-    pub(crate) fn left(&self) -> usize {
-        self.instead.lock().len()
+    /// Returns as soon as every answer that it was told to give is given.
+    pub(crate) async fn spent(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.instead.lock().is_empty() {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Takes a request, and tells which it is, counted from 1.

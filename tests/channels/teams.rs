@@ -17,6 +17,7 @@ use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::platforms::teams::Teams;
 use crate::{Running, Setup};
 
 const APP: &str = "11111111-2222-3333-4444-555555555555";
@@ -127,5 +128,38 @@ async fn activities_of_teams_are_verified_and_answered() {
 async fn without_an_app_id_teams_is_off() {
     let running = Setup::of("flow_type_bindings: { messaging: { adapter: teams } }").start().await.unwrap();
     assert_eq!(sent(&running, "a.b.c", &activity(&json!({}))).await.0, 403);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_go_to_the_service_that_the_token_named() {
+    let (login, platform) = (Login::start().await, Teams::start(APP, "canary").await);
+    let mut config = platform.config();
+    config["login_base_url"] = json!(login.base);
+    let bindings = json!({"messaging": {"adapter": "teams", "config": config}});
+    let mut setup = Setup::of(&format!("flow_type_bindings: {bindings}"));
+    setup.vars.extend([("TEAMS_APP_ID", APP), ("TEAMS_APP_PASSWORD", "canary")]);
+    let running = setup.start().await.unwrap();
+    let service = platform.service_url();
+    let say = async |id: &str, text: &str| {
+        let body = activity(&json!({"id": id, "text": text, "serviceUrl": service}));
+        assert_eq!(sent(&running, &login.token("k", &service), &body).await.0, 202);
+    };
+    say("1", "one").await;
+    say("2", "two").await;
+    let taken = platform.script.taken(2).await;
+    let texts: Vec<_> = taken.iter().map(|taken| taken.body["text"].as_str().unwrap()).collect();
+    assert_eq!((texts, platform.given()), (vec!["echo: one", "echo: two"], 1));
+    // A token that is taken back before its time is asked for anew, and the message is sent once.
+    platform.revoke();
+    say("3", "three").await;
+    assert_eq!(platform.script.taken(3).await[2].body["text"], "echo: three");
+    assert_eq!(platform.given(), 2);
+    // To another service, whoever named it, the app's token never goes.
+    let other = "https://smba.example/emea/";
+    let body = activity(&json!({"id": "4", "conversation": {"id": "a:2"}, "serviceUrl": other}));
+    assert_eq!(sent(&running, &login.token("k", other), &body).await.0, 202);
+    say("5", "five").await;
+    assert_eq!(platform.script.taken(4).await[3].body["text"], "echo: five");
     running.end().await;
 }

@@ -27,12 +27,14 @@ fn form(boundary: &str, body: &[u8]) -> Option<Value> {
             let found = head.split_once(&format!("; {name}=\""))?.1;
             Some(found.split('"').next()?.to_owned())
         };
-        let line = |name: &str| head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(str::to_owned));
+        let line =
+            |name: &str| head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix(name).map(str::to_owned));
         let name = parameter("name")?;
         match parameter("filename") {
             Some(file) => {
                 let mime = line("content-type: ")?;
-                fields.insert("file".into(), json!({"field": name, "name": file, "mime": mime, "bytes": content.len()}));
+                fields
+                    .insert("file".into(), json!({"field": name, "name": file, "mime": mime, "bytes": content.len()}));
             }
             None => {
                 fields.insert(name, std::str::from_utf8(content).ok()?.into());

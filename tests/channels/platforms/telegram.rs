@@ -27,10 +27,8 @@ impl Telegram {
     pub(crate) async fn start(token: &str) -> Self {
         let script = Arc::<Script>::default();
         let bot = Arc::new(Bot { token: token.to_owned(), script: Arc::clone(&script) });
-        let router = Router::new()
-            .route("/{bot}/{method}", post(call))
-            .layer(DefaultBodyLimit::max(50 << 20))
-            .with_state(bot);
+        let router =
+            Router::new().route("/{bot}/{method}", post(call)).layer(DefaultBodyLimit::max(50 << 20)).with_state(bot);
         Self { url: format!("http://{}", serve(router).await), script }
     }
 }
@@ -55,7 +53,10 @@ async fn call(
     match bot.script.next() {
         None => {
             let id = bot.script.take(&method, body);
-            answer(200, &json!({"ok": true, "result": if method == "answerCallbackQuery" { json!(true) } else { json!({"message_id": id}) }}))
+            answer(
+                200,
+                &json!({"ok": true, "result": if method == "answerCallbackQuery" { json!(true) } else { json!({"message_id": id}) }}),
+            )
         }
         Some(Instead::TooMany(seconds)) => answer(
             429,
@@ -102,7 +103,9 @@ fn check(method: &str, body: &Value) -> Result<(), &'static str> {
         return Err("Bad Request: chat_id is empty");
     }
     let markup = match &body["reply_markup"] {
-        Value::String(text) => serde_json::from_str(text).map_err(|_| "Bad Request: can't parse reply keyboard markup")?,
+        Value::String(text) => {
+            serde_json::from_str(text).map_err(|_| "Bad Request: can't parse reply keyboard markup")?
+        }
         markup => markup.clone(),
     };
     let buttons = markup["inline_keyboard"].as_array().into_iter().flatten().filter_map(Value::as_array).flatten();

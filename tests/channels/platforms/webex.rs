@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::{Instead, Script, form, json as answer, serve};
@@ -27,14 +27,27 @@ impl Webex {
     pub(crate) async fn start(token: &str) -> Self {
         let script = Arc::<Script>::default();
         let bot = Arc::new(Bot { token: token.to_owned(), script: Arc::clone(&script) });
-        let router =
-            Router::new().route("/v1/messages", post(create)).layer(DefaultBodyLimit::max(100 << 20)).with_state(bot);
+        let router = Router::new()
+            .route("/v1/messages", post(create))
+            .route("/v1/messages/{id}", get(message))
+            .layer(DefaultBodyLimit::max(100 << 20))
+            .with_state(bot);
         Self { url: format!("http://{}", serve(router).await), script }
     }
 }
 
 fn error(status: u16, message: &str) -> Response {
     answer(status, &json!({"message": message, "errors": [{"description": message}], "trackingId": "ROUTER_1"}))
+}
+
+/// The message of an id, as it was written in the room `r1`.
+async fn message(State(bot): State<Arc<Bot>>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    match headers.get("authorization").and_then(|line| line.to_str().ok()?.strip_prefix("Bearer ")) {
+        Some(token) if token == bot.token => {
+            answer(200, &json!({"id": id, "roomId": "r1", "personId": "p1", "text": format!("message {id}")}))
+        }
+        _ => error(401, "The request requires a valid access token set in the Authorization request header."),
+    }
 }
 
 async fn create(State(bot): State<Arc<Bot>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -82,7 +95,8 @@ fn check(body: &Value) -> Result<(), &'static str> {
     }
     for card in body["attachments"].as_array().into_iter().flatten() {
         let content = &card["content"];
-        let is_card = card["contentType"] == "application/vnd.microsoft.card.adaptive" && content["type"] == "AdaptiveCard";
+        let is_card =
+            card["contentType"] == "application/vnd.microsoft.card.adaptive" && content["type"] == "AdaptiveCard";
         if !is_card || !["1.0", "1.1", "1.2", "1.3"].iter().any(|version| content["version"] == *version) {
             return Err("Unable to post a message with an attachment that is no card");
         }

@@ -132,7 +132,8 @@ fn check(body: &Value) -> Result<(), &'static str> {
             let body = within(&content["body"]["text"], if content["type"] == "list" { 4096 } else { 1024 });
             body && match content["type"].as_str() {
                 Some("button") => action["buttons"].as_array().is_some_and(|buttons| {
-                    let fits = |button: &Value| within(&button["reply"]["title"], 20) && within(&button["reply"]["id"], 256);
+                    let fits =
+                        |button: &Value| within(&button["reply"]["title"], 20) && within(&button["reply"]["id"], 256);
                     (1..=3).contains(&buttons.len()) && buttons.iter().all(fits)
                 }),
                 Some("list") => action["sections"][0]["rows"].as_array().is_some_and(|rows| {
