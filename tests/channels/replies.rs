@@ -4,10 +4,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use greentic_runner_host::Store;
 use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::ingress::{slack, telegram, verify, webex, whatsapp};
 use greentic_runner_host::secret::Secret;
-use greentic_runner_host::{RedbStore, Store};
+use greentic_runner_host::store::RedbStore;
 use serde_json::{Value, json};
 
 use crate::platforms::slack::Slack;
