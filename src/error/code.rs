@@ -353,12 +353,6 @@ codes! {
     /// Nobody knows whether a platform took a reply.
     DeliveryUnclear = 849, Failed;
 
-    // 088x: egress
-    /// The place that a reply goes to is none that its platform can be sent to.
-    ReplyPlace = 885, Failed;
-    /// What a reply says for one platform only is not what that platform takes.
-    ReplyInvalid = 886, Failed;
-
     // 085x: what could not be done at first
     /// A reply is not the oldest of its route any more.
     ReplyGone = 850, Unavailable;
@@ -368,6 +362,12 @@ codes! {
     DeadLetterUnknown = 852, BadInput;
     /// A dead letter cannot be replayed while the pack that it was for is not loaded.
     ReplayImpossible = 853, BadInput;
+
+    // 088x: egress
+    /// The place that a reply goes to is none that its platform can be sent to.
+    ReplyPlace = 885, Failed;
+    /// What a reply says for one platform only is not what that platform takes.
+    ReplyInvalid = 886, Failed;
 
     // 097x: making components
     /// A `build.yaml` is not valid.

@@ -52,6 +52,10 @@ async fn a_server_that_drains_is_not_ready() {
     let mut open = tokio::net::TcpStream::connect(server.address).await.unwrap();
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     open.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+    // Connections are accepted in their order: once a later one is answered, that one is served too.
+    let mut later = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    later.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    later.read_to_end(&mut Vec::new()).await.unwrap();
     server.stop();
     while tokio::net::TcpStream::connect(server.address).await.is_ok() {
         tokio::task::yield_now().await;
