@@ -145,6 +145,16 @@ impl File {
     }
 }
 
+impl Button {
+    /// The button as a line, where it cannot be pressed.
+    pub fn in_words(&self) -> String {
+        match &self.action {
+            Action::Open(url) => format!("{}: {url}", self.title),
+            Action::Say(_) | Action::Post(_) => format!("• {}", self.title),
+        }
+    }
+}
+
 impl Card {
     /// Whether it is an Adaptive Card.
     pub fn is_adaptive(&self) -> bool {

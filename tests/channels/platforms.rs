@@ -12,6 +12,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+#[path = "platforms/check.rs"]
+mod check;
 #[path = "platforms/deliver.rs"]
 mod deliver;
 #[path = "platforms/form.rs"]

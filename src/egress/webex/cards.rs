@@ -89,12 +89,17 @@ pub(super) fn fitted(mut card: Value) -> Value {
     card
 }
 
-/// Makes `Action.Execute` what it was before there was one.
+/// Makes `Action.Execute` what it was before there was one; its verb goes with the data.
 fn submitted(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             if fields.get("type").and_then(Value::as_str) == Some("Action.Execute") {
                 fields.insert("type".to_owned(), "Action.Submit".into());
+                if let Some(verb) = fields.remove("verb")
+                    && let Value::Object(data) = fields.entry("data").or_insert_with(|| json!({}))
+                {
+                    data.entry("verb").or_insert(verb);
+                }
             }
             fields.iter_mut().filter(|(name, _)| *name != "data").for_each(|(_, value)| submitted(value));
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::message::{Card, File, FileSource, Message};
+use super::super::message::{Button, Card, File, FileSource, Message};
 use super::super::sender::Call;
 use super::super::styled::{Format, Links, Styled};
 use super::super::text::split;
@@ -51,8 +51,7 @@ fn written(place: &Place<'_>, mut message: Message) -> Vec<Call> {
         calls.push(place.file(file, beside.as_deref().map(|beside| (text.field, beside)), &cut(&words)));
     }
     for (number, card) in cards.into_iter().enumerate() {
-        let instead = instead.clone().filter(|_| number == 0);
-        let words = instead.unwrap_or_else(|| in_words(card.clone()));
+        let words = in_words(card.clone(), instead.as_deref().filter(|_| number == 0));
         calls.push(place.card(&fitted(card.content), &cut(&words)));
     }
     let cards = buttons.cards(in_card.as_deref().unwrap_or_default());
@@ -107,11 +106,12 @@ fn is_fetchable(source: &FileSource) -> bool {
         && url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
 }
 
-/// What a card says, for clients that show none.
-fn in_words(card: Card) -> String {
+/// What a card says, for clients that show none; a text that stands beside it says it better.
+fn in_words(card: Card, instead: Option<&str>) -> String {
     let told = Message { cards: vec![card], ..Message::default() }.without_cards();
-    let titles = told.buttons.iter().map(|button| format!("• {}", button.title));
-    let words = std::iter::once(told.text).chain(titles).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+    let text = instead.map_or(told.text, str::to_owned);
+    let lines = told.buttons.iter().map(Button::in_words);
+    let words = std::iter::once(text).chain(lines).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
     if words.is_empty() { "…".to_owned() } else { words }
 }
 

@@ -86,7 +86,7 @@ fn marks_are_written_as_whatsapp_reads_them() {
         json_body(&calls(&json!({"format": format, "text": text}))[0])["text"]["body"].clone()
     };
     assert_eq!(text("markdown", "**bo _it_** ~~no~~ `c` <u>u</u>"), "*bo _it_* ~no~ `c` <u>u</u>");
-    assert_eq!(text("html", "<b>over\nlines</b> <pre>a\nb</pre>"), "*over*\n*lines*\n```a\nb```");
+    assert_eq!(text("html", "<b>over\nlines</b> <pre>a\nb</pre>"), "*over*\n*lines* \n```a\nb```");
     assert_eq!(text("markdown", "> said\n> more"), "> said\n> more");
     assert_eq!(text("markdown", "[l](https://a.example)"), "l (https://a.example)");
 }
