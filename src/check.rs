@@ -33,7 +33,7 @@ pub use sarif::sarif;
 pub use text::{Style, text};
 
 use crate::capabilities::grants::Grants;
-use crate::config::PackBinding;
+use crate::config::{PackBinding, Timer};
 use crate::conform::{Record, Severity, Surface};
 use crate::engine::EngineOptions;
 use crate::engine::limits::Limits;
@@ -54,6 +54,8 @@ pub struct Options {
     pub load: LoadOptions,
     /// The pack that the tenant must serve: every pack that is checked has to be that one.
     pub bound: Option<PackBinding>,
+    /// The tenant's timers, whose flows are looked for in every pack that is checked.
+    pub timers: Vec<Timer>,
 }
 
 impl Default for Options {
@@ -64,6 +66,7 @@ impl Default for Options {
             engine: EngineOptions::default(),
             load: LoadOptions::default(),
             bound: None,
+            timers: Vec::new(),
         }
     }
 }

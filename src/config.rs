@@ -22,14 +22,14 @@ mod gtbind;
 mod policy;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod units;
 mod yaml;
 
 pub use env::{JwtKeys, JwtSettings, PackSettings, RunnerConfig, TenantResolver};
 pub use gtbind::{EXTENSION as GTBIND, PackBinding};
-pub use policy::{
-    OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, SecretsPolicy, Timer, WebhookPolicy,
-};
+pub use policy::{OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, SecretsPolicy, WebhookPolicy};
+pub use timers::{CatchUp, MAX_SCHEDULE_ID, Overlap, Timer};
 
 use bindings::{Bindings, FlowTypeBinding};
 use units::Name;
@@ -50,6 +50,7 @@ pub struct HostConfig {
     file: Option<String>,
     bindings: Bindings,
     webhook: Option<WebhookPolicy>,
+    timers: Vec<Timer>,
     notes: Vec<Note>,
     pack_binding: Option<PackBinding>,
     secrets_unlimited: bool,
@@ -87,6 +88,7 @@ impl HostConfig {
             file: None,
             bindings: Bindings::default(),
             webhook: None,
+            timers: Vec::new(),
             notes: Vec::new(),
             pack_binding: None,
             secrets_unlimited: false,
@@ -107,13 +109,14 @@ impl HostConfig {
         let bindings = Bindings::read(cursor);
         policy::check(&bindings, cursor);
         let webhook = policy::webhook(cursor);
+        let timers = timers::read(&bindings, cursor);
         let notes = policy::notes(&bindings, cursor, file);
         let mut findings = findings.into_inner();
         findings.sort_by_key(|finding| finding.place);
         match &bindings.tenant {
             Some(Name(tenant)) if findings.is_empty() => {
                 let (tenant, file) = (tenant.clone(), Some(file.to_owned()));
-                Ok(Self { file, bindings, webhook, notes, ..Self::for_tenant(tenant) })
+                Ok(Self { file, bindings, webhook, timers, notes, ..Self::for_tenant(tenant) })
             }
             _ => {
                 let summary = format!("{file} has {} problems", findings.len());
@@ -184,8 +187,8 @@ impl HostConfig {
     }
 
     /// Flows that start on a schedule.
-    pub fn timers(&self) -> impl Iterator<Item = Timer> {
-        self.bindings.timers.iter().map(Timer::of)
+    pub fn timers(&self) -> &[Timer] {
+        &self.timers
     }
 
     /// The OAuth broker, if there is one; `env` is the deployment environment where the file states none.

@@ -18,6 +18,7 @@ pub mod registry;
 pub mod slack;
 pub mod teams;
 pub mod telegram;
+pub mod timer;
 pub mod verify;
 pub mod webchat;
 pub mod webex;

@@ -15,12 +15,14 @@ use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 
+mod marks;
 pub mod memory;
 mod outgoing;
 pub mod redb;
 #[cfg(test)]
 mod suite;
 
+pub use marks::Mark;
 pub use memory::MemoryStore;
 pub use outgoing::{Begun, Outgoing, RouteFilter, Undelivered};
 pub use redb::RedbStore;
@@ -428,6 +430,12 @@ pub trait Store: StateReader {
 
     /// Forgets a dead letter and its run. False if there is no such dead letter.
     async fn purge_dead(&self, event: EventId) -> Result<bool>;
+
+    /// Keeps a mark for good, unless one is kept under its key that it does not replace. What was kept there before.
+    async fn mark(&self, mark: Mark) -> Result<Option<Bytes>>;
+
+    /// Whether an event was accepted and is not done.
+    async fn is_pending(&self, event: EventId) -> Result<bool>;
 
     /// Forgets expired waits, dedupe keys past their time, and replies, undelivered ones and dead letters older than
     /// `keep`. A wait is spared while an event of its lane is claimed, which may be resuming it. Forgets at most

@@ -30,8 +30,8 @@ use greentic_runner_host::run::event::{Event, ReplyTo};
 use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::redb::RedbStore;
 use greentic_runner_host::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, Failure, Lane, LaneFilter, NewEvent,
-    NewReply, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
+    NewEvent, NewReply, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
 };
 use greentic_runner_host::{HostBuilder, HostConfig, Result, RunnerHost};
 use serde_json::{Value, json};
@@ -248,6 +248,14 @@ macro_rules! dying {
 
             async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
                 self.real.dead_letters(tenant, limit).await
+            }
+
+            async fn mark(&self, mark: Mark) -> Result<Option<Bytes>> {
+                self.real.mark(mark).await
+            }
+
+            async fn is_pending(&self, event: EventId) -> Result<bool> {
+                self.real.is_pending(event).await
             }
 
             async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64> {

@@ -20,7 +20,7 @@ use greentic_runner_host::run::trace::{Observer, TraceEvent, What};
 use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::memory::MemoryStore;
 use greentic_runner_host::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
     NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
     StoredReply, StoredRun, Undelivered,
 };
@@ -97,6 +97,8 @@ flaky! {
     dead_letter(event: EventId) -> Option<DeadLetter>;
     replay(event: EventId, deadline: Timestamp) -> Option<Replayed>;
     purge_dead(event: EventId) -> bool;
+    mark(mark: Mark) -> Option<Bytes>;
+    is_pending(event: EventId) -> bool;
     sweep(now: Timestamp, keep: Duration) -> u64;
     counts() -> Counts;
 }

@@ -91,8 +91,12 @@ impl Serving {
         write(dir.path(), "pack/hook.ygtc", HOOK);
         write(dir.path(), "pack/secret.ygtc", SECRET);
         write(dir.path(), "other/index.ygtc", CHAT);
-        let arguments =
-            "serve --bindings open.yaml closed.yaml --pack open=pack closed=other --port 0 --listen 127.0.0.1";
+        Self::of(dir, "--bindings open.yaml closed.yaml --pack open=pack closed=other", vars)
+    }
+
+    /// Serves what the arguments say.
+    fn of(dir: TempDir, arguments: &str, vars: &[(&str, &str)]) -> Self {
+        let arguments = format!("serve {arguments} --port 0 --listen 127.0.0.1");
         let mut process = program(dir.path()).args(arguments.split(' ')).envs(vars.iter().copied()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
@@ -223,6 +227,42 @@ async fn it_reports_what_is_open_and_ends_well() {
     ] {
         assert!(report.contains(expected), "{expected}: {report}");
     }
+}
+
+#[tokio::test]
+async fn timers_start_flows_and_operators_see_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let bindings = "
+tenant: acme
+timers:
+  - { flow_id: tick, cron: '* * * * * *', timezone: europe/berlin }
+  - { flow_id: tock, cron: '@yearly', schedule_id: new year }
+";
+    write(dir.path(), "acme.yaml", bindings);
+    write(dir.path(), "pack/index.ygtc", "{ id: tick, type: job, nodes: { a: { emit.log: ticked } } }");
+    let serving = Serving::of(dir, "--bindings acme.yaml --pack pack", &[]);
+    let timers = loop {
+        let response = serving.client.get(format!("{}/admin/timers", serving.url)).send().await.unwrap();
+        let shown: Value = response.json().await.unwrap();
+        let timers = shown["tenants"][0]["timers"].clone();
+        if timers[0]["counts"]["on_time"].as_u64().unwrap() > 0 {
+            break timers;
+        }
+    };
+    assert_eq!((&timers[0]["cron"], &timers[0]["timezone"]), (&json!("* * * * * *"), &json!("Europe/Berlin")));
+    assert_eq!(timers[0]["next"].as_array().unwrap().len(), 5);
+    assert!(timers[0]["last"]["event"].as_u64().unwrap() > 0);
+    assert_eq!((&timers[1]["written"], &timers[1]["cron"]), (&json!("@yearly"), &json!("0 0 0 1 1 *")));
+    let (code, report) = serving.stop();
+    assert_eq!(code, Some(0), "{report}");
+    for expected in [
+        "timer tick: flow tick at * * * * * * (Europe/Berlin), next 2",
+        "timer new year: flow tock at 0 0 0 1 1 * (UTC), next 2",
+        "note: timer new year starts nothing now: there is no flow \"tock\"; its times stay due",
+    ] {
+        assert!(report.contains(expected), "{expected}: {report}");
+    }
+    assert!(!report.contains("nothing reaches this tenant"), "{report}");
 }
 
 #[test]

@@ -9,11 +9,13 @@ use indexmap::IndexMap;
 use super::Checker;
 use super::component::{self, Examined};
 use super::report::{PackFacts, TargetKind, TargetReport};
+use crate::config::Timer;
 use crate::conform::{self, Severity, Surface, Want};
 use crate::error::{Code, Error, Result};
 use crate::flow::compile::compile;
+use crate::flow::hint::did_you_mean;
 use crate::flow::model::{Action, FlowSet, FlowState};
-use crate::id::Id;
+use crate::id::{Id, clip};
 use crate::pack::model::{Pack, PackForm};
 use crate::pack::{Callee, Declared};
 
@@ -76,6 +78,7 @@ pub(super) fn checked(checker: &Checker<'_>, path: &Path, loaded: Result<Pack>) 
         let found_in = pack.components.get(&id).map(|component| component.found_in.as_str());
         component::add(checker, &mut report, examined, wanted, found_in);
     }
+    without_flow(checker, &pack, &flows).into_iter().for_each(|error| report.add(error, Severity::Warning));
     add_flows(&mut report, flows);
     unused.into_iter().for_each(|note| report.add(note, Severity::Note));
     report
@@ -89,6 +92,18 @@ fn not_bound(checker: &Checker<'_>, pack: &Pack) -> Vec<Error> {
     let known = pack.form != PackForm::Wasm;
     let flows = known.then(|| bound.check_flows(&pack.id, pack.flows.iter().map(|flow| &flow.id)));
     same.err().into_iter().chain(flows.and_then(Result::err)).collect()
+}
+
+/// The tenant's timers whose flow the pack does not have. A pack without flows lies over one that has them.
+fn without_flow(checker: &Checker<'_>, pack: &Pack, flows: &FlowSet) -> Vec<Error> {
+    let unknown = |timer: &&Timer| !flows.flows.is_empty() && !flows.flows.contains_key(&timer.flow_id);
+    let told = |timer: &Timer| {
+        let (schedule_id, flow) = (clip(&timer.schedule_id), &*timer.flow_id);
+        let message = format!("timer {schedule_id:?} starts flow {flow:?}, which pack {} does not have", pack.id);
+        let flows = flows.flows.keys().map(|id| &**id);
+        Error::new(Code::TimerFlow, message).hint(did_you_mean(flow, "flows", flows))
+    };
+    checker.options.timers.iter().filter(unknown).map(told).collect()
 }
 
 /// The component at `path`, which may be the whole pack that the bindings name.

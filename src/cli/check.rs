@@ -101,6 +101,7 @@ fn options(args: &Args) -> Result<Options> {
         config.notes().iter().for_each(|note| report::say(&format!("note: {note}")));
         (options.grants, options.limits) = (config.grants(), config.limits());
         options.bound = config.pack_binding().cloned();
+        options.timers = config.timers().to_vec();
     }
     if let Some(names) = &args.grant {
         let named = names.iter().filter(|name| *name != "none").map(|name| grant(name));

@@ -1,6 +1,7 @@
 //! `serve`: the host behind its HTTP server.
 
 mod packs;
+mod timers;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::id::Id;
 use crate::reload::{PackSource, ReloadConfig, Reloader};
 use crate::run::trace::TraceFeed;
 use crate::server::{AdminOptions, HostBackend, Server, ServerOptions};
+use crate::timers::{Timers, TimersStatus};
 
 /// How many trace events are kept for listeners that are slow.
 pub(super) const TRACE: usize = 1024;
@@ -75,7 +77,9 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     let audit = Arc::new(AuditLog::open(&args.data.dir())?);
     let from_index = matches!(reloading.source, PackSource::Index(_));
     let mut reloader = Reloader::new(Arc::clone(&host), Arc::clone(&audit), reloading)?;
-    let backend = HostBackend::new(Arc::clone(&host), feed).with_reloads(Arc::new(reloader.handle()));
+    let timers = Arc::new(Timers::new(&host));
+    let backend = HostBackend::new(Arc::clone(&host), feed);
+    let backend = backend.with_reloads(Arc::new(reloader.handle())).with_timers(Arc::clone(&timers));
     let backend = Arc::new(backend);
     let options = ServerOptions {
         listen: SocketAddr::new(args.listen, args.port.unwrap_or(env.port)),
@@ -91,11 +95,13 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     load(&mut reloader, from_index).await?;
     host.start().await?;
     reloader.start()?;
-    describe(&host, &server, &args)?;
+    timers.start();
+    describe(&host, &server, &timers.status(), &args)?;
     report::say(&access);
     report::data(&format!("http://{}", server.address()))?;
     server.run(stopped()).await;
     report::say("stopping: what has begun is finished first");
+    timers.stop().await;
     drop(reloader);
     host.stop().await?;
     Ok(ExitCode::SUCCESS)
@@ -134,7 +140,7 @@ async fn load(reloader: &mut Reloader, from_index: bool) -> Result<()> {
     Ok(())
 }
 
-fn describe(host: &RunnerHost, server: &Server, args: &Args) -> Result<()> {
+fn describe(host: &RunnerHost, server: &Server, timers: &TimersStatus, args: &Args) -> Result<()> {
     let routes = server.routes();
     for config in host.tenant_configs() {
         let tenant = config.tenant();
@@ -160,7 +166,9 @@ fn describe(host: &RunnerHost, server: &Server, args: &Args) -> Result<()> {
         if !unbound.is_empty() {
             report::say(&format!("  off, because not bound: {}", unbound.join(", ")));
         }
-        if !routes.iter().any(|route| route.tenant == *tenant && route.on) {
+        let scheduled = timers::lines(timers, host, tenant);
+        scheduled.iter().for_each(|line| report::say(&format!("  {line}")));
+        if scheduled.is_empty() && !routes.iter().any(|route| route.tenant == *tenant && route.on) {
             report::say("  nothing reaches this tenant: open a route in its bindings (flow_type_bindings)");
         }
     }

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::timers::{CatchUp, Overlap};
 use super::units::{ByteSize, Count, Name, Span, Text};
 use super::yaml::Cursor;
 use crate::capabilities::grants::Grant;
@@ -120,10 +121,17 @@ pub(super) struct Retry {
 pub(super) struct Timer {
     /// The flow.
     pub(super) flow_id: Name,
-    /// When, as a cron expression.
+    /// When, as a cron expression: minute, hour, day of month, month, day of week, with the second before and the year
+    /// behind if needed, or `@hourly` and the like.
     pub(super) cron: Text,
     /// Names the schedule, the flow's id unless stated.
     pub(super) schedule_id: Option<Text>,
+    /// The time zone by its IANA name, `UTC` unless stated.
+    pub(super) timezone: Option<Text>,
+    /// What becomes of times that were missed: `once` unless stated.
+    pub(super) catch_up: Option<CatchUp>,
+    /// What becomes of a time that comes while the run before is not done: `skip` unless stated.
+    pub(super) overlap: Option<Overlap>,
 }
 
 /// An OAuth broker.

@@ -109,25 +109,6 @@ impl RateLimits {
     }
 }
 
-/// A flow that starts on a schedule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timer {
-    /// The flow.
-    pub flow_id: Id,
-    /// When, as a cron expression; not yet parsed.
-    pub cron: String,
-    /// Names the schedule.
-    pub schedule_id: String,
-}
-
-impl Timer {
-    pub(super) fn of(section: &bindings::Timer) -> Self {
-        let Name(flow_id) = section.flow_id.clone();
-        let schedule_id = section.schedule_id.as_ref().map_or_else(|| flow_id.to_string(), |Text(id)| id.clone());
-        Self { flow_id, cron: section.cron.0.clone(), schedule_id }
-    }
-}
-
 /// An OAuth broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OAuthBroker {
@@ -265,7 +246,6 @@ pub(super) fn check(bindings: &Bindings, root: Cursor<'_>) {
         }
     }
     check_overlay_grants(bindings, root);
-    check_schedules(bindings, root);
     check_addresses(bindings, root);
 }
 
@@ -286,17 +266,6 @@ pub(super) fn granted(bindings: &Bindings) -> Grants {
     if bindings.state_store.allow { granted } else { granted.without(Grant::State) }
 }
 
-fn check_schedules(bindings: &Bindings, root: Cursor<'_>) {
-    let Some(at) = root.get("timers") else { return };
-    let mut seen = BTreeSet::new();
-    for timer in bindings.timers.iter().map(Timer::of) {
-        if !seen.insert(timer.schedule_id.clone()) {
-            let message = format!("two timers have the schedule_id `{}`", timer.schedule_id);
-            at.report(Finding::at(at.place(), message).hint("give one of them a schedule_id of its own"));
-        }
-    }
-}
-
 fn check_addresses(bindings: &Bindings, root: Cursor<'_>) {
     let (Some(oauth), Some(at)) = (&bindings.oauth, root.get("oauth")) else { return };
     for (key, Text(url), schemes) in [
@@ -313,10 +282,9 @@ fn check_addresses(bindings: &Bindings, root: Cursor<'_>) {
 
 /// What the file states and this version does not do.
 pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<Note> {
-    let Bindings { timers, oauth, operator, mocks, mcp, .. } = bindings;
+    let Bindings { oauth, operator, mocks, mcp, .. } = bindings;
     let operator = !operator.allowed_providers.is_empty() || !operator.allowed_ops.is_empty();
     let sections = [
-        ("timers", !timers.is_empty(), "this version starts no flow on a schedule"),
         ("oauth", oauth.is_some(), "this version offers packs no OAuth broker; one that imports it is refused"),
         ("operator", operator, "this version has no operator API"),
         ("mocks", mocks.is_some(), "this version has nothing that it would replace"),

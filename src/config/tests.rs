@@ -56,8 +56,12 @@ fn reads_every_section() {
     assert_eq!(config.rate_limits(), RateLimits { messaging_send_qps: 5, messaging_burst: 7 });
     let retry = config.retry_config();
     assert_eq!(retry, RetryPolicy { max_attempts: 1, base_delay: Duration::from_millis(50) }, "raised to the least");
-    let timers: Vec<_> = config.timers().map(|timer| (timer.schedule_id, timer.cron)).collect();
-    assert_eq!(timers, [("nightly".into(), "0 5 * * *".into()), ("later".into(), "0 6 * * *".into())]);
+    let timers: Vec<_> = config.timers().iter().map(Timer::to_string).collect();
+    let timers_read = [
+        "nightly: flow nightly at 0 0 5 * * * (UTC), catch_up once, overlap skip",
+        "later: flow nightly at 30 0 6 * * 1-5 2026-2030 (Europe/Berlin), catch_up skip, overlap queue",
+    ];
+    assert_eq!(timers, timers_read);
     let oauth = config.oauth_broker_config(&Id::from("local")).unwrap();
     assert_eq!(
         (&*oauth.env, oauth.team.as_deref(), &*oauth.nats_url),
@@ -240,7 +244,7 @@ fn the_schema_agrees_with_the_reader() {
         assert!(errors.is_empty(), "{name}: {errors:?}");
     }
     // What is wrong by its shape the schema finds too; the rest is beyond a schema.
-    let beyond = ["meaning", "syntax", "duplicate-key", "two-documents", "webhook-rules", "empty"];
+    let beyond = ["meaning", "syntax", "duplicate-key", "two-documents", "webhook-rules", "empty", "timers"];
     for (name, text) in cases("tests/bindings/invalid") {
         if !beyond.iter().any(|file| name.ends_with(&format!("/{file}.yaml"))) {
             assert!(!validator.is_valid(&json(&text)), "{name}");

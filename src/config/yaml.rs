@@ -273,6 +273,13 @@ impl<'n> Cursor<'n> {
         entries.iter().find(|entry| entry.key == key).map(|entry| Self { node: &entry.value, ..*self })
     }
 
+    /// The items, if this is a list.
+    pub(super) fn items(&self) -> impl Iterator<Item = Self> {
+        let items: &[Node] = if let Value::List(items) = &self.node.value { items } else { &[] };
+        let findings = self.findings;
+        items.iter().map(move |node| Self { node, findings })
+    }
+
     /// Whether there is a map, with something under `key`.
     pub(super) fn has(&self, key: &str) -> bool {
         self.get(key).is_some_and(|at| !matches!(at.node.value, Value::Null))

@@ -363,6 +363,10 @@ codes! {
     /// A dead letter cannot be replayed while the pack that it was for is not loaded.
     ReplayImpossible = 853, BadInput;
 
+    // 087x: timers
+    /// A timer names a flow that the pack does not have.
+    TimerFlow = 870, BadInput;
+
     // 088x: egress
     /// The place that a reply goes to is none that its platform can be sent to.
     ReplyPlace = 885, Failed;

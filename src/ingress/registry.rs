@@ -12,6 +12,7 @@ use super::channels::{Channels, OpenChannel};
 use super::slack::Slack;
 use super::teams::Teams;
 use super::telegram::Telegram;
+use super::timer;
 use super::webchat::Webchat;
 use super::webex::Webex;
 use super::webhook::Webhook;
@@ -37,6 +38,9 @@ fn builtin() -> Vec<Arc<dyn Adapter>> {
 
 /// What a binding of the type `webhook` may call its adapter: the webhook, whatever it is called.
 const WEBHOOK_TYPE: &str = "webhook";
+
+/// Another name of the webhook in bindings.
+const GENERIC: &str = "generic";
 
 /// First parts of paths that no adapter of an embedder's may have: they are the server's, or may become so.
 const RESERVED: &[&str] =
@@ -91,7 +95,7 @@ impl Adapters {
         if name.is_empty() || name.len() > 64 || !is_name {
             return Err(cannot("has no usable name".into()).hint("use lower-case letters, digits and '-'"));
         }
-        if self.0.iter().any(|known| known.provider() == name) || name == "generic" {
+        if self.0.iter().any(|known| known.provider() == name) || [GENERIC, timer::PROVIDER].contains(&name) {
             return Err(cannot("has the name of another one".into()).hint("name it differently"));
         }
         let taken: BTreeSet<_> = self.routes().map(|(_, route)| first_part(route.path)).collect();
@@ -161,7 +165,7 @@ impl Adapters {
             self.0.iter().enumerate().filter(|(_, adapter)| adapter.provider().eq_ignore_ascii_case(name)).collect()
         };
         let found = named(name);
-        let is_webhook = flow_type == WEBHOOK_TYPE || name.eq_ignore_ascii_case("generic");
+        let is_webhook = flow_type == WEBHOOK_TYPE || name.eq_ignore_ascii_case(GENERIC);
         if found.is_empty() && is_webhook { named(WEBHOOK_TYPE) } else { found }
     }
 }

@@ -1,4 +1,4 @@
-//! The admin API: what runs, reloads, what could not be done at first.
+//! The admin API: what runs, reloads, timers, what could not be done at first.
 //!
 //! In: requests of operators, which [`access`] lets through. Out: the state of the host as data, and changes, each of
 //! which is in the audit log before it is made. What belongs to tenants (payloads, sessions, users) is not shown.
@@ -20,6 +20,7 @@ use crate::egress::DeliveryCount;
 use crate::error::{Code, Error};
 use crate::id::clip;
 use crate::reload::status::{PacksStatus, ReloadReport};
+use crate::timers::TimersStatus;
 use change::{Asker, Made};
 
 pub(super) mod access;
@@ -47,6 +48,11 @@ pub(super) struct ChannelsStatus {
 /// How requests come in.
 pub(super) async fn channels(State(app): State<Arc<App>>) -> Json<ChannelsStatus> {
     Json(ChannelsStatus { routes: listing::routes(&app), dropped: app.tally.counts(), replies: app.courier.counts() })
+}
+
+/// What is started on a schedule.
+pub(super) async fn timers(State(app): State<Arc<App>>) -> Json<TimersStatus> {
+    Json(app.backend.timers())
 }
 
 /// A reload was asked for.

@@ -27,6 +27,7 @@ use crate::run::trace::{TraceEvent, TraceFeed};
 use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::secrets::SecretsManager;
 use crate::store::{DeadLetter, EventId, ReplyRoute, Store, StoredReply, Undelivered};
+use crate::timers::{Timers, TimersStatus};
 
 /// A host as the server sees it.
 #[async_trait]
@@ -101,6 +102,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Forgets a reply that could not be delivered.
     async fn purge_undelivered(&self, id: u64) -> Result<()>;
+
+    /// The timers that run; none unless it has any.
+    fn timers(&self) -> TimersStatus {
+        TimersStatus::default()
+    }
 }
 
 /// Where replies wait to be sent.
@@ -148,6 +154,7 @@ pub struct HostBackend {
     host: Arc<RunnerHost>,
     feed: TraceFeed,
     reloads: Option<Arc<dyn Reloads>>,
+    timers: Option<Arc<Timers>>,
     configs: HashMap<Id, Arc<HostConfig>>,
     tenants: Vec<Id>,
     loopback: bool,
@@ -168,7 +175,7 @@ impl HostBackend {
         let configs = host.tenant_configs();
         let tenants = configs.iter().map(|config| config.tenant().clone()).collect();
         let configs = configs.into_iter().map(|config| (config.tenant().clone(), config)).collect();
-        Self { host, feed, reloads: None, configs, tenants, loopback }
+        Self { host, feed, reloads: None, timers: None, configs, tenants, loopback }
     }
 
     /// Anybody can name a flow in a path: what cannot run is refused before it is stored.
@@ -183,6 +190,13 @@ impl HostBackend {
     #[must_use]
     pub fn with_reloads(mut self, reloads: Arc<dyn Reloads>) -> Self {
         self.reloads = Some(reloads);
+        self
+    }
+
+    /// The same, with the host's timers.
+    #[must_use]
+    pub fn with_timers(mut self, timers: Arc<Timers>) -> Self {
+        self.timers = Some(timers);
         self
     }
 }
@@ -290,6 +304,10 @@ impl Backend for HostBackend {
 
     async fn purge_undelivered(&self, id: u64) -> Result<()> {
         self.host.purge_undelivered(id).await
+    }
+
+    fn timers(&self) -> TimersStatus {
+        self.timers.as_ref().map(|timers| timers.status()).unwrap_or_default()
     }
 }
 

@@ -81,6 +81,13 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         scope: Scope::Admin,
+        path: "/admin/timers",
+        serve: || get(admin::timers),
+        methods: &["get"],
+        describe: describe::timers,
+    },
+    Route {
+        scope: Scope::Admin,
         path: "/admin/dead-letters",
         serve: || get(admin::dead_letters::list),
         methods: &["get"],

@@ -10,14 +10,15 @@ use parking_lot::Mutex;
 use super::outgoing::Progress;
 use super::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, End, EventId, Failure, Lane, LaneFilter,
-    NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, StateWrite, Store,
-    StoredReply, StoredRun, Undelivered, Wait, claim_lost, foreign_run,
+    Mark, NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, StateWrite,
+    Store, StoredReply, StoredRun, Undelivered, Wait, claim_lost, foreign_run,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::Id;
 
 mod dead;
+mod marks;
 mod outgoing;
 mod sweep;
 
@@ -52,6 +53,7 @@ struct Inner {
     dead: BTreeMap<EventId, Dead>,
     last_undelivered: u64,
     undelivered: BTreeMap<u64, Undelivered>,
+    marks: HashMap<String, Bytes>,
     /// What [`Store::sweep`] looks at, in the order of time.
     due: Due,
 }
@@ -467,6 +469,14 @@ impl Store for MemoryStore {
 
     async fn purge_dead(&self, event: EventId) -> Result<bool> {
         Ok(self.inner.lock().purge_dead(event))
+    }
+
+    async fn mark(&self, mark: Mark) -> Result<Option<Bytes>> {
+        Ok(self.inner.lock().mark(mark))
+    }
+
+    async fn is_pending(&self, event: EventId) -> Result<bool> {
+        Ok(self.inner.lock().is_pending(event))
     }
 
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64> {

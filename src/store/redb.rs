@@ -19,7 +19,7 @@ use parking_lot::RwLock;
 use redb::{ReadTransaction, ReadableDatabase};
 
 use super::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
     NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
     StoredReply, StoredRun, Undelivered,
 };
@@ -33,6 +33,7 @@ use writer::{Opener, Shared, Writer};
 mod dead;
 mod dir;
 mod fault;
+mod marks;
 mod outgoing;
 mod read;
 mod record;
@@ -204,6 +205,14 @@ impl Store for RedbStore {
 
     async fn purge_dead(&self, event: EventId) -> Result<bool> {
         self.writer.write(move |tables| tables.purge_dead(event)).await
+    }
+
+    async fn mark(&self, mark: Mark) -> Result<Option<Bytes>> {
+        self.writer.write(move |tables| tables.mark(&mark)).await
+    }
+
+    async fn is_pending(&self, event: EventId) -> Result<bool> {
+        self.read(|txn| marks::is_pending(txn, event))
     }
 
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64> {

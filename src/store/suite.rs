@@ -9,6 +9,7 @@ use super::*;
 
 mod dead;
 mod kept;
+mod marks;
 mod model;
 mod outgoing;
 mod queue;
@@ -94,6 +95,12 @@ suite! {
         a_replayed_event_that_fails_again_keeps_its_origin_and_run
         a_replayed_event_is_no_duplicate_and_its_repetitions_are
         purges_a_dead_letter_with_its_run
+    ;
+    marks:
+        keeps_the_first_mark_unless_another_replaces_it
+        marks_of_many_at_once_give_one_first
+        marks_are_not_swept
+        an_event_is_pending_until_it_is_done
     ;
 }
 

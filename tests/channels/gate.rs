@@ -9,7 +9,7 @@ use greentic_runner_host::Result;
 use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
     MemoryStore, NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope,
     Store, StoredReply, StoredRun, Undelivered,
 };
@@ -144,6 +144,14 @@ impl Store for Gate {
 
     async fn purge_dead(&self, event: EventId) -> Result<bool> {
         self.store.purge_dead(event).await
+    }
+
+    async fn mark(&self, mark: Mark) -> Result<Option<Bytes>> {
+        self.store.mark(mark).await
+    }
+
+    async fn is_pending(&self, event: EventId) -> Result<bool> {
+        self.store.is_pending(event).await
     }
 
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64> {

@@ -122,6 +122,22 @@ fn bindings_that_name_a_pack_are_held_against_it() {
 }
 
 #[test]
+fn bindings_with_a_timer_that_cannot_work_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "pack/index.ygtc", "id: main\ntype: job\nnodes: { a: { emit.text: hi, routing: out } }\n");
+    let bindings = |timer: &str| format!("tenant: acme\ntimers:\n  - {timer}\n");
+    put(dir.path(), "good.yaml", bindings("{ flow_id: main, cron: '@hourly' }"));
+    put(dir.path(), "far.yaml", bindings("{ flow_id: mian, cron: '@hourly', schedule_id: hourly }"));
+    put(dir.path(), "bad.yaml", bindings("{ flow_id: main, cron: '0 0 30 2 *' }"));
+    command(&dir, &["check", "pack", "--bindings", "good.yaml"]).assert().code(0).stdout(contains("GRH").not());
+    let warned =
+        contains("warning[GRH-0870]: timer \"hourly\" starts flow \"mian\"").and(contains("did you mean \"main\"?"));
+    command(&dir, &["check", "pack", "--bindings", "far.yaml"]).assert().code(1).stdout(warned);
+    let refused = contains("GRH-0100").and(contains("bad.yaml:3:28")).and(contains("day of month \"30\""));
+    command(&dir, &["check", "pack", "--bindings", "bad.yaml"]).assert().code(2).stderr(refused);
+}
+
+#[test]
 fn a_report_goes_where_it_is_told() {
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), "bad.wasm", importing("acme:billing/ledger@1.0.0"));

@@ -102,6 +102,7 @@ async fn with_a_token_requests_must_carry_it() {
         (Method::POST, "/admin/dead-letters/1/replay"),
         (Method::DELETE, "/admin/dead-letters/1"),
         (Method::GET, "/admin/undelivered"),
+        (Method::GET, "/admin/timers"),
         (Method::POST, "/admin/undelivered/7/resend"),
         (Method::DELETE, "/admin/undelivered/7"),
     ] {

@@ -9,6 +9,7 @@ use crate::ingress::adapter::{AdapterRoute, MAX_PLATFORM_ID};
 use crate::reload::Readiness;
 use crate::reload::status::{PacksStatus, ReloadReport};
 use crate::server::{admin, health};
+use crate::timers::TimersStatus;
 
 pub(super) const JSON: &str = "application/json";
 
@@ -76,6 +77,14 @@ pub(in crate::server) fn channels(schemas: &mut Schemas) -> Operation {
         "200",
         "The routes and how they are verified, and what came in by them and went no further.",
         Some((JSON, schemas.of::<admin::ChannelsStatus>())),
+    )
+}
+
+pub(in crate::server) fn timers(schemas: &mut Schemas) -> Operation {
+    Operation::new("timers", "What is started on a schedule, tenant by tenant").answer(
+        "200",
+        "The schedules, what they did and what they will do.",
+        Some((JSON, schemas.of::<TimersStatus>())),
     )
 }
 

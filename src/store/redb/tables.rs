@@ -82,6 +82,8 @@ tables! {
     DEAD dead: u64 => &'static [u8];
     /// Time of failure, and the event.
     DEAD_DUE dead_due: (i64, u64) => ();
+    /// Key to a mark.
+    MARKS marks: &'static Hash => &'static [u8];
 }
 
 /// The names in [`META`].
@@ -108,6 +110,10 @@ pub(super) fn route_key(route: &ReplyRoute) -> Hash {
 
 pub(super) fn dedupe_key(key: &str) -> Hash {
     hash("dedupe", &[key])
+}
+
+pub(super) fn mark_key(key: &str) -> Hash {
+    hash("mark", &[key])
 }
 
 pub(super) fn state_key(key: &str) -> Hash {
