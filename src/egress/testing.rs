@@ -105,7 +105,20 @@ pub(super) fn shown(call: &Call) -> Value {
             shown[name] = self::shown(next);
         }
     }
-    shown
+    sorted(shown)
+}
+
+/// The same with the keys of objects in order, whatever order is kept otherwise.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.into_iter().map(|(key, value)| (key, sorted(value))).collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(values) => values.into_iter().map(sorted).collect(),
+        other => other,
+    }
 }
 
 /// The JSON body of a request.

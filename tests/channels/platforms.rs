@@ -72,6 +72,11 @@ impl Script {
         next
     }
 
+    /// How many answers are left.
+    pub(crate) fn left(&self) -> usize {
+        self.instead.lock().len()
+    }
+
     /// Returns as soon as every answer that it was told to give is given.
     pub(crate) async fn spent(&self) {
         loop {
