@@ -20,6 +20,9 @@ const SIZE: usize = 12_000;
 const ALT: usize = 2000;
 const IMAGE_URL: usize = 3000;
 
+/// The fields of a message.
+type Fields = Map<String, Value>;
+
 /// The markup of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Markup {
@@ -32,9 +35,9 @@ enum Markup {
 #[derive(Debug, PartialEq)]
 pub(super) struct Post {
     /// The fields.
-    pub(super) fields: Map<String, Value>,
+    pub(super) fields: Fields,
     /// The same without what Slack may refuse: images that it cannot fetch, blocks that the reply brought.
-    pub(super) plainer: Option<Map<String, Value>>,
+    pub(super) plainer: Option<Fields>,
     /// Whether everybody in the channel may see it where a command is answered.
     pub(super) in_channel: bool,
 }
@@ -155,7 +158,7 @@ impl Markup {
     }
 
     /// The fields that say a text and nothing else.
-    fn said(self, text: &str) -> Map<String, Value> {
+    fn said(self, text: &str) -> Fields {
         let mut fields = Map::new();
         fields.insert("text".into(), self.beside(text).into());
         match self {
@@ -187,7 +190,7 @@ impl Markup {
 }
 
 /// The fields of as many posts as blocks take, with this text beside them.
-fn with_blocks(blocks: Vec<Block>, beside: &str) -> Vec<(Map<String, Value>, Option<Map<String, Value>>)> {
+fn with_blocks(blocks: Vec<Block>, beside: &str) -> Vec<(Fields, Option<Fields>)> {
     let fields = |blocks: Vec<Value>| {
         let mut fields = Map::new();
         if !beside.is_empty() {
@@ -211,10 +214,14 @@ fn image(file: &File) -> Option<Block> {
     let is_image = file.media_type().is_some_and(|mime| mime.starts_with("image/"));
     let url = address(url).filter(|url| is_image && chars(url) <= IMAGE_URL)?;
     let line = told(file).ok()?;
-    let mut block = json!({"type": "image", "image_url": url, "alt_text": shortened(file.label(), ALT, chars)});
+    let mut block = Map::new();
+    block.insert("type".into(), "image".into());
+    block.insert("image_url".into(), url.into());
+    block.insert("alt_text".into(), shortened(file.label(), ALT, chars).into());
     if let Some(name) = &file.name {
-        block["title"] = json!({"type": "plain_text", "text": shortened(name, ALT, chars)});
+        block.insert("title".into(), json!({"type": "plain_text", "text": shortened(name, ALT, chars)}));
     }
+    let block = Value::from(block);
     Some(Block { weight: weight(&block), block, plainer: Some(linked(&[line])) })
 }
 

@@ -183,11 +183,13 @@ fn image(file: &File) -> Option<Value> {
         FileSource::Inline(bytes) if bytes.len() <= IMAGE => format!("data:{mime};base64,{}", STANDARD.encode(bytes)),
         FileSource::Inline(_) => return None,
     };
-    let mut attachment = json!({"contentType": mime, "contentUrl": content});
+    let mut attachment = Map::new();
+    attachment.insert("contentType".into(), mime.into());
+    attachment.insert("contentUrl".into(), content.into());
     if file.name.is_some() {
-        attachment["name"] = file.file_name().into();
+        attachment.insert("name".into(), file.file_name().into());
     }
-    Some(attachment)
+    Some(attachment.into())
 }
 
 /// The size of a value in UTF-16 code units of its JSON.

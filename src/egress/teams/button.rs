@@ -3,7 +3,7 @@
 //! Teams gives back the object that a card's action holds, and nothing but objects. So a button's value is in one, under a
 //! name that tells it from what authors of cards write.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::activity::units;
 use crate::egress::value::shortened;
@@ -60,9 +60,12 @@ pub(super) fn opens(title: &str, url: &str) -> Option<Value> {
 
 /// The action that sends a text and a value; what is `shown` stands in the chat as the user's.
 fn submits(title: &str, said: &str, shown: Option<&str>, payload: &Value) -> Value {
-    let mut back = json!({"type": "messageBack", "text": said, "value": {PAYLOAD: payload}});
+    let mut back = Map::new();
+    back.insert("type".into(), "messageBack".into());
+    back.insert("text".into(), said.into());
+    back.insert("value".into(), json!({PAYLOAD: payload}));
     if let Some(shown) = shown {
-        back["displayText"] = shown.into();
+        back.insert("displayText".into(), shown.into());
     }
     // Clients that know no `messageBack` give back what stands beside it.
     json!({"type": "Action.Submit", "title": title, "data": {PAYLOAD: payload, "msteams": back}})

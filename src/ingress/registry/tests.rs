@@ -54,6 +54,13 @@ fn what_sending_lacks_is_said() {
 }
 
 #[test]
+fn several_secrets_that_are_missing_are_said_at_once() {
+    let notes = |adapter: &str| open(&format!("{{ messaging: {{ adapter: {adapter} }} }}")).unwrap().notes().to_vec();
+    assert_eq!(notes("slack"), ["replies to slack cannot be sent: SLACK_BOT_TOKEN is missing"]);
+    assert_eq!(notes("teams"), ["replies to teams cannot be sent: TEAMS_APP_ID and TEAMS_APP_PASSWORD are missing"]);
+}
+
+#[test]
 fn an_adapter_is_opened_once_and_as_its_settings_say() {
     let error = open("{ messaging: { adapter: webchat }, event: { adapter: webchat } }").unwrap_err();
     assert_eq!(error.code(), Code::ChannelInvalid);
