@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod dev;
 mod fetching;
+mod ingress;
 mod invoke;
 mod new;
 mod pack;
@@ -41,6 +42,7 @@ Examples:
   greentic-runner check my.wasm                              whether a component or pack would run
   greentic-runner serve --bindings acme.yaml --pack acme.gtpack
   greentic-runner cache list                                 what was fetched and is kept
+  greentic-runner ingress normalize slack event.json         what an adapter makes of a request
 
 Exit codes: 0 it went well, 1 a flow or component failed (or check has findings), 2 usage or bad input.
 Every error has a code; docs/errors explains each.")]
@@ -68,6 +70,8 @@ enum Command {
     Pack(pack::Command),
     #[command(subcommand)]
     Cache(cache::Command),
+    #[command(subcommand)]
+    Ingress(ingress::Command),
 }
 
 impl Command {
@@ -116,6 +120,7 @@ fn dispatch(command: Command, verbose: bool) -> Result<ExitCode> {
         Command::Build(args) => build::run(&args),
         Command::Pack(command) => pack::run(command),
         Command::Cache(command) => block_on(cache::run(command)),
+        Command::Ingress(command) => ingress::run(command),
     }
 }
 

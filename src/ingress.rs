@@ -33,4 +33,4 @@ pub use registry::Adapters;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

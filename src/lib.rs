@@ -42,6 +42,7 @@ pub mod ingress;
 pub mod net;
 pub mod pack;
 mod private;
+pub mod probe;
 pub mod reload;
 pub mod run;
 pub mod schedule;

@@ -16,6 +16,8 @@ mod courier;
 #[path = "../examples/custom_adapter/main.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a program of its own, of which only a part is used here")]
 mod custom_adapter;
+#[path = "common/expected.rs"]
+mod expected;
 #[path = "channels/failed.rs"]
 mod failed;
 #[path = "channels/gate.rs"]
@@ -24,6 +26,8 @@ mod gate;
 mod platform;
 #[path = "channels/platforms.rs"]
 mod platforms;
+#[path = "channels/recorded.rs"]
+mod recorded;
 #[path = "channels/replies.rs"]
 mod replies;
 #[path = "channels/teams.rs"]
@@ -38,6 +42,7 @@ use std::time::Duration;
 use common::Sources;
 use courier::Courier;
 use gate::Gate;
+use greentic_runner_host::abi::Registry;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::run::trace::TraceFeed;
 use greentic_runner_host::secrets::EnvSecrets;
@@ -82,6 +87,8 @@ struct Setup {
     vars: Vec<(&'static str, &'static str)>,
     store: Option<Arc<dyn Store>>,
     options: ServerOptions,
+    pack: Sources,
+    registry: Option<Arc<Registry>>,
 }
 
 impl Setup {
@@ -94,7 +101,9 @@ impl Setup {
             ..ServerOptions::default()
         };
         let vars = vec![("COURIER_SECRET", "s"), ("COURIER_TOKEN", "bot-token")];
-        Self { tenants: vec![("t", bindings.to_owned())], vars, store: None, options }
+        let pack = Sources::of_flow(FLOW).file("pack.yaml", "pack_id: bot\nversion: 1.0.0\n");
+        let tenants = vec![("t", bindings.to_owned())];
+        Self { tenants, vars, store: None, options, pack, registry: None }
     }
 
     async fn start(self) -> Result<Running> {
@@ -113,12 +122,14 @@ impl Setup {
             Some(store) => builder.with_store(store),
             None => builder.with_memory_store(),
         };
+        if let Some(registry) = self.registry {
+            builder = builder.with_registry(registry);
+        }
         let host = Arc::new(builder.build()?);
         let server = Server::bind(self.options, Arc::new(HostBackend::new(Arc::clone(&host), feed))).await?;
-        let pack = Sources::of_flow(FLOW).file("pack.yaml", "pack_id: bot\nversion: 1.0.0\n");
         host.start().await?;
         for (tenant, _) in &self.tenants {
-            host.load_pack(tenant, &pack.path()).await?;
+            host.load_pack(tenant, &self.pack.path()).await?;
         }
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();

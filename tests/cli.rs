@@ -3,6 +3,10 @@
 
 #[path = "cli/cache.rs"]
 mod cache;
+#[path = "common/expected.rs"]
+mod expected;
+#[path = "cli/ingress.rs"]
+mod ingress;
 #[path = "cli/trust.rs"]
 mod trust;
 

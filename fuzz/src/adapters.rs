@@ -1,24 +1,17 @@
-//! Adapters of platforms: bodies of any bytes, and payloads of the platforms' shape in which fields are changed.
+//! Adapters of platforms: bodies of any bytes, and samples in which fields are changed.
 //!
-//! Whatever a body says, a message stays with its tenant, its lists are bounded, and the place that replies go to can be
-//! read again.
+//! Whatever a body says, the promises hold that `greentic-runner ingress fuzz` checks.
 
 use arbitrary::Unstructured;
-use greentic_runner_host::ingress::adapter::{Adapter, Channel, ChannelSecrets, Completion, Settings};
-use greentic_runner_host::ingress::envelope::MOST;
-use greentic_runner_host::ingress::slack::{self, Slack};
-use greentic_runner_host::ingress::teams::{self, Teams};
-use greentic_runner_host::ingress::telegram::{self, Telegram};
-use greentic_runner_host::ingress::webex::{self, Webex};
-use greentic_runner_host::ingress::whatsapp::{self, Whatsapp};
-use greentic_runner_host::ingress::{Inbound, Intake};
-use greentic_runner_host::run::event::{FlowChoice, ReplyTo};
-use greentic_runner_host::secret::Secret;
-use greentic_runner_host::session::parts_of;
+use greentic_runner_host::ingress::adapter::{Channel, Intake};
+use greentic_runner_host::ingress::channels::Verification;
+use greentic_runner_host::ingress::teams;
+use greentic_runner_host::probe::fuzz::{self, Target};
+use greentic_runner_host::probe::{Form, Kind, Recording, samples};
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
-use super::{Id, blames_input, context, request, stays_with_its_tenant};
+use super::{Id, blames_input, context, request, split};
 
 /// What is put in place of a value.
 const VALUES: &[&str] = &[
@@ -40,56 +33,35 @@ const VALUES: &[&str] = &[
     "[[[[{}]]]]",
 ];
 
-struct Secrets;
-
-impl ChannelSecrets for Secrets {
-    fn get(&self, name: &str) -> Vec<Secret> {
-        if name == telegram::BOT_TOKEN { vec![Secret::new("999:fuzz")] } else { Vec::new() }
-    }
+/// A request of a kind breaks no promise.
+fn held(kind: Kind, recording: Recording) {
+    let target = Target::of_kind(kind).expect("the host has an adapter for every kind");
+    let broken = fuzz::replay(&target, &[recording]).expect("the adapter can be opened");
+    assert_eq!(broken, None);
 }
 
-fn open(adapter: &dyn Adapter) -> Box<dyn Channel> {
-    open_with(adapter, &Map::new())
+/// A body of a kind.
+fn of_body(kind: Kind, body: &[u8]) -> Recording {
+    Recording::post(kind.path(), kind.form().content_type(), body.to_vec())
 }
 
-fn open_with(adapter: &dyn Adapter, config: &Map<String, Value>) -> Box<dyn Channel> {
-    let settings = Settings { tenant: Id::from("demo"), flow: FlowChoice::Default, config, secrets: &Secrets };
-    adapter.open(&settings).expect("a channel can be opened so")
+fn fields(kind: Kind, bytes: &[u8]) {
+    let tree = changed(kind, &mut Unstructured::new(bytes));
+    // A change may have made something else of what describes a request.
+    kind.form().recording(kind.path(), &tree).into_iter().for_each(|recording| held(kind, recording));
 }
 
-fn normalized(channel: &dyn Channel, body: &[u8]) -> Option<Intake> {
-    let headers = HeaderMap::new();
-    blames_input(channel.normalize(&context(), &request(&headers, body)))
+fn open(kind: Kind) -> Box<dyn Channel> {
+    kind.open(&Id::from("demo"), &Map::new()).expect("a channel can be opened so")
 }
 
-fn sound(intake: Option<Intake>, can_read: fn(&str) -> bool) {
-    let Some(Intake::Messages(inbound)) = intake else { return };
-    inbound.into_iter().for_each(|inbound| {
-        leads_somewhere(&inbound, can_read);
-        stays_with_its_tenant(inbound);
-    });
-}
-
-fn leads_somewhere(inbound: &Inbound, can_read: fn(&str) -> bool) {
-    let envelope = &inbound.envelope;
-    let entities = &envelope.entities;
-    let lists = [envelope.attachments.len(), envelope.buttons.len(), entities.mentions.len(), entities.urls.len()];
-    assert!(lists.iter().all(|length| *length <= MOST), "an envelope's list is longer than {MOST}");
-    let ReplyTo::Route(route) = &inbound.reply_to else { panic!("replies of a chat go to a route") };
-    let (tenant, provider, address) = parts_of(route).expect("a route has its parts");
-    assert_eq!((&*tenant, &*provider), ("demo", &*envelope.provider));
-    assert!(can_read(&address), "the address {address} cannot be read");
-}
-
-/// Activities of Teams; they are also what a token is to be about.
+/// Activities of Teams. A line in front of one is the token that comes with it.
 pub fn teams(bytes: &[u8]) {
-    let mut channel = Map::new();
-    for setting in ["insecure", "allow_bots"] {
-        channel.insert(setting.to_owned(), Value::Bool(true));
-        sound(normalized(&*open_with(&Teams, &channel), bytes), |text| teams::Address::parse(text).is_some());
-    }
+    held(Kind::Teams, of_body(Kind::Teams, bytes));
     // Nobody's key is known, so nothing is let in whatever the bytes say.
-    let channel = open_with(&Teams, &Map::from_iter([("app_id".to_owned(), Value::String("app".to_owned()))]));
+    let app = Map::from_iter([(String::from("app_id"), Value::String("app".into()))]);
+    let channel = Kind::Teams.open(&Id::from("demo"), &app).expect("a channel can be opened so");
+    assert!(matches!(channel.verification(), Verification::By(_)), "{}", teams::PROVIDER);
     let (head, body) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0));
     let mut headers = HeaderMap::new();
     if let Ok(token) = http::HeaderValue::from_bytes(&[b"Bearer ", head].concat()) {
@@ -100,113 +72,94 @@ pub fn teams(bytes: &[u8]) {
 
 /// Activities of Teams with changed fields.
 pub fn teams_fields(bytes: &[u8]) {
-    let mut chance = Unstructured::new(bytes);
-    teams(changed(include_str!("adapters/teams.json"), &mut chance).to_string().as_bytes());
+    fields(Kind::Teams, bytes);
 }
 
 /// Updates of Telegram.
 pub fn telegram(bytes: &[u8]) {
-    sound(normalized(&*open(&Telegram), bytes), |text| telegram::Address::parse(text).is_some());
+    held(Kind::Telegram, of_body(Kind::Telegram, bytes));
+}
+
+/// Updates of Telegram with changed fields.
+pub fn telegram_fields(bytes: &[u8]) {
+    fields(Kind::Telegram, bytes);
 }
 
 /// Deliveries of WhatsApp; the bytes are also the query of a handshake.
 pub fn whatsapp(bytes: &[u8]) {
-    let channel = open(&Whatsapp);
-    sound(normalized(&*channel, bytes), |text| whatsapp::Address::parse(text).is_some());
+    held(Kind::Whatsapp, of_body(Kind::Whatsapp, bytes));
     let headers = HeaderMap::new();
     let query = str::from_utf8(bytes).ok();
     let asked = greentic_runner_host::ingress::Request { method: "GET", query, ..request(&headers, &[]) };
-    let Some(Intake::Answer(answer)) = blames_input(channel.normalize(&context(), &asked)) else { return };
+    let Some(Intake::Answer(answer)) = blames_input(open(Kind::Whatsapp).normalize(&context(), &asked)) else { return };
     assert!(answer.body.len() <= 256 && !answer.body.contains('<'), "a challenge is a short word");
+}
+
+/// Deliveries of WhatsApp with changed fields.
+pub fn whatsapp_fields(bytes: &[u8]) {
+    fields(Kind::Whatsapp, bytes);
 }
 
 /// Requests of Slack: as an event, an interaction, a command. The body is also a payload in a form.
 pub fn slack(bytes: &[u8]) {
     let wrapped = form_urlencoded::byte_serialize(bytes).collect::<String>();
     let wrapped = format!("payload={wrapped}");
-    for (path, body) in [
-        (slack::EVENTS, bytes),
-        (slack::INTERACTIVE, bytes),
-        (slack::INTERACTIVE, wrapped.as_bytes()),
-        (slack::COMMANDS, bytes),
-    ] {
-        of_slack(path, body);
-    }
-}
-
-fn of_slack(path: &str, body: &[u8]) {
-    let (channel, headers) = (open(&Slack), HeaderMap::new());
-    let asked = greentic_runner_host::ingress::Request { path, ..request(&headers, body) };
-    let Some(Intake::Messages(inbound)) = blames_input(channel.normalize(&context(), &asked)) else { return };
-    for inbound in inbound {
-        let raw = inbound.envelope.raw.clone();
-        drop(channel.respond(&raw, &[raw["view"].clone(), raw.clone()]));
-        match inbound.reply_to {
-            // The options of a menu go to who waits for them, and nowhere else.
-            ReplyTo::Caller => {}
-            _ => leads_somewhere(&inbound, |text| slack::Address::parse(text).is_some()),
-        }
-        stays_with_its_tenant(inbound);
-    }
+    held(Kind::Slack, of_body(Kind::Slack, bytes));
+    held(Kind::SlackInteractive, of_body(Kind::SlackInteractive, bytes));
+    held(Kind::SlackInteractive, of_body(Kind::SlackInteractive, wrapped.as_bytes()));
+    held(Kind::SlackSlash, of_body(Kind::SlackSlash, bytes));
 }
 
 /// Requests of Slack with changed fields.
 pub fn slack_fields(bytes: &[u8]) {
-    let mut chance = Unstructured::new(bytes);
-    let payload = changed(include_str!("adapters/slack.json"), &mut chance);
-    let text = payload.to_string();
-    of_slack(slack::EVENTS, text.as_bytes());
-    let form: String = form_urlencoded::Serializer::new(String::new()).append_pair("payload", &text).finish();
-    of_slack(slack::INTERACTIVE, form.as_bytes());
-    let fields = payload.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)));
-    let form: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    of_slack(slack::COMMANDS, form.as_bytes());
+    for kind in [Kind::Slack, Kind::SlackInteractive, Kind::SlackSlash] {
+        fields(kind, bytes);
+    }
 }
 
 /// Events of Webex and, behind a line end, what it answers.
 pub fn webex(bytes: &[u8]) {
-    let channel = open(&Webex);
     let split = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (event, answer) = bytes.split_at(split);
-    fetched(&*channel, event, answer);
-}
-
-fn fetched(channel: &dyn Channel, event: &[u8], answer: &[u8]) {
-    let Some(Intake::Fetch(pending)) = normalized(channel, event) else { return };
-    assert!(
-        pending.path.starts_with("/v1/") && !pending.path.contains(['.', '?', '#', '%']),
-        "the path leads below /v1"
-    );
-    let completed = channel.complete(&context(), &pending, Completion { status: 200, body: answer });
-    sound(blames_input(completed), |text| webex::Address::parse(text).is_some());
-}
-
-/// Updates of Telegram with changed fields.
-pub fn telegram_fields(bytes: &[u8]) {
-    let mut chance = Unstructured::new(bytes);
-    telegram(changed(include_str!("adapters/telegram.json"), &mut chance).to_string().as_bytes());
-}
-
-/// Deliveries of WhatsApp with changed fields.
-pub fn whatsapp_fields(bytes: &[u8]) {
-    let mut chance = Unstructured::new(bytes);
-    whatsapp(changed(include_str!("adapters/whatsapp.json"), &mut chance).to_string().as_bytes());
+    held(Kind::Webex, Recording { fetched: Some(answer.to_vec()), ..of_body(Kind::Webex, event) });
 }
 
 /// Events of Webex and its answers with changed fields.
 pub fn webex_fields(bytes: &[u8]) {
-    let mut chance = Unstructured::new(bytes);
-    let both = changed(include_str!("adapters/webex.json"), &mut chance);
-    // A change may have made something else of the pair itself.
-    let event = both["event"].to_string();
-    fetched(&*open(&Webex), event.as_bytes(), both["answer"].to_string().as_bytes());
+    fields(Kind::Webex, bytes);
 }
 
-/// One of the payloads of a list, with up to eight changes in it. When the bytes run out, the first choice is taken.
-fn changed(payloads: &str, chance: &mut Unstructured<'_>) -> Value {
-    let mut payloads: Vec<Value> = serde_json::from_str(payloads).expect("the payloads are a list");
-    let place = below(chance, payloads.len());
-    let mut payload = payloads.swap_remove(place);
+/// Activities of the web chat.
+pub fn webchat(bytes: &[u8]) {
+    held(Kind::Webchat, of_body(Kind::Webchat, bytes));
+}
+
+/// Activities of the web chat with changed fields.
+pub fn webchat_fields(bytes: &[u8]) {
+    fields(Kind::Webchat, bytes);
+}
+
+/// Requests of the generic webhook, headers before an empty line; and the bytes as the description of a request.
+pub fn webhook(bytes: &[u8]) {
+    let (headers, body) = split(bytes);
+    held(Kind::Webhook, Recording { headers, ..Recording::post("/webhook/fuzz", None, body.to_vec()) });
+    let Some(recording) = blames_input(Recording::of(Kind::Webhook, bytes, None)) else { return };
+    assert_eq!(blames_input(Recording::of_description(&recording.description())), Some(recording.clone()));
+    assert!(Form::Described.tree(&recording).is_some());
+    held(Kind::Webhook, recording);
+}
+
+/// Requests of the generic webhook with changed fields.
+pub fn webhook_fields(bytes: &[u8]) {
+    fields(Kind::Webhook, bytes);
+}
+
+/// One of the samples of a kind, as its tree, with up to eight changes in it. When the bytes run out, the first choice is
+/// taken.
+fn changed(kind: Kind, chance: &mut Unstructured<'_>) -> Value {
+    let samples: Map<String, Value> = serde_json::from_str(samples::text(kind)).expect("the samples are an object");
+    let place = below(chance, samples.len());
+    let mut payload = samples.into_iter().nth(place).expect("it has so many").1;
     for _ in 0..below(chance, 9) {
         change(&mut payload, chance);
     }

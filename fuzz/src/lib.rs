@@ -7,7 +7,7 @@ use std::path::Path;
 
 use arbitrary::{Arbitrary as _, Unstructured};
 use greentic_runner_host::check::{self, Report, Style};
-use greentic_runner_host::config::{PackBinding, WebhookPolicy};
+use greentic_runner_host::config::PackBinding;
 use greentic_runner_host::error::{Code, Location};
 use greentic_runner_host::flow::compile::{Catalog, ComponentInfo, ProviderInfo, compile};
 use greentic_runner_host::flow::condition::Condition;
@@ -18,14 +18,10 @@ use greentic_runner_host::flow::ygtc;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::ingest::Index;
 use greentic_runner_host::ingest::locator::{Base, Locator, Scheme};
-use greentic_runner_host::ingress::channels::Verification;
-use greentic_runner_host::ingress::webchat::WebchatChannel;
-use greentic_runner_host::ingress::webhook::WebhookChannel;
-use greentic_runner_host::ingress::{Context, Request, webchat as chat, webhook as hook};
+use greentic_runner_host::ingress::{Context, Request};
 use greentic_runner_host::pack::manifest::{Decoded, Manifest};
 use greentic_runner_host::pack::signature::Envelope;
 use greentic_runner_host::pack::{self, Limits, LoadOptions};
-use greentic_runner_host::run::event::FlowChoice;
 use greentic_runner_host::trust::{
     self, Certificate, Evidence, PackSignature, PublicKey, SbomState, SignedContent, StatedOrigin, Strictness,
     TrustPolicy,
@@ -63,10 +59,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("telegram", adapters::telegram),
     ("telegram_fields", adapters::telegram_fields),
     ("template", template),
-    ("webchat", webchat),
+    ("webchat", adapters::webchat),
+    ("webchat_fields", adapters::webchat_fields),
     ("webex", adapters::webex),
     ("webex_fields", adapters::webex_fields),
-    ("webhook", webhook),
+    ("webhook", adapters::webhook),
+    ("webhook_fields", adapters::webhook_fields),
     ("whatsapp", adapters::whatsapp),
     ("whatsapp_fields", adapters::whatsapp_fields),
     ("ygtc", ygtc_file),
@@ -352,27 +350,4 @@ fn context() -> Context {
 
 fn request<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a> {
     Request { method: "POST", path: "/fuzz", query: Some("a=1&b=%20"), headers, body, peer: None }
-}
-
-/// Activities of the web chat: whatever an activity says, it stays with the tenant that it was sent to.
-pub fn webchat(bytes: &[u8]) {
-    let channel = WebchatChannel { verification: Verification::Insecure, flow: FlowChoice::Default };
-    let headers = HeaderMap::new();
-    let Some(intake) = blames_input(chat::receive(&channel, &context(), &request(&headers, bytes))) else { return };
-    let greentic_runner_host::ingress::Intake::Messages(inbound) = intake else { return };
-    inbound.into_iter().for_each(stays_with_its_tenant);
-}
-
-/// Requests of the generic webhook, headers before an empty line.
-pub fn webhook(bytes: &[u8]) {
-    let channel = WebhookChannel { verification: Verification::PathPolicy, policy: WebhookPolicy::default() };
-    let (headers, body) = split(bytes);
-    let received = hook::receive(&channel, &context(), "fuzz", &request(&headers, body));
-    blames_input(received).into_iter().for_each(stays_with_its_tenant);
-}
-
-fn stays_with_its_tenant(inbound: greentic_runner_host::ingress::Inbound) {
-    assert!(inbound.session.stored().starts_with("demo:"), "the session is the tenant's");
-    let event = inbound.into_event("fuzz".to_owned()).expect("an envelope becomes an event");
-    assert_eq!(&*event.tenant, "demo");
 }

@@ -79,10 +79,7 @@ impl InputArgs {
     pub(super) fn read(&self) -> Result<Option<Value>> {
         let (bytes, origin) = match (&self.input, &self.input_file) {
             (Some(text), _) => (text.clone().into_bytes(), "--input".to_owned()),
-            (None, Some(file)) if file.as_os_str() == "-" => {
-                (read_limited(std::io::stdin().lock(), "-")?, "-".to_owned())
-            }
-            (None, Some(file)) => (read_file(file)?, file.display().to_string()),
+            (None, Some(file)) => (read_input(file)?, file.display().to_string()),
             (None, None) => return Ok(None),
         };
         serde_json::from_slice(&bytes).map(Some).map_err(|e| {
@@ -91,6 +88,11 @@ impl InputArgs {
                 .hint("give JSON, for a message for example '{\"text\": \"hello\"}'")
         })
     }
+}
+
+/// Reads a file; `-` reads stdin.
+pub(super) fn read_input(file: &Path) -> Result<Vec<u8>> {
+    if file.as_os_str() == "-" { read_limited(std::io::stdin().lock(), "-") } else { read_file(file) }
 }
 
 pub(super) fn read_file(file: &Path) -> Result<Vec<u8>> {

@@ -367,7 +367,17 @@ codes! {
     /// A timer names a flow that the pack does not have.
     TimerFlow = 870, BadInput;
 
-    // 088x: egress
+    // 088x: probing adapters
+    /// A file that is to hold a platform's request holds none.
+    RecordingInvalid = 880, BadInput;
+    /// A request cannot be signed so.
+    SigningImpossible = 881, BadInput;
+    /// A request could not be sent to a host.
+    SendFailed = 882, Unavailable;
+    /// An input makes an adapter break what adapters promise.
+    PromiseBroken = 883, Failed;
+
+    // 0885: egress
     /// The place that a reply goes to is none that its platform can be sent to.
     ReplyPlace = 885, Failed;
     /// What a reply says for one platform only is not what that platform takes.

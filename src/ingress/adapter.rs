@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -16,8 +17,8 @@ use crate::error::{Code, Error, Result};
 use crate::id::{Id, clip};
 use crate::ingress::channels::Verification;
 use crate::ingress::envelope::{IngressEnvelope, Metadata};
-use crate::ingress::headers;
 use crate::ingress::keys::PublishedKeys;
+use crate::ingress::{headers, json};
 use crate::run::event::{Event, FlowChoice, ReplyTo};
 use crate::secret::Secret;
 use crate::session::SessionKey;
@@ -346,13 +347,19 @@ pub fn json_object(body: &[u8]) -> Result<Value> {
     let invalid = |what: String| Error::new(Code::RequestInvalid, what);
     let text =
         std::str::from_utf8(body).map_err(|e| invalid(format!("the body is not UTF-8 (byte {})", e.valid_up_to())))?;
-    let value: Value = serde_json::from_str(text).map_err(|e| invalid(format!("the body is not JSON: {e}")))?;
+    let value = json::parse(text.as_bytes()).map_err(|e| invalid(format!("the body cannot be read as JSON: {e}")))?;
     if value.is_object() { Ok(value) } else { Err(invalid("the body is not a JSON object".into())) }
 }
 
-/// Several parts as one text; different parts never give the same text.
+/// The longest key by which repetitions are recognised, in bytes.
+const LONGEST_KEY: usize = 2048;
+
+/// Several parts as one text; different parts never give the same text. Where that would be long, it is their digest:
+/// platforms do not bound everything that tells two deliveries apart.
 pub fn dedupe_key<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
-    SessionKey::of(parts).stored().to_string()
+    let key = SessionKey::of(parts).stored().to_string();
+    // No part can look like this: a `%` in it would be escaped.
+    if key.len() <= LONGEST_KEY { key } else { format!("%sha256:{}", hex::encode(Sha256::digest(key))) }
 }
 
 #[cfg(test)]
@@ -367,6 +374,20 @@ mod tests {
             assert_eq!(error.code(), Code::RequestInvalid);
             assert!(!error.message().contains('\n'), "{error}");
         }
+    }
+
+    #[test]
+    fn long_keys_are_digests_and_still_different() {
+        let long = "x".repeat(LONGEST_KEY);
+        let keys = [
+            dedupe_key(["a", &long]),
+            dedupe_key(["b", &long]),
+            dedupe_key(["a", &long[1..]]),
+            dedupe_key(["%sha256", "0"]),
+        ];
+        assert!(keys.iter().all(|key| key.len() <= 80 && keys.iter().filter(|other| *other == key).count() == 1));
+        assert!(keys[0].starts_with("%sha256:") && keys[3].starts_with("%25"));
+        assert_eq!(dedupe_key([&long[2..], ""]).len(), LONGEST_KEY - 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::adapter::{Adapter, Channel, Completion, Context, Inbound, Intake, Request};
+use super::adapter::{Adapter, Channel, Completion, Context, Intake, Request};
 use super::channels::Verification;
 use super::slack::{self, Slack};
 use super::teams::Teams;
@@ -23,6 +23,11 @@ use crate::config::WebhookPolicy;
 use crate::error::Result;
 use crate::id::Id;
 use crate::run::event::FlowChoice;
+
+#[path = "../../tests/common/expected.rs"]
+mod expected;
+
+use expected::Got;
 
 struct Sample {
     name: String,
@@ -67,62 +72,19 @@ fn context() -> Context {
     Context { tenant: Id::from("demo"), now: Timestamp(1_762_851_600_000), nonce: Uuid::nil(), keys: None }
 }
 
-/// Compares with what is expected; null means that it is not checked.
+/// Compares with what is expected; envelopes fit their schema.
 fn check(sample: &Sample, intake: &Intake) {
-    let name = &sample.name;
-    let wanted = sample.expected["envelopes"].as_array();
-    match (sample.expected["disposition"].as_str().unwrap(), intake) {
-        ("optional", Intake::Messages(_)) if wanted.is_none() => {}
-        ("message" | "optional", Intake::Messages(inbound)) => {
-            let wanted = wanted.unwrap();
-            assert_eq!(wanted.len(), inbound.len(), "{name}");
-            wanted.iter().zip(inbound).for_each(|(wanted, inbound)| check_envelope(name, wanted, inbound));
-        }
-        ("optional" | "ack_ignore", Intake::Ignored(_)) => {}
-        ("handshake", Intake::Answer(answer)) => {
-            let http = &sample.expected["http"];
-            assert_eq!(http["status"], answer.status, "{name}");
-            assert!(answer.body.contains(http["body_contains"].as_str().unwrap()), "{name}");
-        }
-        (disposition, got) => panic!("{name}: expected {disposition}, got {got:?}"),
-    }
-}
-
-fn check_envelope(name: &str, wanted: &Value, inbound: &Inbound) {
-    let got = serde_json::to_value(&inbound.envelope).unwrap();
-    assert_eq!(got["provider"], wanted["provider"], "{name}");
-    let ids = &got["provider_ids"];
-    for (id, value) in wanted["provider_ids"].as_object().unwrap() {
-        if id == "channel_or_conversation_id" {
-            assert!([&ids["channel_id"], &ids["conversation_id"]].contains(&value), "{name}: {ids}");
-            continue;
-        }
-        assert_eq!(&got["provider_ids"][id], value, "{name}: {id}");
-    }
-    if !wanted["session"]["key"].is_null() {
-        assert_eq!(got["session"]["key"], wanted["session"]["key"], "{name}");
-    }
-    if let Some(text) = wanted["text"].as_str() {
-        assert_eq!(got["text"].as_str().unwrap_or_default(), text, "{name}");
-    }
-    if !wanted["attachments_count"].is_null() {
-        assert_eq!(wanted["attachments_count"], got["attachments"].as_array().unwrap().len(), "{name}");
-    }
-    if let Some(buttons) = wanted["buttons"].as_array() {
-        let got = got["buttons"].as_array().unwrap();
-        assert_eq!(got.len(), buttons.len(), "{name}");
-        for (got, wanted) in got.iter().zip(buttons) {
-            for (field, value) in wanted.as_object().unwrap() {
-                assert_eq!(&got[field], value, "{name}: {field} of a button");
-            }
-        }
-    }
-    if !wanted["buttons"]["count"].is_null() {
-        assert_eq!(wanted["buttons"]["count"], got["buttons"].as_array().unwrap().len(), "{name}");
-    }
-    if let Some(id) = wanted["dedupe_id"].as_str() {
-        assert!(inbound.dedupe.iter().any(|key| key.ends_with(id)), "{name}: {:?}", inbound.dedupe);
-    }
+    testing::valid(intake);
+    let (disposition, messages, answer) = match intake {
+        Intake::Messages(messages) => ("message", messages.as_slice(), None),
+        Intake::Ignored(_) => ("ack_ignore", &[][..], None),
+        Intake::Answer(answer) => ("handshake", &[][..], Some((answer.status, answer.body.as_str()))),
+        Intake::Fetch(_) => panic!("{} is not completed", sample.name),
+    };
+    let envelopes: Vec<_> = messages.iter().map(|inbound| serde_json::to_value(&inbound.envelope).unwrap()).collect();
+    let dedupe: Vec<_> = messages.iter().map(|inbound| inbound.dedupe.clone()).collect();
+    let got = Got { disposition, envelopes: &envelopes, dedupe: Some(&dedupe), answer };
+    expected::check(&sample.name, &sample.expected, &got);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! are always present, except the ids that a platform did not give.
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,25 +14,30 @@ use crate::session::SessionKey;
 pub const MOST: usize = 50;
 
 /// A platform's message in the host's form.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IngressEnvelope {
     /// The tenant it is for.
+    #[schemars(length(min = 1))]
     pub tenant: String,
     /// The provider it came through: `slack`, `webchat`, `webhook`, …
+    #[schemars(length(min = 1))]
     pub provider: String,
     /// The platform's ids.
     pub provider_ids: ProviderIds,
     /// The session it belongs to.
     pub session: Session,
     /// When the platform says it was sent, else when it was received.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub timestamp: jiff::Timestamp,
     /// The sender's language as a BCP 47 tag, if the platform says so.
     pub locale: Option<String>,
     /// The text, as the user wrote it.
     pub text: Option<String>,
     /// Files, images, cards.
+    #[schemars(length(max = MOST))]
     pub attachments: Vec<Attachment>,
     /// Buttons that the user pressed, or that the message carries.
+    #[schemars(length(max = MOST))]
     pub buttons: Vec<Button>,
     /// What was recognised in the text.
     pub entities: Entities,
@@ -44,33 +50,49 @@ pub struct IngressEnvelope {
 }
 
 /// The platform's ids; those that it did not give are absent from the JSON form.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ProviderIds {
     /// The workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1))]
     pub workspace_id: Option<String>,
     /// The team.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1))]
     pub team_id: Option<String>,
     /// The channel.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1))]
     pub channel_id: Option<String>,
     /// The conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1))]
     pub conversation_id: Option<String>,
     /// The thread.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1))]
     pub thread_id: Option<String>,
     /// The user.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1))]
     pub user_id: Option<String>,
     /// The message.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1))]
     pub message_id: Option<String>,
     /// The delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 1))]
     pub event_id: Option<String>,
+}
+
+impl IngressEnvelope {
+    /// The JSON Schema of the JSON form, as `docs/envelope.schema.json` holds it.
+    pub fn json_schema() -> Value {
+        let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+        settings.into_generator().into_root_schema_for::<Self>().to_value()
+    }
 }
 
 impl ProviderIds {
@@ -88,16 +110,18 @@ impl ProviderIds {
 }
 
 /// The session that an envelope belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Session {
     /// The key as it is shown: `{tenant}:{provider}:{conversation-or-thread-or-channel}:{user}`.
+    #[schemars(length(min = 1))]
     pub key: String,
-    /// What the channel can carry: `chat`, `attachments`, `buttons`, `http`.
+    /// What the channel can carry back: `chat`, `attachments`, `buttons`, `http`.
+    #[schemars(length(min = 1), inner(length(min = 1)))]
     pub scopes: Vec<String>,
 }
 
 /// A file, an image, a card.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attachment {
     /// What it is.
     #[serde(rename = "type")]
@@ -121,7 +145,7 @@ pub struct Attachment {
 }
 
 /// What an attachment is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttachmentKind {
     /// An image.
@@ -151,7 +175,7 @@ impl AttachmentKind {
 }
 
 /// A button.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Button {
     /// The platform's id of it, else its place among the message's buttons, from 0 on.
     pub id: String,
@@ -162,16 +186,18 @@ pub struct Button {
 }
 
 /// What was recognised in a text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Entities {
     /// Who is mentioned.
+    #[schemars(length(max = MOST))]
     pub mentions: Vec<Mention>,
     /// The links in it.
+    #[schemars(length(max = MOST))]
     pub urls: Vec<String>,
 }
 
 /// A mention of somebody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mention {
     /// Who, by the platform's id.
     pub id: String,
@@ -180,7 +206,7 @@ pub struct Mention {
 }
 
 /// About the delivery.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
     /// The request's headers that tell something and hold no secret, names in lower case.
     pub raw_headers: IndexMap<String, String>,
@@ -205,6 +231,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::ingress::testing;
 
     fn promised() -> Value {
         json!({
@@ -237,6 +264,47 @@ mod tests {
         assert_eq!(serde_json::to_string(&envelope).unwrap(), promised().to_string());
         let key = envelope.provider_ids.session_key("demo", "slack").unwrap();
         assert_eq!(*key.shown(), *envelope.session.key);
+    }
+
+    #[test]
+    fn the_schema_is_current_and_holds_the_promised_json() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/envelope.schema.json");
+        let schema = serde_json::to_string_pretty(&IngressEnvelope::json_schema()).unwrap() + "\n";
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(&path, &schema).unwrap();
+        }
+        let stored = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(stored == schema, "run this test with UPDATE_SCHEMA=1 to write docs/envelope.schema.json anew");
+        let broken = testing::errors_of(&promised());
+        assert!(broken.is_empty(), "{broken:?}");
+    }
+
+    #[test]
+    fn the_schema_refuses_what_is_no_envelope() {
+        let with = |place: &str, value: Value| {
+            let mut envelope = promised();
+            *envelope.pointer_mut(place).unwrap() = value;
+            envelope
+        };
+        let attachment =
+            json!({"type": "file", "name": null, "mime": null, "size": 0, "url": null, "data_inline_b64": null});
+        for broken in [
+            json!({}),
+            with("/tenant", json!("")),
+            with("/text", json!(5)),
+            with("/timestamp", json!("yesterday")),
+            with("/provider_ids/user_id", Value::Null),
+            with("/provider_ids/user_id", json!("")),
+            with("/session/scopes", json!([])),
+            with("/attachments", json!(vec![attachment.clone(); MOST + 1])),
+            with("/attachments", json!([{"type": "hologram"}])),
+            with("/buttons", json!([{"id": 1, "title": "", "payload": null}])),
+            with("/entities/urls", json!([5])),
+            with("/metadata", json!({"raw_headers": {"a": 5}, "ip": null})),
+        ] {
+            assert!(!testing::errors_of(&broken).is_empty(), "{broken}");
+        }
+        assert!(testing::errors_of(&with("/attachments", json!([attachment]))).is_empty());
     }
 
     #[test]

@@ -5,6 +5,25 @@ use serde_json::{Map, Value};
 
 use super::adapter::platform_id;
 
+/// The most levels of nesting of a body. What is stored wraps it in a few more, and flows in theirs, and all of it has to be
+/// read back: readers of JSON end at 128 levels.
+const DEEPEST: usize = 64;
+
+/// Reads a body that is JSON; why it is none, or none that can be used.
+pub(super) fn parse(body: &[u8]) -> Result<Value, String> {
+    let value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    if is_deeper(&value, DEEPEST) { Err(format!("it is nested deeper than {DEEPEST} levels")) } else { Ok(value) }
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let below = |value: &Value| is_deeper(value, levels.saturating_sub(1));
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(below),
+        Value::Object(fields) => levels == 0 || fields.values().any(below),
+        _ => false,
+    }
+}
+
 /// What stands for a value that is not there.
 pub(super) const NULL: &Value = &Value::Null;
 
@@ -52,6 +71,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn bodies_are_nested_within_a_bound() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse(nested(DEEPEST).as_bytes()).is_ok());
+        for levels in [DEEPEST + 1, 127, 128, 100_000] {
+            assert!(parse(nested(levels).as_bytes()).is_err(), "{levels}");
+        }
+        let objects = format!("{}1{}", "{\"a\":".repeat(DEEPEST + 1), "}".repeat(DEEPEST + 1));
+        assert!(parse(objects.as_bytes()).unwrap_err().contains("64 levels"));
+        assert!(parse(b"{").is_err() && parse(b"5").is_ok());
+    }
 
     #[test]
     fn another_type_is_no_value() {

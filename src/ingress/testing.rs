@@ -1,12 +1,14 @@
 //! What the tests of adapters share: settings, requests, contexts.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 
 use http::{HeaderMap, HeaderName};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::adapter::{Adapter, Channel, ChannelSecrets, Context, Inbound, Intake, Request, Settings};
+use super::envelope::IngressEnvelope;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::Id;
@@ -66,7 +68,29 @@ pub(super) fn post<'a>(headers: &'a HeaderMap, body: &'a [u8]) -> Request<'a> {
 /// What a channel makes of a body, without verifying it.
 pub(super) fn normalized(channel: &dyn Channel, body: &[u8]) -> Result<Intake> {
     let headers = headers(&[("user-agent", "test"), ("authorization", "canary")]);
-    channel.normalize(&context(), &post(&headers, body))
+    channel.normalize(&context(), &post(&headers, body)).inspect(valid)
+}
+
+/// Envelopes fit their schema.
+pub(crate) fn valid(intake: &Intake) {
+    let Intake::Messages(inbound) = intake else { return };
+    inbound.iter().for_each(|inbound| valid_envelope(&inbound.envelope));
+}
+
+/// An envelope fits its schema.
+pub(crate) fn valid_envelope(envelope: &IngressEnvelope) {
+    let envelope = serde_json::to_value(envelope).unwrap();
+    let errors = errors_of(&envelope);
+    assert!(errors.is_empty(), "{errors:#?} in {envelope:#}");
+}
+
+/// Where a value breaks the schema of envelopes.
+pub(crate) fn errors_of(envelope: &Value) -> Vec<String> {
+    static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+        let schema = IngressEnvelope::json_schema();
+        jsonschema::options().should_validate_formats(true).build(&schema).unwrap()
+    });
+    SCHEMA.iter_errors(envelope).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
 /// The messages that a channel makes of a JSON body.

@@ -187,6 +187,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::id::Id;
+    use crate::ingress::testing;
 
     fn receive_bytes(body: &[u8]) -> Result<Intake> {
         let channel =
@@ -202,7 +203,7 @@ mod tests {
             body,
             peer: Some([127, 0, 0, 1].into()),
         };
-        receive(&channel, &context, &request)
+        receive(&channel, &context, &request).inspect(testing::valid)
     }
 
     fn message(body: &Value) -> Inbound {

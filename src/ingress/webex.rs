@@ -140,8 +140,7 @@ impl Channel for Bot {
             }
         }
         let unusable = |what: String| Error::new(Code::CompletionFailed, format!("what Webex answered {what}"));
-        let fetched: Value =
-            serde_json::from_slice(answer.body).map_err(|error| unusable(format!("is not JSON: {error}")))?;
+        let fetched = json::parse(answer.body).map_err(|error| unusable(format!("cannot be read as JSON: {error}")))?;
         if !fetched.is_object() {
             return Err(unusable("is no JSON object".into()));
         }

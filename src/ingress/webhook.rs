@@ -20,6 +20,7 @@ use crate::ingress::adapter::{
 };
 use crate::ingress::channels::Verification;
 use crate::ingress::envelope::{Entities, IngressEnvelope, Metadata, ProviderIds, Session};
+use crate::ingress::json;
 use crate::run::event::{FlowChoice, ReplyTo};
 use crate::session::{SessionKey, reply_route};
 
@@ -155,11 +156,12 @@ impl Body {
         let mime = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         let mime = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if mime == "application/json" || mime.ends_with("+json") {
-            return match serde_json::from_slice(bytes) {
+            return match json::parse(bytes) {
                 Ok(value) => Ok(Self::Json(value)),
-                Err(e) => {
-                    Err(Error::new(Code::RequestInvalid, format!("the body is called {mime} but is not JSON: {e}")))
-                }
+                Err(e) => Err(Error::new(
+                    Code::RequestInvalid,
+                    format!("the body is called {mime} but cannot be read as JSON: {e}"),
+                )),
             };
         }
         Ok(match std::str::from_utf8(bytes) {

@@ -20,18 +20,18 @@ use tokio::net::TcpListener;
 use crate::platforms::teams::Teams;
 use crate::{Running, Setup};
 
-const APP: &str = "11111111-2222-3333-4444-555555555555";
+pub(crate) const APP: &str = "11111111-2222-3333-4444-555555555555";
 const SERVICE: &str = "https://smba.example/emea/";
 
 /// The Bot Framework's login service, with a key of its own.
-struct Login {
-    base: String,
+pub(crate) struct Login {
+    pub(crate) base: String,
     key: EncodingKey,
     asked: Arc<AtomicUsize>,
 }
 
 impl Login {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let key = RsaPrivateKey::new(&mut OsRng, 1024).unwrap();
         let part = |number: &rsa::BigUint| B64.encode(number.to_bytes_be());
         let keys = json!({"keys": [{"kty": "RSA", "use": "sig", "kid": "k", "n": part(key.n()), "e": part(key.e()),
@@ -53,7 +53,7 @@ impl Login {
         Self { base, key: EncodingKey::from_rsa_der(key.to_pkcs1_der().unwrap().as_bytes()), asked }
     }
 
-    fn token(&self, kid: &str, service: &str) -> String {
+    pub(crate) fn token(&self, kid: &str, service: &str) -> String {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let claims = json!({"iss": "https://api.botframework.com", "aud": APP, "nbf": now, "exp": now + 3600,
             "serviceurl": service});

@@ -9,7 +9,7 @@ use super::actions;
 /// The files of a message, and what it quotes from elsewhere, as cards; at most [`MOST`]. Deleted files are left out.
 pub(super) fn attachments(message: &Value) -> Vec<Attachment> {
     let files = json::list(message, &["files"]).iter().filter_map(file);
-    let cards = json::list(message, &["attachments"]).iter().map(card);
+    let cards = json::list(message, &["attachments"]).iter().filter(|quoted| quoted.is_object()).map(card);
     files.chain(cards).take(MOST).collect()
 }
 

@@ -22,7 +22,7 @@ fn channel(config: &Value) -> Box<dyn Channel> {
 
 fn normalized(channel: &dyn Channel, path: &str, body: &[u8]) -> Result<Intake> {
     let headers = headers(&[("x-slack-retry-num", "1"), (SIGNATURE_HEADER, "v0=canary")]);
-    channel.normalize(&context(), &Request { path, ..testing::post(&headers, body) })
+    channel.normalize(&context(), &Request { path, ..testing::post(&headers, body) }).inspect(testing::valid)
 }
 
 fn one(intake: Intake) -> Inbound {

@@ -215,6 +215,14 @@ fn what_is_no_users_turn_is_acknowledged_and_dropped() {
             "a channel's post that Telegram copied into its discussion group",
         ),
         (json!({"update_id": 1, "message": {"text": "x"}}), "the update names neither a chat nor a user"),
+        (
+            json!({"update_id": 1, "message": {"text": "x", "message_thread_id": 2, "is_topic_message": true}}),
+            "the update names neither a chat nor a user",
+        ),
+        (
+            json!({"update_id": 1, "business_message": {"business_connection_id": "b", "text": "x"}}),
+            "a message to a business account that does not tell its chat",
+        ),
     ] {
         assert_eq!(ignored(&*channel(), &update), why, "{update}");
     }

@@ -82,13 +82,15 @@ impl<'a> Turn<'a> {
     ) -> Self {
         let number = |path: &[&str]| message.and_then(|message| json::integer(message, path)).map(|n| n.to_string());
         let in_topic = message.is_some_and(|message| json::is_true(message, &["is_topic_message"]));
+        let chat = number(&["chat", "id"]);
         Self {
             kind,
             message,
             query,
             sender,
-            chat: number(&["chat", "id"]),
-            topic: number(&["message_thread_id"]).filter(|_| in_topic),
+            // Topics are counted per chat: without one, they are nowhere.
+            topic: number(&["message_thread_id"]).filter(|_| in_topic && chat.is_some()),
+            chat,
             business: message.and_then(|message| json::id(message, &["business_connection_id"])),
         }
     }
@@ -98,6 +100,9 @@ impl<'a> Turn<'a> {
             return Err("a channel's post that Telegram copied into its discussion group");
         }
         if self.kind == "business_message" {
+            if self.chat.is_none() {
+                return Err("a message to a business account that does not tell its chat");
+            }
             // In a chat between two people the chat has the id of the customer.
             if self.sender.as_ref().map(|sender| &sender.id) != self.chat.as_ref() {
                 return Err("a message of the business account itself");

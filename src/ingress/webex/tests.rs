@@ -40,7 +40,8 @@ fn pending(channel: &dyn Channel, body: &Value) -> Pending {
 fn complete(channel: &dyn Channel, body: &Value, status: u16, answer: &[u8]) -> Result<Intake> {
     // As it comes back from the store.
     let stored = serde_json::to_string(&pending(channel, body)).unwrap();
-    channel.complete(&context(), &serde_json::from_str(&stored).unwrap(), Completion { status, body: answer })
+    let pending = serde_json::from_str(&stored).unwrap();
+    channel.complete(&context(), &pending, Completion { status, body: answer }).inspect(testing::valid)
 }
 
 fn completed(channel: &dyn Channel, body: &Value, answer: &Value) -> Inbound {

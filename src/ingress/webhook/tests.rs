@@ -3,6 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::ingress::testing;
 
 fn channel() -> WebhookChannel {
     WebhookChannel { verification: Verification::PathPolicy, policy: WebhookPolicy::default() }
@@ -16,7 +17,7 @@ fn receive_with(channel: &WebhookChannel, flow: &str, headers: &[(&str, &str)], 
     let context = Context { tenant: Id::from("demo"), now: Timestamp(0), nonce: Uuid::from_u128(7), keys: None };
     let request =
         Request { method: "PUT", path: "/webhook/x", query: Some("a=1&b=%20x&a=2"), headers: &map, body, peer: None };
-    receive(channel, &context, flow, &request)
+    receive(channel, &context, flow, &request).inspect(|inbound| testing::valid_envelope(&inbound.envelope))
 }
 
 fn body_of(content_type: &str, body: &[u8]) -> (Value, Value) {

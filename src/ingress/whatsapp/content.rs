@@ -105,7 +105,7 @@ fn interactive(message: &Value) -> Result<Content, &'static str> {
     // A form that was filled in; its fields come as JSON in a text.
     if let Some(form) = json::at(reply, &["nfm_reply"]) {
         let fields = json::text(form, &["response_json"])
-            .map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text)));
+            .map(|text| json::parse(text.as_bytes()).unwrap_or_else(|_| Value::from(text)));
         let button = Button {
             id: json::text(form, &["name"]).unwrap_or("nfm_reply").into(),
             title: json::text(form, &["body"]).unwrap_or_default().into(),

@@ -44,6 +44,9 @@ impl Placed<'_> {
         }
         let content = Content::of(self.message)?;
         let group = json::id(self.message, &["group_id"]);
+        if group.is_none() && json::text(self.message, &["group_id"]).is_some() {
+            return Err("a message to a group that has no usable id");
+        }
         let number = number.unwrap_or_default();
         let session = match &group {
             None => SessionKey::canonical(&context.tenant, PROVIDER, &number, sender.lasting()),

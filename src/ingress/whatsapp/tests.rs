@@ -183,6 +183,7 @@ fn what_is_no_users_turn_is_acknowledged_and_dropped() {
         (of_type("image", &json!({})), "a file without its particulars"),
         (of_type("button", &json!({})), "a button without a name"),
         (text(&json!({"id": null})), "a message without an id"),
+        (text(&json!({"group_id": "G".repeat(513)})), "a message to a group that has no usable id"),
         (text(&json!({"from": NUMBER})), "the tenant's own message"),
         (text(&json!({"from": "49301"})), "the tenant's own message"),
         (delivery(&json!([receipt])), "a receipt is no message"),

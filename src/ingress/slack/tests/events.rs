@@ -217,7 +217,7 @@ fn files_say_whether_they_take_the_bots_token() {
             {"id": "F6", "file_access": "check_file_info"},
             7,
         ],
-        "attachments": [{"is_share": true, "title": "Quoted", "text": "x", "from_url": "https://x.slack.com/p1"}],
+        "attachments": [{"is_share": true, "title": "Quoted", "text": "x", "from_url": "https://x.slack.com/p1"}, null],
     }));
     let attachments = one(event(&*channel(&json!({})), &payload)).envelope.attachments;
     let found: Vec<_> =
