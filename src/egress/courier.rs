@@ -241,7 +241,7 @@ impl Courier {
                 Ok(false) if self.is_still(&route) => return,
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::error!(code = %error.code(), route = %route.0, "a reply cannot be taken up: {error}");
+                    tracing::error!(code = %error.code(), tenant = route.tenant(), "a reply cannot be taken up: {error}");
                     if self.sleep(pause).await.is_none() {
                         return;
                     }
@@ -293,7 +293,9 @@ impl Courier {
         };
         let delivery = if code == Code::DeliveryRefused { Delivery::Refused } else { Delivery::Unclear };
         self.tally.count(way.provider, delivery);
-        tracing::warn!(%code, route = %route.0, provider = way.provider, "a reply was not delivered: {why}");
+        // The place may hold what somebody could answer with, such as a response URL.
+        let (tenant, provider, seq) = (route.tenant(), way.provider, reply.seq);
+        tracing::warn!(%code, tenant, provider, seq, "a reply was not delivered: {why}");
         let failure = Failure { code: code.to_string(), message: why, at: self.clock.now() };
         self.store.undelivered(route, reply.seq, failure).await?;
         Ok(true)
