@@ -24,12 +24,14 @@ mod policy;
 mod tests;
 mod timers;
 mod units;
+mod webhook;
 mod yaml;
 
 pub use env::{JwtKeys, JwtSettings, PackSettings, RunnerConfig, TenantResolver};
 pub use gtbind::{EXTENSION as GTBIND, PackBinding};
 pub use policy::{OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, SecretsPolicy, WebhookPolicy};
 pub use timers::{CatchUp, MAX_SCHEDULE_ID, Overlap, Timer};
+pub use webhook::{DigestEncoding, HashFunction, KeyRequired, WebhookScheme, WebhookSettings};
 
 use bindings::{Bindings, FlowTypeBinding};
 use units::Name;
@@ -108,7 +110,7 @@ impl HostConfig {
         let cursor = Cursor::new(&root, &findings);
         let bindings = Bindings::read(cursor);
         policy::check(&bindings, cursor);
-        let webhook = policy::webhook(cursor);
+        let webhook = policy::webhook_policy(cursor);
         let timers = timers::read(&bindings, cursor);
         let notes = policy::notes(&bindings, cursor, file);
         let mut findings = findings.into_inner();

@@ -31,7 +31,7 @@ use crate::run::event::Event;
 use crate::run::lanes::{Fits, Lanes, Load, Submitted};
 use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::secrets::SecretsManager;
-use crate::store::{Counts, ReplyRoute, Store, StoredReply};
+use crate::store::{Counts, Once, ReplyRoute, Store, StoredReply};
 use crate::tenant::{Loaded, Sourced, Tenants};
 use crate::trust::TrustPolicy;
 
@@ -123,6 +123,13 @@ impl RunnerHost {
     pub async fn submit_for(&self, event: Event, fits: Fits) -> Result<Submitted> {
         self.tenants.get(&event.tenant)?;
         self.lanes.submit_for(event, fits).await
+    }
+
+    /// The same for an event with dedupe keys that acts once: as long as the keys are remembered, its repetitions get what
+    /// it ended with, well or badly.
+    pub async fn submit_once(&self, event: Event, once: Once) -> Result<Submitted> {
+        self.tenants.get(&event.tenant)?;
+        self.lanes.submit_once(event, once).await
     }
 
     /// Replies of a route after `seq`, oldest first, at most `limit`.

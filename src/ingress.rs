@@ -26,7 +26,7 @@ pub mod webhook;
 pub mod whatsapp;
 
 pub use adapter::{Adapter, Answer, Channel, Context, Inbound, Intake, Request, Respond};
-pub use channels::{Channels, Verification};
+pub use channels::{Channels, PathVerification, Verification};
 pub use envelope::IngressEnvelope;
 pub use registry::Adapters;
 

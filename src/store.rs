@@ -17,6 +17,7 @@ use crate::id::Id;
 
 mod marks;
 pub mod memory;
+mod once;
 mod outgoing;
 pub mod redb;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod suite;
 
 pub use marks::Mark;
 pub use memory::MemoryStore;
+pub use once::{Kept, MAX_RESULT, Once, Repeated};
 pub use outgoing::{Begun, Outgoing, RouteFilter, Undelivered};
 pub use redb::RedbStore;
 
@@ -58,6 +60,8 @@ pub struct NewEvent {
     pub dedupe: Vec<String>,
     /// How long the dedupe keys are remembered, from acceptance on.
     pub dedupe_ttl: Duration,
+    /// Makes its repetitions answerable as long as its dedupe keys are remembered.
+    pub once: Option<Once>,
     /// The event itself.
     pub payload: Bytes,
     /// When it was accepted.
@@ -67,12 +71,12 @@ pub struct NewEvent {
 }
 
 /// What became of an event that was offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// It is stored and will be worked on.
     New(EventId),
-    /// The same event was accepted before, under this id.
-    Duplicate(EventId),
+    /// It was accepted before.
+    Duplicate(Repeated),
 }
 
 /// The right to work on one event. Every later transaction on the event names it; a claim that was taken over by
@@ -235,6 +239,8 @@ pub struct Completion {
     pub replies: Vec<NewReply>,
     /// What becomes of the run.
     pub end: End,
+    /// What repetitions of an event with [`NewEvent::once`] learn; not kept beyond [`MAX_RESULT`] bytes.
+    pub result: Option<Bytes>,
 }
 
 /// What becomes of a run when its event is done.
@@ -318,6 +324,8 @@ pub struct Counts {
     pub replies: u64,
     /// Dedupe keys remembered.
     pub dedupe: u64,
+    /// Events whose repetitions are answered.
+    pub once: u64,
     /// Dead letters.
     pub dead: u64,
     /// Replies that could not be delivered.
@@ -338,7 +346,7 @@ pub trait StateReader: Send + Sync + 'static {
 /// would send the same reply twice. What nobody sends (of a client that fetches by place) no courier touches.
 #[async_trait]
 pub trait Store: StateReader {
-    /// Stores an event unless its dedupe key is known.
+    /// Stores an event unless one of its dedupe keys is known, or only by the event that it supersedes.
     async fn accept(&self, event: NewEvent) -> Result<Accepted>;
 
     /// Takes the oldest event of `lane`. None if the lane is empty, or if its oldest event is claimed by a live

@@ -32,6 +32,8 @@ mod recorded;
 mod replies;
 #[path = "channels/teams.rs"]
 mod teams;
+#[path = "channels/webhook.rs"]
+mod webhook;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -89,6 +91,10 @@ struct Setup {
     options: ServerOptions,
     pack: Sources,
     registry: Option<Arc<Registry>>,
+    /// Further flows, each with the name of its file.
+    flows: &'static [(&'static str, &'static str)],
+    /// The components that they call, each with its id and the guest fixture.
+    components: &'static [(&'static str, &'static str)],
 }
 
 impl Setup {
@@ -103,7 +109,7 @@ impl Setup {
         let vars = vec![("COURIER_SECRET", "s"), ("COURIER_TOKEN", "bot-token")];
         let pack = Sources::of_flow(FLOW).file("pack.yaml", "pack_id: bot\nversion: 1.0.0\n");
         let tenants = vec![("t", bindings.to_owned())];
-        Self { tenants, vars, store: None, options, pack, registry: None }
+        Self { tenants, vars, store: None, options, pack, registry: None, flows: &[], components: &[] }
     }
 
     async fn start(self) -> Result<Running> {
@@ -127,9 +133,11 @@ impl Setup {
         }
         let host = Arc::new(builder.build()?);
         let server = Server::bind(self.options, Arc::new(HostBackend::new(Arc::clone(&host), feed))).await?;
+        let pack = self.flows.iter().fold(self.pack, |pack, (name, text)| pack.file(name, text));
+        let pack = self.components.iter().fold(pack, |pack, (id, fixture)| pack.component(id, fixture));
         host.start().await?;
         for (tenant, _) in &self.tenants {
-            host.load_pack(tenant, &self.pack.path()).await?;
+            host.load_pack(tenant, &pack.path()).await?;
         }
         let address = server.address();
         let (stop, stopped) = oneshot::channel::<()>();

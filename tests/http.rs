@@ -281,6 +281,20 @@ async fn the_tenant_is_in_the_path_or_the_default_or_the_only_one() {
     assert_eq!(tenant(&unsure, "/webhook/input").await.as_deref(), Some("acme"));
 }
 
+/// The code of an error that is told as a problem, after a check of the whole answer's form.
+async fn problem(response: reqwest::Response) -> String {
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let body: Value = response.json().await.unwrap();
+    let code = body["error"]["code"].as_str().unwrap().to_owned();
+    assert_eq!((&body["error"]["correlation_id"], &body["status"]), (&json!(id), &json!(status)));
+    assert_eq!(body["type"], format!("urn:greentic:error:{code}"));
+    assert!(body["title"].is_string() && body["detail"] == body["error"]["message"], "{body}");
+    code
+}
+
 #[tokio::test]
 async fn a_repeated_idempotency_key_runs_once_and_gets_the_same_answer() {
     let server = Running::start().await;
@@ -290,11 +304,66 @@ async fn a_repeated_idempotency_key_runs_once_and_gets_the_same_answer() {
     let again = call("\"k1\"").await.unwrap().text().await.unwrap();
     let other = call("k2").await.unwrap().text().await.unwrap();
     assert_eq!((&*first, &*again, &*other), ("run 1", "run 1", "run 2"));
-    let many = futures::future::join_all((0..20).map(|_| call("k3"))).await;
-    for response in many {
-        assert_eq!(response.unwrap().text().await.unwrap(), "run 3");
+    let mut answered = 0;
+    for response in futures::future::join_all((0..20).map(|_| call("k3"))).await {
+        let response = response.unwrap();
+        match response.status().as_u16() {
+            200 => {
+                answered += 1;
+                assert_eq!(response.text().await.unwrap(), "run 3");
+            }
+            _ => assert_eq!(problem(response).await, "GRH-0867"),
+        }
     }
+    assert!(answered > 0);
     assert_eq!(server.host.runs(), 3);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_told_what_is_wrong_with_it() {
+    let server = Running::start().await;
+    let call = |flow: &str, key: &'static str, body: &'static str| {
+        let url = server.url(&format!("/webhook/{flow}"));
+        server.client.post(url).header("Idempotency-Key", key).body(body).send()
+    };
+    let bad = call("echo", "\"open", "x").await.unwrap();
+    assert_eq!((bad.status().as_u16(), &*problem(bad).await), (400, "GRH-0865"));
+
+    let first = tokio::spawn(call("hold", "k", "x"));
+    server.host.held().await;
+    let early = call("hold", "k", "x").await.unwrap();
+    assert_eq!((early.status().as_u16(), &early.headers()["retry-after"]), (409, &"1".parse().unwrap()));
+    assert_eq!(problem(early).await, "GRH-0867");
+    let other = call("hold", "k", "y").await.unwrap();
+    assert_eq!((other.status().as_u16(), &*problem(other).await), (422, "GRH-0866"));
+    server.host.release();
+    assert_eq!(first.await.unwrap().unwrap().text().await.unwrap(), "released");
+    assert_eq!(call("hold", "k", "x").await.unwrap().text().await.unwrap(), "released");
+    let other = call("hold", "k", "y").await.unwrap();
+    assert_eq!((other.status().as_u16(), &*problem(other).await), (422, "GRH-0866"));
+    assert_eq!(call("echo", "k", "y").await.unwrap().text().await.unwrap(), "echo", "another flow, another key");
+    assert_eq!(server.host.runs(), 2);
+}
+
+#[tokio::test]
+async fn answers_to_try_again_are_not_repeated() {
+    let server = Running::start().await;
+    for status in [429, 503] {
+        let key = format!("k{status}");
+        let call = || {
+            let request = server.client.post(server.url("/webhook/answer")).header("Idempotency-Key", &key);
+            request.json(&json!({ "status": status, "body": "later" })).send()
+        };
+        let before = server.host.runs();
+        for _ in 0..3 {
+            assert_eq!(call().await.unwrap().status(), status);
+        }
+        assert_eq!(server.host.runs(), before + 3, "{status}");
+        let request = server.client.post(server.url("/webhook/answer")).header("Idempotency-Key", &key);
+        let changed = request.json(&json!({ "status": 500, "body": "now" })).send().await.unwrap();
+        assert_eq!(changed.status(), 500, "what is not kept binds nobody");
+        assert_eq!(problem(call().await.unwrap()).await, "GRH-0866");
+    }
 }
 
 #[tokio::test]

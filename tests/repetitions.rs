@@ -15,13 +15,13 @@ use common::{Sources, event, host_of, say, texts, waits};
 use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::run::event::{Event, ReplyTo};
-use greentic_runner_host::run::lanes::Load;
+use greentic_runner_host::run::lanes::{Load, Repeats};
 use greentic_runner_host::run::trace::{Observer, TraceEvent, What};
 use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::memory::MemoryStore;
 use greentic_runner_host::store::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
-    NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
+    NewEvent, NewReply, Once, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
     StoredReply, StoredRun, Undelivered,
 };
 use greentic_runner_host::{Code, Error, Result};
@@ -163,6 +163,37 @@ async fn an_end_that_the_store_refuses_for_a_moment_is_stored_a_moment_later() {
     assert_eq!(texts(&say(&host, "s", "again").await.unwrap()), ["visits 4"]);
 }
 
+const TALK: &str = "
+id: talk
+type: messaging
+nodes:
+  a: { counter: { operation: bump }, routing: [{ to: one }] }
+  one: { emit.response: { text: one }, routing: [{ to: b }] }
+  b: { counter: { operation: bump }, routing: [{ to: c }] }
+  c: { counter: { operation: bump }, routing: [{ to: two }] }
+  two:
+    emit.response: { text: two }
+";
+
+#[tokio::test]
+async fn what_is_kept_of_an_event_holds_what_it_said_before_the_store_failed() {
+    let store = Flaky::new(|transaction, before| transaction == "checkpoint" && before == 1);
+    let host = host_of("tenant: t", &pack(TALK), |b| b.with_store(store)).await.unwrap();
+    let submit = || {
+        let route = ReplyRoute(Id::from("t:test:s"));
+        let event =
+            Event { dedupe: vec!["k".into()], reply_to: ReplyTo::Route(route), ..common::event("s", json!({})) };
+        host.submit_once(event, Once { fingerprint: [1; 32], supersedes: None })
+    };
+    let first = submit().await.unwrap();
+    assert_eq!((first.duplicate, first.repeats), (false, None));
+    let first = first.outcome().await.unwrap();
+    assert_eq!(texts(&first), ["one", "two"], "the first was said before the event was taken up again");
+    let again = submit().await.unwrap();
+    assert_eq!(again.repeats, Some(Repeats { same: true, ended: true }));
+    assert_eq!(again.outcome().await.unwrap(), first);
+}
+
 #[tokio::test]
 async fn two_events_that_resume_the_same_wait_have_keys_of_their_own() {
     let flow = "
@@ -207,7 +238,8 @@ async fn a_replay_goes_on_at_the_checkpoint_with_the_same_keys() {
     let fails = COUNT.replace("    err_map: { mapped: true }\n", "");
     let pack = |flow: &str| pack(flow).file("pack.yaml", "pack_id: p");
     let keys = Arc::new(Keys::default());
-    let host = host_of("tenant: t", &pack(&fails), |b| b.with_memory_store().with_observer(Arc::clone(&keys) as _));
+    let failing = pack(&fails);
+    let host = host_of("tenant: t", &failing, |b| b.with_memory_store().with_observer(Arc::clone(&keys) as _));
     let host = host.await.unwrap();
     let route = reply_route("t", "test", "s");
     let event = Event { reply_to: ReplyTo::Route(route.clone()), ..event("s", json!({ "text": "go" })) };

@@ -87,7 +87,7 @@ pub(super) struct FlowTypeBinding {
     pub(super) adapter: Text,
     /// The adapter's own settings.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
+    #[schemars(with = "super::webhook::AdapterConfig")]
     pub(super) config: Opaque,
     /// Names of the secrets that the adapter and the tenant's components may read.
     #[serde(default)]

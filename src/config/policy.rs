@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::Note;
 use super::bindings::{self, Bindings, LimitsSection};
 use super::units::{ByteSize, Count, Name, Span, Text};
+use super::webhook;
 use super::yaml::{Cursor, Finding};
 use crate::capabilities::grants::{Grant, Grants};
 use crate::engine::limits::Limits;
@@ -216,8 +217,11 @@ impl WebhookPolicy {
 }
 
 /// Reads the webhook binding's rules, which stand in its adapter's settings.
-pub(super) fn webhook(root: Cursor<'_>) -> Option<WebhookPolicy> {
+pub(super) fn webhook_policy(root: Cursor<'_>) -> Option<WebhookPolicy> {
     let binding = root.get("flow_type_bindings")?.get("webhook")?;
+    if let Some(config) = binding.get("config") {
+        webhook::check(config);
+    }
     let rules = |key| {
         let prefixes: Vec<Text> = binding.get("config").map(|config| config.read(key)).unwrap_or_default();
         prefixes.into_iter().map(|Text(prefix)| prefix).collect()

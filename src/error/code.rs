@@ -363,6 +363,14 @@ codes! {
     /// A dead letter cannot be replayed while the pack that it was for is not loaded.
     ReplayImpossible = 853, BadInput;
 
+    // 086x: requests that act once
+    /// An idempotency key is missing, or cannot be used.
+    IdempotencyKey = 865, BadInput;
+    /// Another request came under an idempotency key before.
+    IdempotencyKeyReused = 866, BadInput;
+    /// The first request with an idempotency key is still being worked on.
+    IdempotencyKeyInUse = 867, Unavailable;
+
     // 087x: timers
     /// A timer names a flow that the pack does not have.
     TimerFlow = 870, BadInput;

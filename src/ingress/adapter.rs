@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::egress::Sender;
 use crate::error::{Code, Error, Result};
 use crate::id::{Id, clip};
-use crate::ingress::channels::Verification;
+use crate::ingress::channels::{PathVerification, Verification};
 use crate::ingress::envelope::{IngressEnvelope, Metadata};
 use crate::ingress::keys::PublishedKeys;
 use crate::ingress::{headers, json};
@@ -159,7 +159,11 @@ pub enum Respond {
     },
     /// With the flow's result as an HTTP answer, by the rules of [`crate::ingress::webhook::answer`], or with the error
     /// that it ended with: for callers that called the flow itself.
-    Outcome,
+    Outcome {
+        /// The fingerprint of what was sent under the message's dedupe keys. With it what the flow ends with is kept as
+        /// long as they are, and repetitions get it; what is not the same is refused.
+        once: Option<[u8; 32]>,
+    },
 }
 
 /// A platform: pure functions over what was received. Set up for a tenant, it is a [`Channel`].
@@ -233,6 +237,12 @@ pub trait ChannelSecrets {
 pub trait Channel: Any + Send + Sync {
     /// How its requests are verified, for the report at start.
     fn verification(&self) -> Verification;
+
+    /// The same path by path, for the report, where not all requests of a route are verified in one way. Then all of the
+    /// route's paths are told, those that are left over as its pattern (`/webhook/{flow_id}`).
+    fn verification_by_path(&self) -> Vec<PathVerification> {
+        Vec::new()
+    }
 
     /// Whether `request` comes from the platform, by its raw bytes.
     ///

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use super::adapter::{AdapterRoute, Channel};
 use super::{webchat, webhook};
-use crate::config::WebhookPolicy;
 use crate::error::{Code, Error, Result};
 use crate::ingress::registry::Adapters;
 use crate::run::event::FlowChoice;
@@ -28,6 +27,26 @@ pub enum Verification {
     PathPolicy,
     /// By a signature or token, of this kind: `Slack signature v0`.
     By(&'static str),
+}
+
+/// How the requests of one path of a channel are verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathVerification {
+    /// The path, as `/webhook/orders`.
+    pub path: String,
+    /// How its requests are verified.
+    pub verification: Verification,
+    /// Why so, where that needs saying.
+    pub note: Option<String>,
+}
+
+impl fmt::Display for PathVerification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.note {
+            Some(note) => write!(f, "{}: {note}", self.verification),
+            None => self.verification.fmt(f),
+        }
+    }
 }
 
 impl Verification {
@@ -93,7 +112,7 @@ impl Channels {
         for (place, adapter) in adapters.iter().enumerate() {
             let channel: Arc<dyn Channel> = match adapter.provider() {
                 webchat::PROVIDER => Arc::new(WebchatChannel { verification: local, flow: FlowChoice::Default }),
-                webhook::PROVIDER => Arc::new(WebhookChannel { verification: local, policy: WebhookPolicy::default() }),
+                webhook::PROVIDER => Arc::new(WebhookChannel { verification: local, ..WebhookChannel::default() }),
                 _ => continue,
             };
             self.open.retain(|open| open.adapter != place);

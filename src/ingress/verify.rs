@@ -1,7 +1,7 @@
 //! What adapters verify with: signatures over raw bytes, shared secrets, and the window in which a signed time is
 //! believed. Comparisons take the same time whatever the texts have in common.
 
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
 
@@ -25,7 +25,16 @@ pub fn is_hmac_sha256<'a>(secrets: impl IntoIterator<Item = &'a Secret>, parts: 
 
 /// Whether `given` is the HMAC-SHA256 of `parts` by the raw key `key`.
 pub fn sha256_by(key: &[u8], parts: &[&[u8]], given: &[u8]) -> bool {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return false };
+    is_mac_by::<Hmac<Sha256>>(key, parts, given)
+}
+
+/// Whether `given` is the code of this kind of `parts`, one after the other, by one of the `secrets`.
+pub fn is_hmac<M: Mac + hmac::digest::KeyInit>(secrets: &[Secret], parts: &[&[u8]], given: &[u8]) -> bool {
+    secrets.iter().fold(false, |found, secret| found | is_mac_by::<M>(secret.expose().as_bytes(), parts, given))
+}
+
+fn is_mac_by<M: Mac + hmac::digest::KeyInit>(key: &[u8], parts: &[&[u8]], given: &[u8]) -> bool {
+    let Ok(mut mac) = <M as Mac>::new_from_slice(key) else { return false };
     parts.iter().for_each(|part| mac.update(part));
     mac.verify_slice(given).is_ok()
 }
@@ -39,14 +48,8 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 
 /// Whether `given` is the HMAC-SHA1 of `body` by one of the `secrets`.
 pub fn is_hmac_sha1<'a>(secrets: impl IntoIterator<Item = &'a Secret>, body: &[u8], given: &[u8]) -> bool {
-    secrets.into_iter().fold(false, |found, secret| {
-        let mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes());
-        let fits = mac.is_ok_and(|mut mac| {
-            mac.update(body);
-            mac.verify_slice(given).is_ok()
-        });
-        found | fits
-    })
+    let by = |secret: &Secret| is_mac_by::<Hmac<Sha1>>(secret.expose().as_bytes(), &[body], given);
+    secrets.into_iter().fold(false, |found, secret| found | by(secret))
 }
 
 /// The HMAC-SHA1 of `body`, for who signs.
@@ -63,16 +66,21 @@ pub fn is_secret<'a>(secrets: impl IntoIterator<Item = &'a Secret>, given: &[u8]
 
 /// Reads a signed time in seconds since 1970 and refuses it outside of the window.
 pub fn within_window(text: &str, now: Timestamp, what: &str) -> Result<()> {
+    within(text, now, what, WINDOW)
+}
+
+/// The same with a window of another size, in seconds to either side.
+pub fn within(text: &str, now: Timestamp, what: &str, window: u64) -> Result<()> {
     let digits = !text.is_empty() && text.len() <= 12 && text.bytes().all(|b| b.is_ascii_digit());
     let at: Option<i64> = if digits { text.parse().ok() } else { None };
     let Some(at) = at else { return Err(refused(format!("the time of the {what} is not a number of seconds"))) };
     let now = now.0.div_euclid(1000);
     let off = now.abs_diff(at);
-    if off <= WINDOW {
+    if off <= window {
         return Ok(());
     }
     let side = if at < now { "old" } else { "in the future" };
-    Err(refused(format!("the time of the {what} is {off} s {side}; {WINDOW} s are allowed")))
+    Err(refused(format!("the time of the {what} is {off} s {side}; {window} s are allowed")))
 }
 
 #[cfg(test)]

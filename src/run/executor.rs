@@ -260,7 +260,7 @@ impl<'a> Execution<'a> {
         let flow = run.flow()?.clone();
         let node = run.top()?.node()?.id.clone();
         let end = End::Waiting { run: run.id, head, journal, replaces, flow: flow.clone(), expires_at };
-        let completion = Completion { state: run.take_writes(), replies, end };
+        let completion = Completion { state: run.take_writes(), replies, end, result: None };
         self.tell(What::Waiting { node, reason: reason.clone() });
         Ok((self.outcome(Status::Waiting { reason }, flow), completion))
     }
@@ -272,7 +272,7 @@ impl<'a> Execution<'a> {
         let flow = run.flow()?.clone();
         let end = End::Finished { run: run.stored.then_some(run.id) };
         let steps = run.steps;
-        let completion = Completion { state: run.take_writes(), replies, end };
+        let completion = Completion { state: run.take_writes(), replies, end, result: None };
         self.tell(What::Finished { steps, micros: tell::micros(took) });
         Ok((self.outcome(Status::Completed, flow), completion))
     }

@@ -5,6 +5,7 @@
 
 mod callers;
 mod completions;
+mod kept;
 mod permits;
 mod replay;
 mod turn;
@@ -34,7 +35,7 @@ use crate::run::program::{Program, Programs};
 use crate::run::record::{EventRecord, encode};
 use crate::run::value::{MAX_DEPTH, is_too_deep};
 use crate::session::{is_of_completions, owner_of};
-use crate::store::{Accepted, EventId, Lane, NewEvent};
+use crate::store::{Accepted, EventId, Kept, Lane, NewEvent, Once};
 
 pub(super) use turn::Turns;
 pub use turn::{Fits, Waiter};
@@ -55,8 +56,32 @@ pub struct Submitted {
     pub event: EventId,
     /// Whether it was accepted before.
     pub duplicate: bool,
+    /// What it repeats, for a duplicate that was given to [`Lanes::submit_once`].
+    pub repeats: Option<Repeats>,
     outcome: Pending,
     waiter: Waiter,
+}
+
+/// What an event repeats that is to act once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeats {
+    /// Whether it is the same as the event that has its keys.
+    pub same: bool,
+    /// Whether that has ended. Then the outcome is known, or it is known that it is not known any more (`DuplicateEvent`).
+    pub ended: bool,
+}
+
+/// How an event is accepted.
+struct Terms {
+    /// Replies that its caller takes.
+    fits: Fits,
+    once: Option<Once>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { fits: Arc::new(|_: &[Value]| true), once: None }
+    }
 }
 
 #[derive(Debug)]
@@ -165,13 +190,23 @@ impl Lanes {
     /// Stores an event. When this returns, the event will be worked on, whatever happens to the process. Dropping the
     /// future does not leave it half accepted.
     pub async fn submit(&self, event: Event) -> Result<Submitted> {
-        self.submit_for(event, Arc::new(|_: &[Value]| true)).await
+        self.submit_on(event, Terms::default()).await
     }
 
     /// The same for a caller that takes replies only if they fit.
     pub async fn submit_for(&self, event: Event, fits: Fits) -> Result<Submitted> {
+        self.submit_on(event, Terms { fits, ..Terms::default() }).await
+    }
+
+    /// The same for an event with dedupe keys whose repetitions get what the first ended with, well or badly, as long as
+    /// the keys are remembered.
+    pub async fn submit_once(&self, event: Event, once: Once) -> Result<Submitted> {
+        self.submit_on(event, Terms { once: Some(once), ..Terms::default() }).await
+    }
+
+    async fn submit_on(&self, event: Event, terms: Terms) -> Result<Submitted> {
         let me = self.taking()?;
-        let accepting = self.tasks.spawn(async move { me.accept(event, fits).await });
+        let accepting = self.tasks.spawn(async move { me.accept(event, terms).await });
         accepting.await.map_err(|e| Error::new(Code::Internal, format!("accepting an event did not end well: {e}")))?
     }
 
@@ -181,15 +216,16 @@ impl Lanes {
         me.ok_or_else(|| Error::new(Code::NotRunning, "the host is not started, or is stopping"))
     }
 
-    async fn accept(&self, event: Event, fits: Fits) -> Result<Submitted> {
+    async fn accept(&self, event: Event, terms: Terms) -> Result<Submitted> {
         let program = self.program(&event.tenant)?;
         let queue = program.run_limits.queue;
-        self.accept_into(&program, event, fits, queue).await
+        self.accept_into(&program, event, terms, queue).await
     }
 
     /// Stores an event if the tenant's queue is not longer than `queue`.
-    async fn accept_into(&self, program: &Program, event: Event, fits: Fits, queue: u32) -> Result<Submitted> {
+    async fn accept_into(&self, program: &Program, event: Event, terms: Terms, queue: u32) -> Result<Submitted> {
         check(&event, program)?;
+        let Terms { fits, once } = terms;
         let deduped = !event.dedupe.is_empty();
         let now = self.services.clock.now();
         let lane = event.session.lane(&program.pack);
@@ -204,7 +240,8 @@ impl Lanes {
             lane: lane.clone(),
             dedupe: event.dedupe.clone(),
             dedupe_ttl: event.remember.unwrap_or(DEDUPE_TTL),
-            payload: encode(&EventRecord { ticket, ..EventRecord::of(event) })?,
+            once,
+            payload: encode(&EventRecord { ticket, once: once.is_some(), ..EventRecord::of(event) })?,
             accepted_at: now,
             deadline: now.plus(program.run_limits.event_deadline),
         };
@@ -217,13 +254,17 @@ impl Lanes {
             Accepted::New(event) => {
                 let outcome = place.wait_for(event);
                 self.wake(lane);
-                Ok(Submitted { event, duplicate: false, outcome: Pending::Coming(outcome), waiter })
+                Ok(Submitted { event, duplicate: false, repeats: None, outcome: Pending::Coming(outcome), waiter })
             }
-            Accepted::Duplicate(event) => {
+            Accepted::Duplicate(of) => {
                 drop(place);
-                let outcome = self.callers.join(event, deduped);
+                let repeats = once.map(|_| Repeats { same: of.same, ended: of.ended.is_some() });
+                let outcome = match (of.ended, once) {
+                    (Some(kept @ (Kept::Result(_) | Kept::Failure(_))), Some(_)) => Pending::Known(kept::outcome(kept)),
+                    _ => self.callers.join(of.event, deduped),
+                };
                 // The replies are for the caller of the event that this one repeats.
-                Ok(Submitted { event, duplicate: true, outcome, waiter: Waiter::default() })
+                Ok(Submitted { event: of.event, duplicate: true, repeats, outcome, waiter: Waiter::default() })
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What became of an event.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::Id;
@@ -20,7 +20,7 @@ pub struct Outcome {
 }
 
 /// Whether a run is over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Status {
     /// It is over.
@@ -28,7 +28,7 @@ pub enum Status {
     /// It waits for the next event of its session.
     Waiting {
         /// Why, where the flow says so.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
 }

@@ -12,6 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::flow::template::NodeOutput;
 use crate::id::Id;
 use crate::run::event::{Event, FlowChoice, ReplyTo};
+use crate::run::outcome::Status;
 use crate::session::SessionKey;
 
 const VERSION: u8 = 1;
@@ -30,6 +31,13 @@ pub(super) struct EventRecord {
     /// The caller that waits for the replies, if the event's replies are for it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ticket: Option<Uuid>,
+    /// Whether what it ends with is kept for its repetitions.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) once: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl EventRecord {
@@ -44,8 +52,18 @@ impl EventRecord {
             correlation_id: event.correlation_id,
             deduped: !event.dedupe.is_empty(),
             ticket: None,
+            once: false,
         }
     }
+}
+
+/// What an event ended with, for its repetitions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct OutcomeRecord {
+    pub(super) status: Status,
+    pub(super) replies: Vec<Value>,
+    pub(super) session: Id,
+    pub(super) flow: Id,
 }
 
 /// Where a run stands.
@@ -130,6 +148,7 @@ mod tests {
             correlation_id: "c".to_owned(),
             deduped: true,
             ticket: None,
+            once: false,
         };
         let at = Pointer { flow: Id::from("f"), node: Id::from("n") };
         let head = HeadRecord {
@@ -155,6 +174,26 @@ mod tests {
         assert_eq!(decode::<HeadRecord>(&encode(&head).unwrap()).unwrap(), head);
         for entry in entries {
             assert_eq!(decode::<Entry>(&encode(&entry).unwrap()).unwrap(), entry);
+        }
+    }
+
+    #[test]
+    fn kept_outcomes_are_frozen() {
+        let record = |status| OutcomeRecord {
+            status,
+            replies: vec![json!({ "text": "hi" }), json!([1.5, null])],
+            session: Id::from("t:webhook:f:k"),
+            flow: Id::from("f"),
+        };
+        let records = [
+            record(Status::Completed),
+            record(Status::Waiting { reason: None }),
+            record(Status::Waiting { reason: Some("a name".to_owned()) }),
+        ];
+        let lines: Vec<_> = records.iter().map(|record| hex::encode(encode(record).unwrap())).collect();
+        insta::assert_snapshot!(lines.join("\n"));
+        for record in records {
+            assert_eq!(decode::<OutcomeRecord>(&encode(&record).unwrap()).unwrap(), record);
         }
     }
 

@@ -31,21 +31,41 @@ impl IntoResponse for Problem {
 
 /// Writes the answer's body once the correlation id is known.
 pub(super) fn fill(response: &mut Response, error: &Error, correlation_id: &str) {
-    let body = json!({"error": {
+    let mut body = json!({"error": {
         "code": error.code().to_string(),
         "message": message(error),
         "correlation_id": correlation_id,
     }});
+    let mut content_type = HeaderValue::from_static("application/json");
+    if is_problem(error.code())
+        && let Some(body) = body.as_object_mut()
+    {
+        content_type = HeaderValue::from_static(PROBLEM_JSON);
+        body.extend([
+            ("type".to_owned(), format!("urn:greentic:error:{}", error.code()).into()),
+            ("title".to_owned(), error.code().title().into()),
+            ("status".to_owned(), response.status().as_u16().into()),
+            ("detail".to_owned(), message(error).into()),
+        ]);
+    }
     *response.body_mut() = Body::from(body.to_string());
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, content_type);
     if error.code().kind() == Kind::Unavailable {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if let Some(challenge) = challenge(error.code()) {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
+}
+
+/// The media type of errors about idempotency keys, as the draft of that header wants them.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Whether an error is told as a problem of RFC 9457. The members of other errors are there too.
+pub(super) fn is_problem(code: Code) -> bool {
+    matches!(code, Code::DuplicateEvent | Code::IdempotencyKey | Code::IdempotencyKeyReused | Code::IdempotencyKeyInUse)
 }
 
 /// What a client has to prove, where an answer is 401.
@@ -72,10 +92,13 @@ pub(super) fn status(code: Code) -> StatusCode {
         Code::NoReloads => StatusCode::NOT_IMPLEMENTED,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::FlowAmbiguous | Code::DuplicateEvent | Code::ReplayImpossible => StatusCode::CONFLICT,
+        Code::FlowAmbiguous | Code::DuplicateEvent | Code::IdempotencyKeyInUse | Code::ReplayImpossible => {
+            StatusCode::CONFLICT
+        }
+        Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::BodyTooLarge | Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::RequestInvalid | Code::InvalidJson | Code::InvalidId => StatusCode::BAD_REQUEST,
+        Code::RequestInvalid | Code::InvalidJson | Code::InvalidId | Code::IdempotencyKey => StatusCode::BAD_REQUEST,
         Code::DeadlinePassed | Code::GuestTimeout => StatusCode::GATEWAY_TIMEOUT,
         code => match code.kind() {
             Kind::Failed => StatusCode::BAD_GATEWAY,
@@ -93,6 +116,9 @@ fn message(error: &Error) -> &str {
             | Code::AdminToken
             | Code::BodyTooLarge
             | Code::DeadLetterUnknown
+            | Code::IdempotencyKey
+            | Code::IdempotencyKeyInUse
+            | Code::IdempotencyKeyReused
             | Code::MediaType
             | Code::MethodNotAllowed
             | Code::NoReloads

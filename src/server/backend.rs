@@ -21,12 +21,12 @@ use crate::reload::status::{PacksStatus, ReloadReport};
 use crate::reload::{Readiness, Reloads};
 use crate::run::completion::Completer;
 use crate::run::event::{Event, FlowChoice};
-pub use crate::run::lanes::{Fits, Waiter};
+pub use crate::run::lanes::{Fits, Repeats, Waiter};
 use crate::run::outcome::Outcome;
 use crate::run::trace::{TraceEvent, TraceFeed};
 use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::secrets::SecretsManager;
-use crate::store::{DeadLetter, EventId, ReplyRoute, Store, StoredReply, Undelivered};
+use crate::store::{DeadLetter, EventId, Once, ReplyRoute, Store, StoredReply, Undelivered};
 use crate::timers::{Timers, TimersStatus};
 
 /// A host as the server sees it.
@@ -38,6 +38,9 @@ pub trait Backend: Send + Sync + 'static {
     /// The same for a caller that waits for the replies first, where they are for it first: it gets replies that fit,
     /// others go to the event's route.
     async fn submit_for(&self, event: Event, fits: Fits) -> Result<Submitted>;
+
+    /// The same for an event that acts once: its repetitions get what it ended with.
+    async fn submit_once(&self, event: Event, once: Once) -> Result<Submitted>;
 
     /// Replies of `route` after `after`, oldest first, at most `limit`.
     async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>>;
@@ -129,6 +132,8 @@ pub struct Submitted {
     pub event: EventId,
     /// Whether it repeats an event that was accepted before.
     pub duplicate: bool,
+    /// What it repeats, where it was submitted to act once.
+    pub repeats: Option<Repeats>,
     /// Resolves when the event has been worked on. For a repetition of an event whose outcome nobody knows (any more)
     /// it fails with `DuplicateEvent`. It may be dropped: the event is worked on anyway.
     pub outcome: BoxFuture<'static, Result<Outcome>>,
@@ -138,8 +143,9 @@ pub struct Submitted {
 
 impl From<crate::run::lanes::Submitted> for Submitted {
     fn from(mut submitted: crate::run::lanes::Submitted) -> Self {
-        let (event, duplicate, waiter) = (submitted.event, submitted.duplicate, submitted.take_waiter());
-        Self { event, duplicate, outcome: submitted.outcome().boxed(), waiter }
+        let (event, duplicate, repeats) = (submitted.event, submitted.duplicate, submitted.repeats);
+        let waiter = submitted.take_waiter();
+        Self { event, duplicate, repeats, outcome: submitted.outcome().boxed(), waiter }
     }
 }
 
@@ -211,6 +217,11 @@ impl Backend for HostBackend {
     async fn submit_for(&self, event: Event, fits: Fits) -> Result<Submitted> {
         self.check(&event)?;
         self.host.submit_for(event, fits).await.map(Submitted::from)
+    }
+
+    async fn submit_once(&self, event: Event, once: Once) -> Result<Submitted> {
+        self.check(&event)?;
+        self.host.submit_once(event, once).await.map(Submitted::from)
     }
 
     async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {

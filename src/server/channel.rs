@@ -15,7 +15,7 @@ use super::answer::Problem;
 use super::backend::{Fits, Submitted};
 use super::correlation::{Correlation, Peer};
 use super::tenant::Tenant;
-use super::{App, body};
+use super::{App, body, webhook};
 use crate::error::{Code, Error, Kind, Result};
 use crate::id::Id;
 use crate::ingress::adapter::{AdapterRoute, Inbound, Pending, Respond, dedupe_key};
@@ -139,12 +139,13 @@ impl Door {
             if let (Respond::Sync { .. }, ReplyTo::Route(route)) = (&respond, &event.reply_to) {
                 event.reply_to = ReplyTo::CallerFirst(route.clone());
             }
-            let taken = Taken {
-                reply_to: event.reply_to.clone(),
-                submitted: self.submit(event, &request).await?,
-                request,
-                respond,
+            let submitted = match respond {
+                Respond::Outcome { once: Some(fingerprint) } => {
+                    webhook::submit_once(&*self.app.backend, event, fingerprint).await
+                }
+                _ => self.submit(event, &request).await,
             };
+            let taken = Taken { submitted: submitted?, request, respond };
             if !taken.submitted.duplicate {
                 self.app.courier.noticed(&self.tenant, self.provider, &taken.request);
             }
@@ -199,7 +200,6 @@ impl Door {
 /// A message that is stored, and how its request is answered.
 struct Taken {
     submitted: Submitted,
-    reply_to: ReplyTo,
     /// The platform's own payload.
     request: Value,
     respond: Respond,

@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::App;
 use crate::id::Id;
 use crate::ingress::Verification;
-use crate::ingress::adapter::AdapterRoute;
 
 /// A way into a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -26,29 +25,45 @@ pub struct RouteInfo {
     pub verified: String,
 }
 
-/// The routes of every tenant, those that are off included.
+/// The routes of every tenant, those that are off included. A route whose paths are verified in different ways has a line
+/// for each of them.
 pub(super) fn routes(app: &App) -> Vec<RouteInfo> {
     let mut routes = Vec::new();
     for tenant in app.backend.tenants() {
         let Some(channels) = app.channels.get(&tenant) else { continue };
         for (place, route) in app.adapters.routes() {
             let channel = channels.of_adapter(place);
-            let verification = channel.map_or(Verification::Off, |channel| channel.verification());
-            routes.push(RouteInfo {
+            let provider = app.adapters.get(place).map_or("", |adapter| adapter.provider());
+            let info = |route: String, verification: Verification, verified: String| RouteInfo {
                 tenant: tenant.clone(),
-                provider: app.adapters.get(place).map_or("", |adapter| adapter.provider()),
-                route: shown(route),
+                provider,
+                route,
                 bound: channel.is_some(),
                 on: verification != Verification::Off,
-                verified: verification.to_string(),
-            });
+                verified,
+            };
+            let by_path = channel.map(|channel| channel.verification_by_path()).unwrap_or_default();
+            let by_path = by_path.iter().filter(|by| begins_alike(route.path, &by.path));
+            let lines = by_path.map(|by| info(shown(route.methods, &by.path), by.verification, by.to_string()));
+            let before = routes.len();
+            routes.extend(lines);
+            if routes.len() == before {
+                let verification = channel.map_or(Verification::Off, |channel| channel.verification());
+                routes.push(info(shown(route.methods, route.path), verification, verification.to_string()));
+            }
         }
     }
     routes
 }
 
+/// Whether a path is one of a route's, up to the parameter of that.
+fn begins_alike(route: &str, path: &str) -> bool {
+    let fixed = route.split('{').next().unwrap_or_default();
+    path.starts_with(fixed)
+}
+
 /// Methods and path, as `GET|POST /whatsapp/webhook`.
-fn shown(route: &AdapterRoute) -> String {
-    let methods = if route.methods.contains(&"*") { "ANY".to_owned() } else { route.methods.join("|") };
-    format!("{methods} {}", route.path)
+fn shown(methods: &[&str], path: &str) -> String {
+    let methods = if methods.contains(&"*") { "ANY".to_owned() } else { methods.join("|") };
+    format!("{methods} {path}")
 }

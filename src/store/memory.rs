@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 
 use super::outgoing::Progress;
 use super::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, End, EventId, Failure, Lane, LaneFilter,
-    Mark, NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, StateWrite,
-    Store, StoredReply, StoredRun, Undelivered, Wait, claim_lost, foreign_run,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, End, EventId, Failure, Kept, Lane,
+    LaneFilter, Mark, NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope,
+    StateWrite, Store, StoredReply, StoredRun, Undelivered, Wait, claim_lost, foreign_run,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -19,6 +19,7 @@ use crate::id::Id;
 
 mod dead;
 mod marks;
+mod once;
 mod outgoing;
 mod sweep;
 
@@ -50,6 +51,7 @@ struct Inner {
     /// The highest place of the routes that were forgotten.
     retired_seq: u64,
     dedupe: HashMap<String, (EventId, Timestamp)>,
+    once: once::Onces,
     dead: BTreeMap<EventId, Dead>,
     last_undelivered: u64,
     undelivered: BTreeMap<u64, Undelivered>,
@@ -128,17 +130,20 @@ struct Dead {
 impl Inner {
     fn accept(&mut self, event: NewEvent) -> Accepted {
         let mut known = event.dedupe.iter().filter_map(|key| self.dedupe.get(key));
-        if let Some(&(known, _)) = known.find(|(_, until)| event.accepted_at < *until) {
-            return Accepted::Duplicate(known);
+        let gives_way = |known| self.is_superseded(&event, known);
+        if let Some(&(known, _)) = known.find(|&&(known, until)| event.accepted_at < until && !gives_way(known)) {
+            return Accepted::Duplicate(self.repeated(&event, known));
         }
         let id = self.next_event();
         for key in &event.dedupe {
             let until = event.accepted_at.plus(event.dedupe_ttl);
-            if let Some((_, old)) = self.dedupe.insert(key.clone(), (id, until)) {
+            if let Some((before, old)) = self.dedupe.insert(key.clone(), (id, until)) {
                 self.due.dedupe.remove(&(old, key.clone()));
+                self.once.forget(before);
             }
             self.due.dedupe.insert((until, key.clone()));
         }
+        self.once.begin(id, &event);
         self.add_event(id, Event { event, origin: id, attempts: 0, claimed_at: None, run: None, resumes: false });
         Accepted::New(id)
     }
@@ -332,7 +337,11 @@ impl Inner {
         }
         self.write_state(completion.state);
         self.add_replies(completion.replies);
-        Ok(self.end_event(claim).1)
+        let (event, more) = self.end_event(claim);
+        if let (Some(event), Some(result)) = (event, completion.result) {
+            self.once.end(event.origin, Kept::of(result));
+        }
+        Ok(more)
     }
 
     fn release(&mut self, claim: &ClaimToken) -> Result<()> {
@@ -352,6 +361,7 @@ impl Inner {
             state: self.state.values().map(|keys| keys.len() as u64).sum(),
             replies: self.routes.values().map(|route| route.replies.len() as u64).sum(),
             dedupe: self.dedupe.len() as u64,
+            once: self.once.len() as u64,
             dead: self.dead.len() as u64,
             undelivered: self.undelivered.len() as u64,
         }

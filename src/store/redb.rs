@@ -34,6 +34,7 @@ mod dead;
 mod dir;
 mod fault;
 mod marks;
+mod once;
 mod outgoing;
 mod read;
 mod record;

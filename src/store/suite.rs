@@ -11,6 +11,7 @@ mod dead;
 mod kept;
 mod marks;
 mod model;
+mod once;
 mod outgoing;
 mod queue;
 mod runs;
@@ -102,6 +103,13 @@ suite! {
         marks_are_not_swept
         an_event_is_pending_until_it_is_done
     ;
+    once:
+        tells_a_repetition_whether_it_is_the_same_and_how_it_ended
+        tells_that_an_event_ended_of_which_nothing_was_to_be_kept
+        tells_what_a_replayed_event_ended_with
+        keeps_an_end_as_long_as_its_dedupe_keys
+        passes_keys_on_to_the_event_that_supersedes_their_owner
+    ;
 }
 
 pub(super) type Any = Arc<dyn Store>;
@@ -124,6 +132,7 @@ pub(super) fn event(on: &str, payload: &str) -> NewEvent {
         lane: lane(on),
         dedupe: Vec::new(),
         dedupe_ttl: DAY,
+        once: None,
         payload: Bytes::from(payload.to_owned()),
         accepted_at: T0,
         deadline: T0.plus(LEASE),
@@ -153,7 +162,7 @@ pub(super) fn progress(run: RunId, head: &str, journal: &[&str]) -> Checkpoint {
 }
 
 pub(super) fn finished(run: Option<RunId>) -> Completion {
-    Completion { state: Vec::new(), replies: Vec::new(), end: End::Finished { run } }
+    Completion { state: Vec::new(), replies: Vec::new(), end: End::Finished { run }, result: None }
 }
 
 pub(super) fn waiting(run: RunId, head: &str, expires_at: Option<Timestamp>) -> Completion {
@@ -165,7 +174,12 @@ pub(super) fn waiting(run: RunId, head: &str, expires_at: Option<Timestamp>) -> 
         flow: Id::from("chat"),
         expires_at,
     };
-    Completion { state: Vec::new(), replies: Vec::new(), end }
+    Completion { state: Vec::new(), replies: Vec::new(), end, result: None }
+}
+
+/// What a store tells of an event that repeats `event`, which is under way or of which nothing is kept.
+pub(super) fn repeats(event: EventId, under_way: bool) -> Accepted {
+    Accepted::Duplicate(Repeated { event, same: true, ended: (!under_way).then_some(Kept::Nothing) })
 }
 
 pub(super) fn failure(at: Timestamp) -> Failure {
@@ -175,7 +189,7 @@ pub(super) fn failure(at: Timestamp) -> Failure {
 pub(super) async fn accept(store: &Any, on: &str, payload: &str) -> EventId {
     match store.accept(event(on, payload)).await.unwrap() {
         Accepted::New(id) => id,
-        Accepted::Duplicate(id) => panic!("{id:?} was no duplicate"),
+        Accepted::Duplicate(of) => panic!("{of:?} was no duplicate"),
     }
 }
 

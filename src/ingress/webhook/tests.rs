@@ -1,12 +1,14 @@
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use http::HeaderMap;
+
 use super::*;
 use crate::clock::Timestamp;
 use crate::ingress::testing;
 
 fn channel() -> WebhookChannel {
-    WebhookChannel { verification: Verification::PathPolicy, policy: WebhookPolicy::default() }
+    WebhookChannel { verification: Verification::PathPolicy, ..WebhookChannel::default() }
 }
 
 fn receive_with(channel: &WebhookChannel, flow: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Inbound> {
@@ -93,4 +95,71 @@ proptest! {
     fn no_bytes_make_it_panic(content_type in "[ -~]{0,40}", body in prop::collection::vec(any::<u8>(), 0..200)) {
         drop(receive_with(&channel(), "f", &[("content-type", &content_type)], &body));
     }
+}
+
+fn open(config: Value, secrets: &[(&str, &str)]) -> Box<dyn Channel> {
+    crate::ingress::testing::open(&Webhook, &config, secrets).unwrap()
+}
+
+fn received(channel: &dyn Channel, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Inbound> {
+    let headers = crate::ingress::testing::headers(headers);
+    let context = crate::ingress::testing::context();
+    let request = Request { method, path, query: None, headers: &headers, body, peer: None };
+    match channel.normalize(&context, &request)? {
+        Intake::Messages(mut inbound) => Ok(inbound.remove(0)),
+        other => panic!("no message: {other:?}"),
+    }
+}
+
+#[test]
+fn a_key_is_required_where_it_is_said_and_where_something_changes() {
+    let code = |channel: &dyn Channel, method: &str, flow: &str| {
+        received(channel, method, &format!("/webhook/{flow}"), &[], b"").err().map(|error| error.code())
+    };
+    let all = open(json!({"require_idempotency_key": true}), &[]);
+    let some = open(json!({"require_idempotency_key": ["f"]}), &[]);
+    for method in ["POST", "PUT", "PATCH", "DELETE", "PURGE"] {
+        assert_eq!(code(&*all, method, "g"), Some(Code::IdempotencyKey), "{method}");
+        assert_eq!(code(&*some, method, "f"), Some(Code::IdempotencyKey), "{method}");
+        assert_eq!(code(&*some, method, "g"), None, "{method}");
+    }
+    for method in ["GET", "HEAD", "OPTIONS"] {
+        assert_eq!(code(&*all, method, "f"), None, "{method}");
+    }
+    assert!(received(&*all, "POST", "/webhook/f", &[("idempotency-key", "k")], b"").is_ok());
+}
+
+#[test]
+fn the_id_of_a_delivery_is_its_key_where_ids_are_verified() {
+    let standard = json!({"scheme": "standard-webhooks", "secret": "S"});
+    let config = json!({"schemes": {"f": standard, "g": {"scheme": "none"}}, "require_idempotency_key": true});
+    let channel = open(config, &[("S", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]);
+    let of = |path: &str, headers: &[(&str, &str)]| received(&*channel, "POST", path, headers, b"x");
+    let inbound = of("/webhook/f", &[("webhook-id", "msg_1"), ("idempotency-key", "other")]).unwrap();
+    assert_eq!(inbound.envelope.provider_ids.event_id.as_deref(), Some("msg_1"));
+    assert!(inbound.dedupe[0].ends_with(":msg_1"), "{:?}", inbound.dedupe);
+    let Respond::Outcome { once: Some(print) } = inbound.respond else { panic!("it acts once") };
+    let again = of("/webhook/f", &[("webhook-id", "msg_1"), ("webhook-timestamp", "7")]).unwrap();
+    assert_eq!(again.respond, Respond::Outcome { once: Some(print) }, "headers tell no difference");
+    assert_eq!(of("/webhook/g", &[("webhook-id", "msg_1")]).unwrap_err().code(), Code::IdempotencyKey);
+    assert_eq!(of("/webhook/f", &[("webhook-id", "")]).unwrap_err().code(), Code::IdempotencyKey);
+}
+
+#[test]
+fn a_key_belongs_to_its_caller_and_headers_that_prove_are_not_shown() {
+    let of = |scheme: Value, header: &str| {
+        let channel = open(json!({ "default_scheme": scheme }), &[("A", "a"), ("B", "b")]);
+        received(&*channel, "POST", "/webhook/f", &[("idempotency-key", "k"), (header, "canary")], b"").unwrap()
+    };
+    let bearer = |secret: &str| json!({"scheme": "bearer", "secret": secret, "header": "X-Acme-Code"});
+    let (a, b) = (of(bearer("A"), "x-acme-code"), of(bearer("B"), "x-acme-code"));
+    let open = of(json!({"scheme": "none"}), "x-acme-code");
+    let hmac = of(json!({"scheme": "hmac", "secret": "A", "header": "X-Acme-Mac"}), "x-acme-mac");
+    assert_ne!(a.dedupe, b.dedupe);
+    assert_ne!(a.dedupe, open.dedupe);
+    assert_eq!(a.dedupe, hmac.dedupe, "the secret's name is the caller");
+    for inbound in [&a, &b, &hmac] {
+        assert!(!serde_json::to_string(&inbound.envelope).unwrap().contains("canary"));
+    }
+    assert_eq!(open.envelope.metadata.raw_headers["x-acme-code"], "canary", "it proves nothing here");
 }

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::work::{CLAIMS, Caller};
-use super::{LEASE, Lanes};
+use super::{LEASE, Lanes, Terms};
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::run::completion::{Announced, Completer};
@@ -81,7 +79,7 @@ impl Lanes {
             // the announcement is replayed.
             event.dedupe.push(format!("{}:completion:{}:{place}", claim.tenant, claim.origin.0));
             // The announcement has a place in the queue; what follows from it needs none.
-            self.accept_into(program, event, Arc::new(|_: &[Value]| true), u32::MAX).await?;
+            self.accept_into(program, event, Terms::default(), u32::MAX).await?;
         }
         Ok(())
     }
@@ -92,5 +90,5 @@ fn outcome(record: &EventRecord) -> Outcome {
 }
 
 fn completion() -> Completion {
-    Completion { state: Vec::new(), replies: Vec::new(), end: End::Finished { run: None } }
+    Completion { state: Vec::new(), replies: Vec::new(), end: End::Finished { run: None }, result: None }
 }

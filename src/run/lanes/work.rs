@@ -24,12 +24,14 @@ const PAUSES: [Duration; 4] =
 /// What the lanes need of an event to tell of its end.
 pub(super) struct Caller {
     deduped: bool,
+    /// Whether what the event ends with is kept.
+    once: bool,
     reply_to: ReplyTo,
 }
 
 impl Caller {
     pub(super) fn of(record: &EventRecord) -> Self {
-        Self { deduped: record.deduped, reply_to: record.reply_to.clone() }
+        Self { deduped: record.deduped, once: record.once, reply_to: record.reply_to.clone() }
     }
 }
 
@@ -67,7 +69,15 @@ impl Lanes {
             return (badly(Error::new(Code::Internal, message)), caller);
         }
         let ended = AssertUnwindSafe(execution.execute()).catch_unwind().await;
-        (ended.unwrap_or_else(|_| badly(Error::new(Code::Internal, "the host panicked while it ran an event"))), caller)
+        let panicked = || badly(Error::new(Code::Internal, "the host panicked while it ran an event"));
+        let mut ended = ended.unwrap_or_else(|_| panicked());
+        if let (Ended::Well(done), Some(Caller { once: true, reply_to, .. })) = (&mut ended, &caller) {
+            let (outcome, completion) = &mut **done;
+            if let Err(error) = self.keep(claim, reply_to, outcome, completion).await {
+                ended = badly(error);
+            }
+        }
+        (ended, caller)
     }
 
     /// The store failed under the event, which is no fault of the event's: it is taken up again.

@@ -21,7 +21,7 @@ const ON_THEIR_WAY: Duration = Duration::from_secs(5);
 pub(super) async fn with(app: &App, channel: &dyn Channel, taken: Taken) -> Result<Response, Problem> {
     match &taken.respond {
         Respond::Ack(answer) => Ok(plain(answer.clone())),
-        Respond::Outcome => webhook::answer(app, taken.submitted, &taken.reply_to).await,
+        Respond::Outcome { .. } => webhook::answer(app, taken.submitted).await,
         Respond::Sync { within, fallback } => {
             let (within, fallback) = (*within, fallback.clone());
             let request = taken.request.clone();

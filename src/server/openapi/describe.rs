@@ -225,7 +225,7 @@ fn webhook(_: &mut Schemas) -> Operation {
     let flow = json!({"type": "string", "minLength": 1, "description": "The flow to run.", "examples": ["index"]});
     let key = json!({
         "type": "string", "pattern": IDEMPOTENCY_KEY,
-        "description": "Makes the request act once; a repetition gets the same result.",
+        "description": "Makes the request act once within 24 hours; a repetition gets the same result.",
     });
     let bodies = json!({
         JSON: {"schema": true},
@@ -244,7 +244,11 @@ fn webhook(_: &mut Schemas) -> Operation {
         .errors(&[
             Code::FlowUnknown,
             Code::FlowDisabled,
+            Code::Unauthenticated,
             Code::DuplicateEvent,
+            Code::IdempotencyKey,
+            Code::IdempotencyKeyReused,
+            Code::IdempotencyKeyInUse,
             Code::ResponseInvalid,
             Code::GuestTrap,
             Code::GuestTimeout,

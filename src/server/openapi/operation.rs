@@ -150,7 +150,8 @@ impl Answer {
         if !headers.is_empty() {
             answer.insert("headers".into(), headers.into());
         }
-        let error = (!errors.is_empty()).then(|| schemas.error());
+        let (problems, plain): (Vec<Code>, Vec<Code>) = errors.iter().partition(|code| answer::is_problem(**code));
+        let error = (!plain.is_empty()).then(|| schemas.error());
         let content = match (self.content, error) {
             (Some(("application/json", schema)), Some(error)) => {
                 Some(("application/json", json!({"anyOf": [schema, error]})))
@@ -158,8 +159,14 @@ impl Answer {
             (Some(content), _) => Some(content),
             (None, error) => error.map(|error| ("application/json", error)),
         };
-        if let Some((media, schema)) = content.filter(|_| !is_head) {
-            answer.insert("content".into(), json!({media: {"schema": schema}}));
+        let problem = (!problems.is_empty()).then(|| (answer::PROBLEM_JSON, schemas.problem()));
+        let contents: Map<String, Value> = content
+            .into_iter()
+            .chain(problem)
+            .map(|(media, schema)| (media.to_owned(), json!({ "schema": schema })))
+            .collect();
+        if !contents.is_empty() && !is_head {
+            answer.insert("content".into(), contents.into());
         }
         answer.extend(self.links.map(|links| ("links".to_owned(), links)));
         Value::Object(answer)

@@ -45,6 +45,24 @@ impl Schemas {
         })
     }
 
+    /// A reference to the schema of errors that are told as problems.
+    pub(super) fn problem(&mut self) -> Value {
+        let error = self.error();
+        self.named("Problem", || {
+            json!({
+                "description": "The same as a problem of RFC 9457.",
+                "allOf": [error],
+                "required": ["type", "title", "status", "detail"],
+                "properties": {
+                    "type": {"type": "string", "format": "uri", "description": "Names the code."},
+                    "title": {"type": "string", "description": "What the code means."},
+                    "status": {"type": "integer", "description": "The status of the answer."},
+                    "detail": {"type": "string", "description": "What is wrong with the request."},
+                },
+            })
+        })
+    }
+
     /// A reference to a schema that no type stands for.
     pub(super) fn named(&mut self, name: &str, schema: impl FnOnce() -> Value) -> Value {
         let definitions = self.0.definitions_mut();

@@ -6,7 +6,7 @@ use super::{Dead, Event, Inner, Owner};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::Id;
-use crate::store::{ClaimToken, DeadLetter, EventId, Failure, NewEvent, NewReply, Replayed, RunId, claim_lost};
+use crate::store::{ClaimToken, DeadLetter, EventId, Failure, Kept, NewEvent, NewReply, Replayed, RunId, claim_lost};
 
 impl Inner {
     pub(super) fn fail(
@@ -30,6 +30,7 @@ impl Inner {
             run.owner = Owner::Dead(claim.event);
         }
         self.due.dead.insert((failure.at, claim.event));
+        self.once.end(origin, Kept::Failure(failure.clone()));
         let letter = DeadLetter {
             event: claim.event,
             origin,
@@ -62,6 +63,7 @@ impl Inner {
             lane: letter.lane,
             dedupe: Vec::new(),
             dedupe_ttl: Duration::ZERO,
+            once: None,
             payload: letter.payload,
             accepted_at: letter.accepted_at,
             deadline,

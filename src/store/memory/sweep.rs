@@ -31,7 +31,9 @@ impl Inner {
     fn sweep_dedupe(&mut self, now: Timestamp, limit: usize) -> usize {
         let gone = take_due(&mut self.due.dedupe, limit, |(until, _)| *until <= now);
         for (_, key) in &gone {
-            self.dedupe.remove(key);
+            if let Some((event, _)) = self.dedupe.remove(key) {
+                self.once.forget(event);
+            }
         }
         gone.len()
     }

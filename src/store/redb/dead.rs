@@ -6,7 +6,7 @@ use super::fault::Fault;
 use super::record::{DeadRecord, EventRecord, Owner, RunRecord, WorkRecord, decode, encode};
 use super::tables::Tables;
 use crate::clock::Timestamp;
-use crate::store::{ClaimToken, EventId, Failure, NewReply, Replayed, RunId};
+use crate::store::{ClaimToken, EventId, Failure, Kept, NewReply, Replayed, RunId};
 
 type Result<T> = std::result::Result<T, Fault>;
 
@@ -29,6 +29,7 @@ impl Tables<'_> {
             None => return Err(Fault::Damaged(format!("event {} is claimed but not stored", claim.event.0))),
         };
         self.dirty = true;
+        self.end_once(event.origin_of(claim.event.0), Kept::Failure(failure.clone()))?;
         self.events.remove(claim.event.0)?;
         if let Some(RunRecord { owner: Owner::Wait(since), lane, .. }) = ended {
             self.end_wait(&lane, since)?;

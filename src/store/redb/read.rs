@@ -9,8 +9,8 @@ use super::record::{
     Blob, DeadRecord, ProgressRecord, ReplyRecord, RunRecord, StateRecord, UndeliveredRecord, WorkRecord, decode,
 };
 use super::tables::{
-    DEAD, DEDUPE, EVENTS, HEADS, Hash, JOURNAL, PROGRESS, REPLIES, REPLIES_DUE, ROUTE_NAMES, RUNS, STATE, UNDELIVERED,
-    WAITS, WORK, lane_key, route_key, scope_key, state_key,
+    DEAD, DEDUPE, EVENTS, HEADS, Hash, JOURNAL, ONCE, PROGRESS, REPLIES, REPLIES_DUE, ROUTE_NAMES, RUNS, STATE,
+    UNDELIVERED, WAITS, WORK, lane_key, route_key, scope_key, state_key,
 };
 use crate::id::Id;
 use crate::store::outgoing::Progress;
@@ -192,6 +192,7 @@ pub(super) fn counts(txn: &ReadTransaction) -> Result<Counts> {
         state: txn.open_table(STATE)?.len()?,
         replies: txn.open_table(REPLIES)?.len()?,
         dedupe: txn.open_table(DEDUPE)?.len()?,
+        once: txn.open_table(ONCE)?.len()?,
         dead: txn.open_table(DEAD)?.len()?,
         undelivered: txn.open_table(UNDELIVERED)?.len()?,
     })

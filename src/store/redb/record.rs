@@ -125,6 +125,27 @@ pub(super) struct DeadRecord {
     pub(super) resumes: bool,
 }
 
+/// What repetitions of an event learn.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OnceRecord {
+    pub(super) fingerprint: Blob,
+    /// How the event ended, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ended: Option<EndRecord>,
+}
+
+/// How an event ended.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EndRecord {
+    /// With this result.
+    Result(Blob),
+    /// It failed.
+    Failure(Failure),
+    /// Its result was too large.
+    Nothing,
+}
+
 /// Bytes that are a CBOR byte string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Blob(pub(super) Bytes);
@@ -237,6 +258,7 @@ mod tests {
             payload: head.clone(),
         };
         let dead = |resumes| DeadRecord { event: event(), failure: failure.clone(), run: Some(run), resumes };
+        let once = |ended| OnceRecord { fingerprint: Blob(Bytes::from_static(&[7; 32])), ended };
         let wait = crate::store::Wait { run, flow: Id::from("chat"), expires_at: Some(Timestamp(4)) };
         let lines = [
             format!("format {FORMAT}"),
@@ -255,6 +277,10 @@ mod tests {
             shown(&dead(true)),
             shown(&ProgressRecord { done: 2, begun: true }),
             shown(&undelivered),
+            shown(&once(None)),
+            shown(&once(Some(EndRecord::Result(head.clone())))),
+            shown(&once(Some(EndRecord::Failure(failure.clone())))),
+            shown(&once(Some(EndRecord::Nothing))),
         ];
         insta::assert_snapshot!(lines.join("\n"));
     }

@@ -56,7 +56,10 @@ impl Tables<'_> {
             let first = self.dedupe_due.first()?.map(|(key, _)| (key.value().0, *key.value().1));
             let Some((until, key)) = first.filter(|(until, _)| *until <= now.0) else { return Ok(done) };
             self.dedupe_due.remove((until, &key))?;
-            self.dedupe.remove(&key)?;
+            let event = self.dedupe.remove(&key)?.map(|v| v.value().0);
+            if let Some(event) = event {
+                self.forget_once(event)?;
+            }
         }
         Ok(limit)
     }

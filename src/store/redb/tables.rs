@@ -78,6 +78,8 @@ tables! {
     DEDUPE dedupe: &'static Hash => (u64, i64);
     /// Until when, and the dedupe key.
     DEDUPE_DUE dedupe_due: (i64, &'static Hash) => ();
+    /// Event to what its repetitions learn, as long as its dedupe keys are remembered.
+    ONCE once: u64 => &'static [u8];
     /// Event to its dead letter.
     DEAD dead: u64 => &'static [u8];
     /// Time of failure, and the event.

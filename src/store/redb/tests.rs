@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, StorageBackend, TableDefinition};
 
-use super::tables::{EVENTS, META, meta};
+use super::tables::{EVENTS, META, ONCE, meta};
 use super::*;
 use crate::store::Begun;
 use crate::store::suite::Any;
 use crate::store::suite::{
-    DAY, HOUR, LEASE, T0, accept, claim, event, failure, finished, lane, make_wait, progress, reply, route, run_id,
-    session, set,
+    DAY, HOUR, LEASE, T0, accept, claim, event, failure, finished, lane, make_wait, progress, repeats, reply, route,
+    run_id, session, set,
 };
+use crate::store::{EventId, Kept, Once};
 
 fn open(dir: &Path) -> Any {
     RedbStore::open(dir).unwrap()
@@ -46,8 +47,18 @@ async fn furnish(store: &Any) -> ClaimToken {
     works
 }
 
-const FURNISHED: Counts =
-    Counts { events: 2, runs: 3, waits: 1, journal: 3, state: 1, replies: 1, dedupe: 1, dead: 1, undelivered: 1 };
+const FURNISHED: Counts = Counts {
+    events: 2,
+    runs: 3,
+    waits: 1,
+    journal: 3,
+    state: 1,
+    replies: 1,
+    dedupe: 1,
+    once: 0,
+    dead: 1,
+    undelivered: 1,
+};
 
 async fn assert_furnished(store: &Any, stale: &ClaimToken) {
     assert_eq!(store.counts().await.unwrap(), FURNISHED);
@@ -70,7 +81,7 @@ async fn assert_furnished(store: &Any, stale: &ClaimToken) {
     assert_eq!(store.undelivered_replies(None, 9).await.unwrap()[0].payload, "no");
     assert_eq!(store.dead_letters(None, 9).await.unwrap()[0].failure, failure(T0));
     let copy = store.accept(NewEvent { dedupe: vec!["key".into()], ..event("works", "1") }).await.unwrap();
-    assert_eq!(copy, Accepted::Duplicate(stale.event));
+    assert_eq!(copy, repeats(stale.event, false));
     let new = accept(store, "waits", "next").await;
     assert!(new > EventId(stale.event.0 + 1), "ids are never used again");
     assert_eq!(claim(store, "waits").await.waits[0].run, run_id(1));
@@ -193,6 +204,33 @@ fn refuses_formats_that_it_does_not_know() {
         txn.open_table(META).unwrap().remove(meta::FORMAT).unwrap();
     });
     assert_eq!(refusal(dir.path()).code(), Code::StoreFormat);
+}
+
+/// A directory of a version that kept no results: its events are recognised, and no more is known of them.
+#[tokio::test]
+async fn opens_a_directory_from_before_results_were_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let once = |key: &str| NewEvent {
+        dedupe: vec![key.into()],
+        once: Some(Once { fingerprint: [1; 32], supersedes: None }),
+        ..event("a", "x")
+    };
+    let Accepted::New(old) = store.accept(once("old")).await.unwrap() else { panic!("it is the first") };
+    drop(store);
+    edit(dir.path(), |txn| assert!(txn.delete_table(ONCE).unwrap()));
+    let store = open(dir.path());
+    assert_eq!(store.accept(once("old")).await.unwrap(), repeats(old, true));
+    let result = Some(Bytes::from_static(b"done"));
+    let token = claim(&store, "a").await.token;
+    store.complete(&token, Completion { result: result.clone(), ..finished(None) }).await.unwrap();
+    assert_eq!(store.accept(once("old")).await.unwrap(), repeats(old, false));
+    store.accept(once("new")).await.unwrap();
+    let token = claim(&store, "a").await.token;
+    store.complete(&token, Completion { result, ..finished(None) }).await.unwrap();
+    drop(store);
+    let Accepted::Duplicate(of) = open(dir.path()).accept(once("new")).await.unwrap() else { panic!("it is known") };
+    assert_eq!(of.ended, Some(Kept::Result(Bytes::from_static(b"done"))));
 }
 
 #[tokio::test]

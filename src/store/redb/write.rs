@@ -11,7 +11,7 @@ use super::record::{Blob, EventRecord, Owner, RunRecord, StateRecord, WorkRecord
 use super::tables::{Tables, dedupe_key, lane_key, meta, scope_key, state_key};
 use crate::clock::Timestamp;
 use crate::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, End, EventId, Lane, NewEvent, RunId, StateWrite, Wait,
+    Accepted, Checkpoint, Claim, ClaimToken, Completion, End, EventId, Kept, Lane, NewEvent, RunId, StateWrite, Wait,
     claim_lost, foreign_run,
 };
 
@@ -27,15 +27,18 @@ impl Tables<'_> {
             let key = dedupe_key(key);
             let known = self.dedupe.get(&key)?.map(|v| v.value());
             match known {
-                Some((id, until)) if event.accepted_at.0 < until => return Ok(Accepted::Duplicate(EventId(id))),
+                Some((id, until)) if event.accepted_at.0 < until && !self.is_superseded(event, id)? => {
+                    return self.repeated(event, id).map(Accepted::Duplicate);
+                }
                 known => dedupe.push((key, known)),
             }
         }
         self.dirty = true;
         let id = self.next_event()?;
         for (key, known) in &dedupe {
-            if let Some((_, until)) = known {
+            if let Some((before, until)) = known {
                 self.dedupe_due.remove((*until, key))?;
+                self.forget_once(*before)?;
             }
             let until = event.accepted_at.plus(event.dedupe_ttl).0;
             self.dedupe.insert(key, (id, until))?;
@@ -53,6 +56,7 @@ impl Tables<'_> {
             resumes: false,
         };
         self.add_event(id, &record)?;
+        self.begin_once(id, event)?;
         Ok(Accepted::New(EventId(id)))
     }
 
@@ -170,6 +174,9 @@ impl Tables<'_> {
         }
         self.write_state(&completion.state)?;
         self.add_replies(&completion.replies)?;
+        if let (Some(result), Some(event)) = (&completion.result, self.event_of(claim.event.0)?) {
+            self.end_once(event.origin_of(claim.event.0), Kept::of(result.clone()))?;
+        }
         self.events.remove(claim.event.0)?;
         self.end_event(claim)
     }
@@ -180,6 +187,10 @@ impl Tables<'_> {
         self.work.insert(claim.event.0, &*encode(&work)?)?;
         self.dirty = true;
         Ok(())
+    }
+
+    fn event_of(&self, event: u64) -> Result<Option<EventRecord>> {
+        self.events.get(event)?.map(|record| decode("events", record.value())).transpose()
     }
 
     pub(super) fn work_of(&self, event: u64) -> Result<Option<WorkRecord>> {

@@ -6,11 +6,11 @@ use super::*;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Accept { lane: u8, dedupe: Option<u8>, ttl: u8 },
+    Accept { lane: u8, dedupe: Option<u8>, ttl: u8, once: Option<(u8, Option<u8>)> },
     Claim { lane: u8 },
     LoadWait { claim: u8, run: u8 },
     Checkpoint { claim: u8, run: u8, state: Vec<(u8, bool)>, replies: u8 },
-    Finish { claim: u8, run: Option<u8>, replies: u8 },
+    Finish { claim: u8, run: Option<u8>, replies: u8, result: bool },
     Wait { claim: u8, run: u8, expires: Option<u8> },
     Fail { claim: u8, ends: Option<u8> },
     Replay { place: u8 },
@@ -30,14 +30,14 @@ fn op() -> impl Strategy<Value = Op> {
     let small = || 0..3u8;
     let claim = || 0..6u8;
     prop_oneof![
-        6 => (small(), prop::option::of(small()), 1..20u8)
-            .prop_map(|(lane, dedupe, ttl)| Op::Accept { lane, dedupe, ttl }),
+        6 => (small(), prop::option::of(small()), 1..20u8, prop::option::of((small(), prop::option::of(0..12u8))))
+            .prop_map(|(lane, dedupe, ttl, once)| Op::Accept { lane, dedupe, ttl, once }),
         6 => small().prop_map(|lane| Op::Claim { lane }),
         2 => (claim(), small()).prop_map(|(claim, run)| Op::LoadWait { claim, run }),
         4 => (claim(), small(), prop::collection::vec((small(), any::<bool>()), 0..3), small())
             .prop_map(|(claim, run, state, replies)| Op::Checkpoint { claim, run, state, replies }),
-        4 => (claim(), prop::option::of(small()), small())
-            .prop_map(|(claim, run, replies)| Op::Finish { claim, run, replies }),
+        4 => (claim(), prop::option::of(small()), small(), any::<bool>())
+            .prop_map(|(claim, run, replies, result)| Op::Finish { claim, run, replies, result }),
         4 => (claim(), small(), prop::option::of(1..20u8))
             .prop_map(|(claim, run, expires)| Op::Wait { claim, run, expires }),
         3 => (claim(), prop::option::of(small())).prop_map(|(claim, ends)| Op::Fail { claim, ends }),
@@ -100,8 +100,13 @@ impl Subject {
         let seconds = |n: u8| Duration::from_secs(n.into());
         let run = |n: u8| run_id(u128::from(n));
         match op {
-            Op::Accept { lane, dedupe, ttl } => {
+            Op::Accept { lane, dedupe, ttl, once } => {
+                let once = once.map(|(print, old)| Once {
+                    fingerprint: [print; 32],
+                    supersedes: old.map(|old| EventId(old.into())),
+                });
                 let new = NewEvent {
+                    once,
                     dedupe: dedupe.iter().map(|n| format!("key {n}")).collect(),
                     dedupe_ttl: seconds(*ttl),
                     accepted_at: now,
@@ -131,9 +136,10 @@ impl Subject {
                 };
                 format!("{:?}", self.store.checkpoint(&token, checkpoint).await)
             }
-            Op::Finish { claim, run: n, replies } => {
+            Op::Finish { claim, run: n, replies, result } => {
                 let Some(token) = self.token(*claim) else { return String::new() };
-                let end = Completion { replies: self.replies(*replies), ..finished(n.map(run)) };
+                let result = result.then(|| Bytes::from(format!("{now:?}")));
+                let end = Completion { replies: self.replies(*replies), result, ..finished(n.map(run)) };
                 format!("{:?}", self.store.complete(&token, end).await)
             }
             Op::Wait { claim, run: n, expires } => {
