@@ -385,7 +385,7 @@ codes! {
     /// An input makes an adapter break what adapters promise.
     PromiseBroken = 883, Failed;
 
-    // 0885: egress
+    // 0885 and on: egress
     /// The place that a reply goes to is none that its platform can be sent to.
     ReplyPlace = 885, Failed;
     /// What a reply says for one platform only is not what that platform takes.

@@ -142,6 +142,18 @@ pub struct Failure {
     pub found_bytes: usize,
 }
 
+impl Failure {
+    /// How many bytes the requests have.
+    pub fn bytes(&self) -> usize {
+        size(&self.recordings)
+    }
+}
+
+/// How many bytes bodies and answers have.
+fn size(recordings: &[Recording]) -> usize {
+    recordings.iter().map(|recording| recording.body.len() + recording.fetched.as_ref().map_or(0, Vec::len)).sum()
+}
+
 /// Changes `samples` and checks what `target` makes of them, the samples themselves first.
 ///
 /// # Errors

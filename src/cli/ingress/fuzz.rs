@@ -69,6 +69,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     match found.failure {
         None => Ok(ExitCode::SUCCESS),
         Some(failure) => {
+            report::say(&format!("made smaller: {} bytes of {}", failure.bytes(), failure.found_bytes));
             let files = written(args, &failure)?;
             files.iter().try_for_each(|file| report::data(&file.display().to_string()))?;
             let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();

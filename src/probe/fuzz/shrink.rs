@@ -23,7 +23,7 @@ struct Shrinking<'a> {
 
 /// The smallest requests that were found to break the same promise.
 pub(super) fn shrink(lab: &Lab<'_>, target: &Target, recordings: Vec<Recording>, broken: Broken) -> Failure {
-    let found_bytes = recordings.iter().map(size).sum();
+    let found_bytes = super::size(&recordings);
     let left = if broken.promise == Promise::Quick { PATIENCE_WHEN_SLOW } else { PATIENCE };
     let mut shrinking = Shrinking { lab, target, recordings, broken, left };
     shrinking.fewer();
@@ -35,10 +35,6 @@ pub(super) fn shrink(lab: &Lab<'_>, target: &Target, recordings: Vec<Recording>,
     shrinking.fewer();
     let Shrinking { recordings, broken, .. } = shrinking;
     Failure { broken, recordings, found_bytes }
-}
-
-fn size(recording: &Recording) -> usize {
-    recording.body.len() + recording.fetched.as_ref().map_or(0, Vec::len)
 }
 
 impl Shrinking<'_> {

@@ -195,7 +195,7 @@ fn every_defect_is_found_made_small_and_repeated() {
         let report = run(&target, &seeds(), 7, effort(60_000)).unwrap();
         let failure = report.failure.unwrap_or_else(|| panic!("{defect:?} is not found"));
         assert_eq!(failure.broken.promise, promise, "{defect:?}: {failure:?}");
-        let size: usize = failure.recordings.iter().map(|recording| recording.body.len()).sum();
+        let size = failure.bytes();
         let texts: Vec<_> = failure.recordings.iter().map(|r| String::from_utf8_lossy(&r.body)).collect();
         assert!(size <= most && size <= failure.found_bytes, "{defect:?}: {size} bytes: {texts:?}");
         assert_eq!(failure.recordings.len(), if promise == Promise::Sessions { 2 } else { 1 });
