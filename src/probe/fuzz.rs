@@ -181,7 +181,7 @@ pub fn run(target: &Target, samples: &[Recording], seed: u64, effort: Effort) ->
             sessions.add(&input, messages)
         });
         if let Err(Found { broken, other }) = found {
-            let recordings = other.into_iter().chain([input]).collect();
+            let recordings = other.map(|other| *other).into_iter().chain([input]).collect();
             report.failure = Some(shrink::shrink(&lab, target, recordings, broken));
             return Ok(report);
         }

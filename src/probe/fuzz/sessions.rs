@@ -18,7 +18,7 @@ pub(super) struct Message {
 /// A broken promise, and the earlier request that it takes.
 pub(super) struct Found {
     pub(super) broken: Broken,
-    pub(super) other: Option<Recording>,
+    pub(super) other: Option<Box<Recording>>,
 }
 
 #[derive(Default)]
@@ -31,7 +31,7 @@ impl Sessions {
             match self.0.get(&session) {
                 Some((known, other)) if *known != identity => {
                     let how = format!("{known:?} and {identity:?} share the session {session:?}");
-                    let other = (other != input).then(|| other.clone());
+                    let other = (other != input).then(|| Box::new(other.clone()));
                     return Err(Found { broken: Broken::new(Promise::Sessions, how), other });
                 }
                 None if self.0.len() < MOST => {
