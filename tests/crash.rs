@@ -31,7 +31,8 @@ use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::redb::RedbStore;
 use greentic_runner_host::store::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
-    NewEvent, NewReply, ReplyRoute, RunId, StateReader, StateScope, Store, StoredReply, StoredRun,
+    NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
+    StoredReply, StoredRun, Undelivered,
 };
 use greentic_runner_host::{HostBuilder, HostConfig, Result, RunnerHost};
 use serde_json::{Value, json};
@@ -277,4 +278,16 @@ dying! {
     complete(claim: &ClaimToken, completion: Completion) -> bool;
     fail(claim: &ClaimToken, failure: Failure, ends: Option<RunId>, replies: Vec<NewReply>) -> bool;
     release(claim: &ClaimToken) -> ();
+    unsent_routes(limit: usize, wanted: &RouteFilter<'_>) -> Vec<ReplyRoute>;
+    next_reply(route: &ReplyRoute) -> Option<Outgoing>;
+    begin_part(route: &ReplyRoute, seq: u64, part: u32) -> ();
+    clear_part(route: &ReplyRoute, seq: u64, part: u32) -> ();
+    sent(route: &ReplyRoute, seq: u64) -> bool;
+    undelivered(route: &ReplyRoute, seq: u64, failure: Failure) -> bool;
+    undelivered_replies(tenant: Option<&Id>, limit: usize) -> Vec<Undelivered>;
+    resend(id: u64, now: Timestamp) -> Option<ReplyRoute>;
+    purge_undelivered(id: u64) -> bool;
+    dead_letter(event: EventId) -> Option<DeadLetter>;
+    replay(event: EventId, deadline: Timestamp) -> Option<Replayed>;
+    purge_dead(event: EventId) -> bool;
 }

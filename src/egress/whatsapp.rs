@@ -91,14 +91,13 @@ impl Sender for WhatsappSender {
     fn noticed(&self, raw: &Value) -> Option<Call> {
         let value = raw.pointer("/entry/0/changes/0/value")?;
         let number = value.pointer("/metadata/phone_number_id")?.as_str().filter(|number| place::is_number(number))?;
-        let mut body = json!({
-            "messaging_product": "whatsapp", "status": "read", "message_id": value.pointer("/messages/0/id")?.as_str()?,
-        });
-        match self.notice {
+        let message = value.pointer("/messages/0/id")?.as_str()?;
+        let body = match self.notice {
             Notice::None => return None,
-            Notice::Read => {}
-            Notice::Typing => body["typing_indicator"] = json!({"type": "text"}),
-        }
+            Notice::Read => json!({"messaging_product": "whatsapp", "status": "read", "message_id": message}),
+            Notice::Typing => json!({"messaging_product": "whatsapp", "status": "read", "message_id": message,
+                "typing_indicator": {"type": "text"}}),
+        };
         Some(Call::post("markRead", self.url(number, "messages"), self.auth(), body))
     }
 }

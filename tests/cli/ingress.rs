@@ -106,9 +106,9 @@ fn the_same_file_becomes_the_same_and_settings_count() {
     let at = ["--now", "2026-01-02T03:04:05Z"];
     assert_eq!(of(&at), of(&at));
     assert!(of(&at).contains("\"timestamp\": \"2026-01-02T03:04:05Z\""));
-    let denied = ["--config", r#"{"deny_paths": ["/webhook/f"]}"#, "hook.json"];
-    let denied = runner().current_dir(&dir).args(["ingress", "normalize", "webhook"]).args(denied).assert().code(1);
-    assert_eq!(json_of(denied)[0]["error"]["code"], "GRH-0803");
+    let wants_key = ["--config", r#"{"require_idempotency_key": true}"#, "hook.json"];
+    let refused = runner().current_dir(&dir).args(["ingress", "normalize", "webhook"]).args(wants_key).assert().code(1);
+    assert_eq!(json_of(refused)[0]["error"]["code"], "GRH-0865");
     for wrong in [&["--config", "[]"][..], &["--now", "soon"], &["--tenant", "a b"]] {
         runner()
             .current_dir(&dir)

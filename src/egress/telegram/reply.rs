@@ -150,13 +150,15 @@ fn write(styled: &Styled, text: &str, entities: &str, fields: &mut Map<String, V
 /// A mark as Telegram tells it: it counts in UTF-16 units.
 fn entity(text: &str, mark: &Mark) -> Option<Value> {
     let (offset, length) = (units(text.get(..mark.span.start)?), units(text.get(mark.span.clone())?));
-    let mut entity = json!({ "type": kind(&mark.style), "offset": offset, "length": length });
-    match &mark.style {
-        Style::Link(url) => entity["url"] = url.as_str().into(),
-        Style::Pre(Some(language)) => entity["language"] = language.as_str().into(),
-        _ => {}
-    }
-    Some(entity)
+    let more = match &mark.style {
+        Style::Link(url) => Some(("url", url)),
+        Style::Pre(Some(language)) => Some(("language", language)),
+        _ => None,
+    };
+    let entity = json!({ "type": kind(&mark.style), "offset": offset, "length": length });
+    let mut entity = entity.as_object()?.clone();
+    entity.extend(more.map(|(name, text)| (name.to_owned(), text.as_str().into())));
+    Some(Value::Object(entity))
 }
 
 fn kind(style: &Style) -> &'static str {

@@ -82,8 +82,10 @@ pub(super) fn is_literal(text: &str) -> bool {
 pub(super) fn fitted(mut card: Value) -> Value {
     let version = |text: &str| text.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u32>>();
     let stated = card.get("version").and_then(Value::as_str).map(version);
-    if stated.is_none_or(|stated| stated > version(VERSION)) {
-        card["version"] = VERSION.into();
+    if let Value::Object(fields) = &mut card
+        && stated.is_none_or(|stated| stated > version(VERSION))
+    {
+        fields.insert("version".to_owned(), VERSION.into());
     }
     submitted(&mut card);
     card

@@ -113,12 +113,9 @@ fn shown(title: &str) -> String {
 }
 
 fn list(place: &Place<'_>, body: &str, rows: &[Reply]) -> Call {
-    let row = |(id, title): &Reply| {
-        let mut row = json!({"id": id, "title": shown(title)});
-        if row["title"] != title.as_str() {
-            row["description"] = shortened(title, MOST_DESCRIPTION, units).into();
-        }
-        row
+    let row = |(id, title): &Reply| match shown(title) {
+        short if short == *title => json!({"id": id, "title": title}),
+        short => json!({"id": id, "title": short, "description": shortened(title, MOST_DESCRIPTION, units)}),
     };
     let sections = json!([{ "rows": rows.iter().map(row).collect::<Vec<_>>() }]);
     let action = json!({"button": place.sender.list_button, "sections": sections});

@@ -56,10 +56,8 @@ impl<'a> Place<'a> {
 
     /// A text.
     pub(super) fn text(&self, text: &str) -> Call {
-        let mut content = json!({ "body": text });
-        if ["https://", "http://"].iter().any(|scheme| text.contains(scheme)) {
-            content["preview_url"] = true.into();
-        }
+        let has_link = ["https://", "http://"].iter().any(|scheme| text.contains(scheme));
+        let content = if has_link { json!({ "body": text, "preview_url": true }) } else { json!({ "body": text }) };
         self.message("text", content)
     }
 }

@@ -1,7 +1,7 @@
 //! Requests that somebody else might send, who does not know the secret; and those of who does.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::recording::Recording;
 use super::super::sign::Headers;
@@ -37,7 +37,8 @@ impl Forger {
         let (config, secrets, proof) = match target.proof {
             None => return Ok(None),
             Some(Proof::Secret(signing)) => {
-                (Value::Null, Only(Some((signing.secret, Secret::new(SECRET)))), Known::Secret(signing))
+                let config = serde_json::from_str(signing.config).unwrap_or_default();
+                (config, Only(Some((signing.secret, Secret::new(SECRET)))), Known::Secret(signing))
             }
             Some(Proof::Connector) => (json!({"app_id": tokens::APP}), Only(None), Known::Tokens(Tokens::new())),
         };

@@ -45,6 +45,8 @@ pub enum Proof {
 pub struct Signing {
     /// The secret's name.
     pub secret: &'static str,
+    /// The binding's `config` with which requests have to be signed so; JSON.
+    pub config: &'static str,
     /// The headers that sign a request at a time.
     pub sign: fn(&Secret, Timestamp, &Recording) -> Result<Headers>,
 }
@@ -72,6 +74,9 @@ impl Target {
     }
 }
 
+/// A webhook whose requests are signed as GitHub signs.
+const HOOKS: &str = r#"{"default_scheme": {"scheme": "hmac", "secret": "PROBE", "header": "X-Hub-Signature-256", "prefix": "sha256="}}"#;
+
 fn proof(kind: Kind) -> Option<Proof> {
     macro_rules! by {
         ($kind:ident) => {
@@ -87,9 +92,10 @@ fn proof(kind: Kind) -> Option<Proof> {
         Kind::Webex => by!(Webex),
         Kind::Whatsapp => by!(Whatsapp),
         Kind::Teams => return Some(Proof::Connector),
-        Kind::Webchat | Kind::Webhook => return None,
+        Kind::Webhook => return Some(Proof::Secret(Signing { secret: "PROBE", config: HOOKS, sign: by!(Webhook) })),
+        Kind::Webchat => return None,
     };
-    kind.secret_name().map(|secret| Proof::Secret(Signing { secret, sign }))
+    kind.secret_name().map(|secret| Proof::Secret(Signing { secret, config: "{}", sign }))
 }
 
 fn identity(kind: Kind) -> Option<fn(&Context, &Inbound) -> Vec<String>> {

@@ -150,7 +150,7 @@ fn target(defect: Defect) -> Target {
         Ok(vec![("x-postbox", hex::encode(digest))])
     };
     Target {
-        proof: Some(Proof::Secret(Signing { secret: "POSTBOX_SECRET", sign })),
+        proof: Some(Proof::Secret(Signing { secret: "POSTBOX_SECRET", config: "{}", sign })),
         is_place: |place| place.chars().all(|c| !c.is_control()) && !place.is_empty(),
         ..Target::of(Arc::new(Postbox(defect)), "/postbox")
     }
