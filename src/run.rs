@@ -19,5 +19,6 @@ pub mod program;
 mod record;
 mod state;
 pub mod trace;
+pub mod transcript;
 mod value;
 pub mod watch;

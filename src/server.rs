@@ -32,6 +32,7 @@ mod client;
 mod completer;
 mod connection;
 mod correlation;
+mod directline;
 mod fetch;
 mod health;
 mod keys;
@@ -87,6 +88,7 @@ pub(crate) struct App {
     draining: CancellationToken,
     requests: Semaphore,
     streams: Arc<Semaphore>,
+    sockets: Arc<directline::Sockets>,
 }
 
 impl std::fmt::Debug for App {
@@ -127,6 +129,7 @@ impl Server {
             draining: CancellationToken::new(),
             requests: Semaphore::new(options.limits.max_requests),
             streams: Arc::new(Semaphore::new(options.limits.max_streams)),
+            sockets: Arc::default(),
             options,
         };
         Ok(Self { listener, address, app: Arc::new(app) })
@@ -153,6 +156,7 @@ impl Server {
         let draining = self.app.draining.clone();
         let limits = self.app.options.limits.clone();
         let courier = Arc::clone(&self.app.courier);
+        let sockets = Arc::clone(&self.app.sockets);
         let router = router::router(self.app);
         // Replies to the last requests are sent as well.
         let served = CancellationToken::new();
@@ -166,5 +170,9 @@ impl Server {
             draining.cancel();
         };
         tokio::join!(serving, sending, stopping);
+        // They were told to end when the server began to stop.
+        if tokio::time::timeout(limits.drain_timeout, sockets.ended()).await.is_err() {
+            tracing::warn!("streams were still open when the time to drain was over");
+        }
     }
 }

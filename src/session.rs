@@ -46,6 +46,12 @@ impl SessionKey {
         Lane(Id::from(stored(&parts)))
     }
 
+    /// The queue of what the session's user said and is still to be kept, before it is an event of the session.
+    pub fn relay_lane(&self, pack: &str) -> Lane {
+        let parts = self.parts.iter().map(String::as_str).chain(["", "relay"]);
+        Self::of(parts).lane(pack)
+    }
+
     /// The queue of what a place of a provider announced and is still to be asked for. No session has as many parts.
     pub fn completions(tenant: &str, provider: &str, place: &str) -> Self {
         Self::of([tenant, "", "", COMPLETIONS, provider, place])

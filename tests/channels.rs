@@ -16,6 +16,8 @@ mod courier;
 #[path = "../examples/custom_adapter/main.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a program of its own, of which only a part is used here")]
 mod custom_adapter;
+#[path = "channels/directline.rs"]
+mod directline;
 #[path = "common/expected.rs"]
 mod expected;
 #[path = "channels/failed.rs"]

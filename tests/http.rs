@@ -518,6 +518,8 @@ async fn the_report_names_every_route_and_how_it_is_verified() {
             "closed" => &[],
             _ => &[
                 "POST /webchat/activities true OPEN: not verified (insecure: true)",
+                "POST /v3/directline/conversations/{conversation}/activities true OPEN: not verified (insecure: true)",
+                "POST /v3/directline/conversations/{conversation}/upload true OPEN: not verified (insecure: true)",
                 "ANY /webhook/{flow_id} true OPEN: by allow_paths and deny_paths only",
             ],
         };

@@ -363,6 +363,18 @@ codes! {
     /// A dead letter cannot be replayed while the pack that it was for is not loaded.
     ReplayImpossible = 853, BadInput;
 
+    // 086x: Direct Line
+    /// A request to the web chat has neither the Direct Line secret nor a token made by it.
+    DirectLineToken = 860, BadInput;
+    /// A Direct Line token does not allow what is asked with it.
+    DirectLineDenied = 861, BadInput;
+    /// A Direct Line token has expired.
+    DirectLineExpired = 862, BadInput;
+    /// A page of a site that the web chat is not open to sent a request.
+    OriginDenied = 863, BadInput;
+    /// No such conversation.
+    ConversationUnknown = 864, BadInput;
+
     // 086x: requests that act once
     /// An idempotency key is missing, or cannot be used.
     IdempotencyKey = 865, BadInput;

@@ -283,6 +283,11 @@ pub trait Channel: Any + Send + Sync {
         Answer::empty(200)
     }
 
+    /// The same, where it depends on the request.
+    fn ignored_request(&self, _context: &Context, _request: &Request<'_>) -> Answer {
+        self.ignored()
+    }
+
     /// How replies are sent to the platform. None where clients fetch them, or are answered only in the body of their
     /// requests.
     fn sender(&self) -> Option<Arc<dyn Sender>> {

@@ -111,7 +111,11 @@ impl Channels {
         let local = Verification::Loopback;
         for (place, adapter) in adapters.iter().enumerate() {
             let channel: Arc<dyn Channel> = match adapter.provider() {
-                webchat::PROVIDER => Arc::new(WebchatChannel { verification: local, flow: FlowChoice::Default }),
+                webchat::PROVIDER => {
+                    let access = self.find::<WebchatChannel>().map(|chat| chat.access.for_loopback());
+                    let (flow, access) = (FlowChoice::Default, access.unwrap_or_default());
+                    Arc::new(WebchatChannel { verification: local, flow, access })
+                }
                 webhook::PROVIDER => Arc::new(WebhookChannel { verification: local, ..WebhookChannel::default() }),
                 _ => continue,
             };

@@ -88,7 +88,11 @@ fn check(sample: &Sample, intake: &Intake) {
 
 #[test]
 fn recorded_activities() {
-    let channel = WebchatChannel { verification: Verification::Insecure, flow: FlowChoice::Default };
+    let channel = WebchatChannel {
+        verification: Verification::Insecure,
+        flow: FlowChoice::Default,
+        access: webchat::Access::default(),
+    };
     for sample in samples("webchat") {
         let headers = HeaderMap::new();
         let request = request("POST", "/webchat/activities", &headers, &sample.body);

@@ -44,7 +44,7 @@ const GENERIC: &str = "generic";
 
 /// First parts of paths that no adapter of an embedder's may have: they are the server's, or may become so.
 const RESERVED: &[&str] =
-    &["admin", "api", "demo", "docs", "healthz", "metrics", "openapi.json", "operator", "readyz", "t"];
+    &["admin", "api", "demo", "docs", "healthz", "metrics", "openapi.json", "operator", "readyz", "t", "v3"];
 
 /// The adapters that a host knows.
 #[derive(Clone)]

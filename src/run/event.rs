@@ -63,4 +63,39 @@ pub enum ReplyTo {
     /// To whoever waits for the outcome as long as somebody does, and else to the store. What is stored with a
     /// checkpoint before the end is not for the caller any more.
     CallerFirst(ReplyRoute),
+    /// To the store as with a route, where what the user said is kept too: in front of the replies, which name it.
+    Transcript {
+        /// Where both are kept.
+        route: ReplyRoute,
+        /// What the user said.
+        said: Said,
+    },
+}
+
+/// What a user said in a conversation whose transcript is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Its id, by which replies name it.
+    pub id: String,
+    /// What is to be kept of it before its session's turn comes; none once it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<Value>,
+}
+
+impl ReplyTo {
+    /// The route of replies that the store keeps.
+    pub fn route(&self) -> Option<&ReplyRoute> {
+        match self {
+            Self::Caller => None,
+            Self::Route(route) | Self::CallerFirst(route) | Self::Transcript { route, .. } => Some(route),
+        }
+    }
+
+    /// What the user said, if it is still to be kept.
+    pub(super) fn unkept(&self) -> Option<(&ReplyRoute, &Value)> {
+        match self {
+            Self::Transcript { route, said } => said.message.as_ref().map(|message| (route, message)),
+            Self::Caller | Self::Route(_) | Self::CallerFirst(_) => None,
+        }
+    }
 }

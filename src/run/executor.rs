@@ -22,6 +22,7 @@ use crate::run::program::Program;
 use crate::run::record::EventRecord;
 use crate::run::state::{Run, Saved};
 use crate::run::trace::{Observer, What};
+use crate::run::transcript;
 use crate::run::watch::ReplyWatch;
 use crate::store::{Checkpoint, Claim, Completion, End, NewReply, ReplyRoute, RunId, Store};
 
@@ -43,6 +44,15 @@ pub(super) enum Ended {
     Well(Box<(Outcome, Completion)>),
     /// It failed for good. The wait of `ends`, if any, ends with it; `replies` are what its session is told.
     Badly { error: Error, ends: Option<RunId>, replies: Vec<NewReply> },
+}
+
+/// The run that an event begins. The same for every attempt at the event, also after a crash, and when it is replayed.
+pub(super) fn run_id(claim: &Claim) -> RunId {
+    let Claim { origin, token, accepted_at, .. } = claim;
+    let seed = format!("{}\n{}\n{}", origin.0, token.lane.0, accepted_at.0);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(crate::pack::model::Digest::of(seed.as_bytes()).0.split_at(16).0);
+    RunId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
 /// One event being executed.
@@ -193,13 +203,8 @@ impl<'a> Execution<'a> {
         self.program.flows.pick(pick)
     }
 
-    /// The same for every attempt at this event, also after a crash, and when it is replayed.
     fn run_id(&self) -> RunId {
-        let Claim { origin, token, accepted_at, .. } = self.claim;
-        let seed = format!("{}\n{}\n{}", origin.0, token.lane.0, accepted_at.0);
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(crate::pack::model::Digest::of(seed.as_bytes()).0.split_at(16).0);
-        RunId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+        run_id(self.claim)
     }
 
     fn run(&self) -> Result<&Run> {
@@ -230,7 +235,7 @@ impl<'a> Execution<'a> {
     fn take_replies(&mut self, at_end: bool) -> Vec<NewReply> {
         let (route, callers_too) = match &self.record.reply_to {
             ReplyTo::Caller => (None, true),
-            ReplyTo::Route(route) => (Some(route), true),
+            ReplyTo::Route(route) | ReplyTo::Transcript { route, .. } => (Some(route), true),
             ReplyTo::CallerFirst(route) => {
                 let take = |ticket| self.turns.take(ticket, &self.replies);
                 let waits = at_end && !self.replies.is_empty() && self.record.ticket.is_some_and(take);
@@ -240,7 +245,8 @@ impl<'a> Execution<'a> {
         let at = self.services.clock.now();
         let new = self.replies.get(self.replies_stored..).unwrap_or_default();
         let stored = |route: &ReplyRoute| {
-            let stored = |reply: &Value| NewReply { route: route.clone(), payload: reply.to_string().into(), at };
+            let kept = |reply: &Value| transcript::reply(&self.record.reply_to, reply);
+            let stored = |reply: &Value| NewReply { route: route.clone(), payload: kept(reply), at };
             new.iter().map(stored).collect()
         };
         let replies = route.map(stored).unwrap_or_default();

@@ -7,6 +7,7 @@ mod callers;
 mod completions;
 mod kept;
 mod permits;
+mod relay;
 mod replay;
 mod turn;
 mod work;
@@ -228,10 +229,13 @@ impl Lanes {
         let Terms { fits, once } = terms;
         let deduped = !event.dedupe.is_empty();
         let now = self.services.clock.now();
-        let lane = event.session.lane(&program.pack);
+        let lane = match event.reply_to.unkept() {
+            Some(_) => event.session.relay_lane(&program.pack),
+            None => event.session.lane(&program.pack),
+        };
         let (waiter, ticket) = match &event.reply_to {
             ReplyTo::CallerFirst(_) => Some(self.turns.wait(fits)).unzip(),
-            ReplyTo::Caller | ReplyTo::Route(_) => (None, None),
+            ReplyTo::Caller | ReplyTo::Route(_) | ReplyTo::Transcript { .. } => (None, None),
         };
         let waiter = waiter.unwrap_or_default();
         let tenant = event.tenant.clone();

@@ -74,6 +74,7 @@ fn challenge(code: Code) -> Option<&'static str> {
         Code::AdminToken => Some("Bearer realm=\"admin\""),
         Code::Unauthenticated => Some("Signature"),
         Code::TenantToken => Some("Bearer realm=\"tenant\", error=\"invalid_token\""),
+        Code::DirectLineToken => Some("Bearer realm=\"directline\""),
         _ => None,
     }
 }
@@ -85,9 +86,14 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::FlowUnknown
         | Code::RouteUnknown
         | Code::ReloadUnknown
+        | Code::ConversationUnknown
         | Code::DeadLetterUnknown
         | Code::UndeliveredUnknown => StatusCode::NOT_FOUND,
-        Code::TenantToken | Code::AdminToken | Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::TenantToken | Code::AdminToken | Code::Unauthenticated | Code::DirectLineToken => {
+            StatusCode::UNAUTHORIZED
+        }
+        // The published client takes 403 as the end of its token, and waits for another one.
+        Code::DirectLineDenied | Code::DirectLineExpired | Code::OriginDenied => StatusCode::FORBIDDEN,
         Code::RequestDenied | Code::RouteOff | Code::TenantConflict | Code::AdminDenied => StatusCode::FORBIDDEN,
         Code::NoReloads => StatusCode::NOT_IMPLEMENTED,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -115,13 +121,18 @@ fn message(error: &Error) -> &str {
         Code::AdminDenied
             | Code::AdminToken
             | Code::BodyTooLarge
+            | Code::ConversationUnknown
             | Code::DeadLetterUnknown
+            | Code::DirectLineDenied
+            | Code::DirectLineExpired
+            | Code::DirectLineToken
             | Code::IdempotencyKey
             | Code::IdempotencyKeyInUse
             | Code::IdempotencyKeyReused
             | Code::MediaType
             | Code::MethodNotAllowed
             | Code::NoReloads
+            | Code::OriginDenied
             | Code::ReplayImpossible
             | Code::RequestDenied
             | Code::RequestInvalid

@@ -100,7 +100,7 @@ impl Door {
             Intake::Answer(answer) => Ok(respond::plain(answer)),
             Intake::Ignored(why) => {
                 self.ignore(why);
-                Ok(respond::plain(self.channel.ignored()))
+                Ok(respond::plain(self.channel.ignored_request(&context, &request)))
             }
         }
     }

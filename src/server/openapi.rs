@@ -14,8 +14,10 @@ use super::routes::{ROUTES, Route, Scope};
 use crate::error::Code;
 use crate::ingress::Adapters;
 use crate::ingress::adapter::AdapterRoute;
+use crate::ingress::webchat::directline::PREFIX;
 
 pub(super) mod describe;
+mod directline;
 pub(super) mod failed;
 mod operation;
 mod schemas;
@@ -35,6 +37,8 @@ const OF_TENANT: &[Code] = &[
     Code::RequestDenied,
     Code::RouteOff,
 ];
+/// Errors of the way to the web chat.
+const OF_CHAT: &[Code] = &[Code::DirectLineToken, Code::DirectLineDenied, Code::DirectLineExpired];
 /// Errors of the way to the admin API.
 const OF_ADMIN: &[Code] = &[Code::RequestInvalid, Code::AdminToken, Code::AdminDenied];
 
@@ -53,15 +57,15 @@ pub(super) fn of(adapters: &Adapters) -> Value {
     let mut schemas = Schemas::default();
     let mut paths = Map::new();
     for route in ROUTES {
-        paths.insert(route.path.to_owned(), methods(route, false, &mut schemas));
+        add(&mut paths, route.path.to_owned(), methods(route, false, &mut schemas));
         if route.scope == Scope::Tenant {
-            paths.insert(format!("/t/{{tenant}}{}", route.path), methods(route, true, &mut schemas));
+            add(&mut paths, format!("/t/{{tenant}}{}", route.path), methods(route, true, &mut schemas));
         }
     }
     for (place, route) in adapters.routes() {
         let name = adapters.get(place).map_or("", |adapter| adapter.provider());
-        paths.insert(route.path.to_owned(), adapter_methods(name, route, false, &mut schemas));
-        paths.insert(format!("/t/{{tenant}}{}", route.path), adapter_methods(name, route, true, &mut schemas));
+        add(&mut paths, route.path.to_owned(), adapter_methods(name, route, false, &mut schemas));
+        add(&mut paths, format!("/t/{{tenant}}{}", route.path), adapter_methods(name, route, true, &mut schemas));
     }
     json!({
         "openapi": "3.1.0",
@@ -85,9 +89,21 @@ pub(super) fn of(adapters: &Adapters) -> Value {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                     "description": "With TENANT_RESOLVER=jwt: names the tenant by its claim tenant.",
                 },
+                "directLine": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "DIRECT_LINE_SECRET, or a token made by it. Where there is no secret, nothing is needed.",
+                },
             },
         },
     })
+}
+
+/// Adds a path's methods. A path may be served in part by the server and in part by an adapter.
+fn add(paths: &mut Map<String, Value>, path: String, methods: Value) {
+    match (paths.get_mut(&path), methods) {
+        (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+        (_, methods) => drop(paths.insert(path, methods)),
+    }
 }
 
 fn methods(route: &Route, named: bool, schemas: &mut Schemas) -> Value {
@@ -96,7 +112,7 @@ fn methods(route: &Route, named: bool, schemas: &mut Schemas) -> Value {
         let operation = match route.scope {
             Scope::Host => operation.tag("host"),
             Scope::Admin => operation.tag("admin").errors(OF_ADMIN).security(&json!([{"adminToken": []}])),
-            Scope::Tenant => of_tenant(operation, named),
+            Scope::Tenant => of_tenant(operation, route.path, named),
         };
         let distinct = (route.methods.len() > 1).then_some(*method);
         ((*method).to_owned(), operation.into_value(distinct, schemas))
@@ -104,9 +120,17 @@ fn methods(route: &Route, named: bool, schemas: &mut Schemas) -> Value {
     Value::Object(route.methods.iter().map(describe).collect())
 }
 
-fn of_tenant(operation: Operation, named: bool) -> Operation {
+fn of_tenant(operation: Operation, path: &str, named: bool) -> Operation {
     let operation = if named { operation.of_named_tenant() } else { operation };
-    operation.tag("tenant").errors(OF_TENANT).security(&json!([{}, {"tenantToken": []}]))
+    let operation = operation.tag("tenant").errors(OF_TENANT);
+    if path.starts_with(PREFIX) {
+        return operation.errors(OF_CHAT).errors(&[Code::OriginDenied]).security(&json!([{}, {"directLine": []}]));
+    }
+    if path.starts_with("/webchat/") {
+        let either = json!([{}, {"tenantToken": []}, {"directLine": []}]);
+        return operation.errors(OF_CHAT).security(&either);
+    }
+    operation.security(&json!([{}, {"tenantToken": []}]))
 }
 
 const ANY: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -116,7 +140,7 @@ fn adapter_methods(provider: &str, route: &AdapterRoute, named: bool, schemas: &
     let methods: Vec<&str> =
         if route.methods.contains(&"*") { ANY.to_vec() } else { lower.iter().map(String::as_str).collect() };
     let describe = |method: &&str| {
-        let operation = of_tenant(describe::adapter(provider, route, schemas).errors(ALWAYS), named);
+        let operation = of_tenant(describe::adapter(provider, route, schemas).errors(ALWAYS), route.path, named);
         ((*method).to_owned(), operation.into_value((methods.len() > 1).then_some(*method), schemas))
     };
     Value::Object(methods.iter().map(describe).collect())

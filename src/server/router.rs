@@ -17,13 +17,18 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::admin::access;
 use super::answer::Problem;
 use super::routes::{self, Scope};
-use super::{App, admission, correlation, page, trace};
+use super::{App, admission, correlation, directline, page, trace};
 use crate::error::{Code, Error};
 
 /// The server's routes with everything that a request passes on its way.
 pub(super) fn router(app: Arc<App>) -> Router {
     let guard = from_fn_with_state(Arc::clone(&app), access::guard);
-    let of_tenant = || routes::of(Scope::Tenant).merge(routes::of_adapters(&app.adapters));
+    let of_tenant = || {
+        let sites = from_fn_with_state(Arc::clone(&app), directline::guard);
+        // The method that asks on behalf of a page of another site is none of a route's own.
+        let direct = routes::of_tenants(&app.adapters, true).method_not_allowed_fallback(unknown_method).layer(sites);
+        routes::of_tenants(&app.adapters, false).merge(direct)
+    };
     let mut router = routes::of(Scope::Host)
         .merge(routes::of(Scope::Admin).route_layer(guard))
         .merge(of_tenant())

@@ -6,8 +6,9 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use super::openapi::{Operation, Schemas, describe, failed};
-use super::{App, admin, channel, health, openapi, webchat};
+use super::{App, admin, channel, directline, health, openapi, webchat};
 use crate::ingress::Adapters;
+use crate::ingress::webchat::directline::PREFIX;
 
 /// Whose routes they are, and with that who may use them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,17 +143,62 @@ pub(super) const ROUTES: &[Route] = &[
         methods: &["get"],
         describe: describe::stream,
     },
+    Route {
+        scope: Scope::Tenant,
+        path: "/v3/directline/tokens/generate",
+        serve: || post(directline::generate),
+        methods: &["post"],
+        describe: describe::generate_token,
+    },
+    Route {
+        scope: Scope::Tenant,
+        path: "/v3/directline/tokens/refresh",
+        serve: || post(directline::refresh),
+        methods: &["post"],
+        describe: describe::refresh_token,
+    },
+    Route {
+        scope: Scope::Tenant,
+        path: "/v3/directline/conversations",
+        serve: || post(directline::start),
+        methods: &["post"],
+        describe: describe::start_conversation,
+    },
+    Route {
+        scope: Scope::Tenant,
+        path: "/v3/directline/conversations/{conversation}",
+        serve: || get(directline::reconnect),
+        methods: &["get"],
+        describe: describe::reconnect,
+    },
+    Route {
+        scope: Scope::Tenant,
+        path: "/v3/directline/conversations/{conversation}/activities",
+        serve: || get(directline::activities),
+        methods: &["get"],
+        describe: describe::transcript,
+    },
+    Route {
+        scope: Scope::Tenant,
+        path: "/v3/directline/conversations/{conversation}/stream",
+        serve: || get(directline::stream),
+        methods: &["get"],
+        describe: describe::transcript_stream,
+    },
 ];
 
-/// The routes of a scope.
+/// The routes of a scope that is no tenant's.
 pub(super) fn of(scope: Scope) -> Router<Arc<App>> {
     let routes = ROUTES.iter().filter(|route| route.scope == scope);
     routes.fold(Router::new(), |router, route| router.route(route.path, (route.serve)()))
 }
 
-/// The routes of adapters, which are a tenant's.
-pub(super) fn of_adapters(adapters: &Adapters) -> Router<Arc<App>> {
-    adapters
-        .routes()
-        .fold(Router::new(), |router, (place, route)| router.route(route.path, channel::serve(place, route)))
+/// The routes of a tenant, those of adapters among them: Direct Line's, or all others.
+pub(super) fn of_tenants(adapters: &Adapters, direct_line: bool) -> Router<Arc<App>> {
+    let wanted = |path: &str| path.starts_with(PREFIX) == direct_line;
+    let own = ROUTES.iter().filter(|route| route.scope == Scope::Tenant && wanted(route.path));
+    let own = own.map(|route| (route.path, (route.serve)()));
+    let of_adapters = adapters.routes().filter(|(_, route)| wanted(route.path));
+    let of_adapters = of_adapters.map(|(place, route)| (route.path, channel::serve(place, route)));
+    own.chain(of_adapters).fold(Router::new(), |router, (path, serve)| router.route(path, serve))
 }

@@ -37,7 +37,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: &HttpLi
             router.clone().oneshot(request)
         });
         let io = TokioIo::new(Connection::new(stream, limits.header_timeout, limits.idle_timeout));
-        let connection = builder.serve_connection(io, TowerToHyperService::new(service)).into_owned();
+        let connection = builder.serve_connection_with_upgrades(io, TowerToHyperService::new(service)).into_owned();
         let connection = graceful.watch(connection);
         let abort = abort.clone();
         tasks.spawn(async move {

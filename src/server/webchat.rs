@@ -17,9 +17,9 @@ use super::params::{Asked, Param};
 use super::tenant::Tenant;
 use super::{App, sse};
 use crate::error::{Code, Error, Result};
-use crate::ingress::Verification;
 use crate::ingress::adapter::platform_id;
-use crate::ingress::webchat::{self, WebchatChannel};
+use crate::ingress::channels::off;
+use crate::ingress::webchat::{self, Caller, WebchatChannel};
 use crate::run::watch::RouteWatch;
 use crate::store::ReplyRoute;
 
@@ -35,7 +35,7 @@ pub(super) struct ConversationPath {
 
 #[derive(Deserialize)]
 pub(super) struct Since {
-    watermark: Option<String>,
+    pub(super) watermark: Option<String>,
 }
 
 /// The replies of a conversation after a watermark: `{activities, watermark}`.
@@ -44,14 +44,11 @@ pub(super) async fn activities(
     tenant: Tenant,
     Param(ConversationPath { conversation }): Param<ConversationPath>,
     Asked(since): Asked<Since>,
+    headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
-    let place = Place::open(&tenant, conversation)?;
+    let place = Place::open(&app, &tenant, conversation, &headers)?;
     let after = watermark(since.watermark.as_deref())?;
-    let stored = app.backend.replies(&place.route, after, PAGE).await?;
-    let watermark = stored.last().map_or(after, |reply| reply.seq);
-    let activities: Vec<Value> =
-        stored.iter().flat_map(|reply| activity::of_reply(&place.tenant, &place.conversation, reply)).collect();
-    Ok(Json(json!({"activities": activities, "watermark": watermark.to_string()})))
+    Ok(Json(place.after(&app, after).await?.into_json()))
 }
 
 /// The replies of a conversation as they come. A client that connects again says by `Last-Event-ID` what it has.
@@ -62,7 +59,7 @@ pub(super) async fn stream(
     Asked(since): Asked<Since>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let place = Place::open(&tenant, conversation)?;
+    let place = Place::open(&app, &tenant, conversation, &headers)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     let after = watermark(last.or(since.watermark.as_deref()))?;
     let changed = app.backend.watch(&place.route);
@@ -70,27 +67,64 @@ pub(super) async fn stream(
     Ok(sse::answer(&app, stream::unfold(source, Source::next))?)
 }
 
-fn watermark(text: Option<&str>) -> Result<u64> {
+/// The place in a conversation that a watermark stands for; the beginning without one.
+pub(super) fn watermark(text: Option<&str>) -> Result<u64> {
+    let invalid = || Error::new(Code::RequestInvalid, "the watermark is not a number");
     match text {
         None | Some("") => Ok(0),
-        Some(text) => text.parse().map_err(|_| Error::new(Code::RequestInvalid, "the watermark is not a number")),
+        Some(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().map_err(|_| invalid()),
+        Some(_) => Err(invalid()),
     }
 }
 
-/// A conversation whose replies may be read: its id is what gives the right to.
-struct Place {
+/// A conversation whose activities may be read.
+pub(super) struct Place {
     tenant: String,
     conversation: String,
     route: ReplyRoute,
 }
 
+/// Activities in a row, and the watermark of the last.
+pub(super) struct Set {
+    pub(super) activities: Vec<Value>,
+    pub(super) watermark: u64,
+}
+
+impl Set {
+    pub(super) fn into_json(self) -> Value {
+        json!({"activities": self.activities, "watermark": self.watermark.to_string()})
+    }
+}
+
 impl Place {
-    fn open(tenant: &Tenant, conversation: String) -> Result<Self> {
-        let channel = tenant.channels.find::<WebchatChannel>();
-        let verification = channel.map_or(Verification::Off, |channel| channel.verification);
-        verification.require("/webchat/conversations")?;
+    /// Without a secret the conversation's id is what gives the right to read it.
+    fn open(app: &App, tenant: &Tenant, conversation: String, headers: &HeaderMap) -> Result<Self> {
+        let route = "/webchat/conversations";
+        let channel = tenant.channels.find::<WebchatChannel>().ok_or_else(|| off(route))?;
+        channel.verification.require(route)?;
         let conversation = platform_id("the conversation's id", &conversation)?;
-        Ok(Self { route: webchat::route_of(&tenant.id, &conversation), tenant: tenant.id.to_string(), conversation })
+        let caller = channel.access.caller(&tenant.id, headers, app.clock.now())?;
+        if matches!(caller, Caller::Token(_)) {
+            caller.may_use(&conversation)?;
+        }
+        Ok(Self::of(&tenant.id, conversation))
+    }
+
+    /// A conversation that its reader was found to have a right to.
+    pub(super) fn of(tenant: &str, conversation: String) -> Self {
+        Self { route: webchat::route_of(tenant, &conversation), tenant: tenant.to_owned(), conversation }
+    }
+
+    pub(super) fn route(&self) -> &ReplyRoute {
+        &self.route
+    }
+
+    /// What is new since a watermark, at most a page of it.
+    pub(super) async fn after(&self, app: &App, after: u64) -> Result<Set> {
+        let stored = app.backend.replies(&self.route, after, PAGE).await?;
+        let watermark = stored.last().map_or(after, |entry| entry.seq);
+        let shown = stored.iter().flat_map(|entry| activity::of_entry(&self.tenant, &self.conversation, entry));
+        Ok(Set { activities: shown.collect(), watermark })
     }
 }
 
@@ -127,7 +161,7 @@ impl Source {
         };
         for reply in stored {
             self.after = reply.seq;
-            let activities = activity::of_reply(&self.place.tenant, &self.place.conversation, &reply);
+            let activities = activity::of_entry(&self.place.tenant, &self.place.conversation, &reply);
             self.ready.extend(activities.into_iter().map(|activity| {
                 Event::default().event("activity").id(reply.seq.to_string()).data(activity.to_string())
             }));

@@ -1,12 +1,14 @@
 //! A store that holds the work on some sessions back until a test lets it go: flows that hang, exactly as long as wanted.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use greentic_runner_host::Result;
 use greentic_runner_host::clock::Timestamp;
+use greentic_runner_host::error::{Code, Error};
 use greentic_runner_host::id::Id;
 use greentic_runner_host::store::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
@@ -18,14 +20,23 @@ use tokio::sync::Semaphore;
 /// Sessions with this word in them are held back.
 pub(crate) const HELD: &str = "held";
 
+/// The first event of a session with this word in it cannot be accepted at first.
+pub(crate) const STUMBLING: &str = "stumbling";
+
+/// What keeps what users say before it is their sessions' turn is neither held back nor does it stumble.
+fn is_session(lane: &Lane, word: &str) -> bool {
+    lane.0.contains(word) && !lane.0.ends_with(":relay")
+}
+
 pub(crate) struct Gate {
     store: MemoryStore,
     open: Arc<Semaphore>,
+    stumbled: AtomicBool,
 }
 
 impl Gate {
     pub(crate) fn new() -> Self {
-        Self { store: MemoryStore::default(), open: Arc::new(Semaphore::new(0)) }
+        Self { store: MemoryStore::default(), open: Arc::new(Semaphore::new(0)), stumbled: AtomicBool::new(false) }
     }
 
     /// Lets everything go that is held or will be.
@@ -44,11 +55,14 @@ impl StateReader for Gate {
 #[async_trait]
 impl Store for Gate {
     async fn accept(&self, event: NewEvent) -> Result<Accepted> {
+        if is_session(&event.lane, STUMBLING) && !self.stumbled.swap(true, Ordering::SeqCst) {
+            return Err(Error::new(Code::StoreFailed, "the disk is busy"));
+        }
         self.store.accept(event).await
     }
 
     async fn claim(&self, lane: &Lane, now: Timestamp, lease: Duration) -> Result<Option<Claim>> {
-        if lane.0.contains(HELD) {
+        if is_session(lane, HELD) {
             drop(self.open.acquire().await);
         }
         self.store.claim(lane, now, lease).await

@@ -168,6 +168,7 @@ async fn received(platforms: &Platforms, kind: Kind, recording: &Recording, offl
                 *place += 1;
             }
             (ReplyTo::Caller, _) => received.unseen += 1,
+            (ReplyTo::Transcript { .. }, _) => panic!("only Direct Line keeps transcripts, which no recording is of"),
         }
     }
     let counts = host.host.counts().await.unwrap();

@@ -21,22 +21,28 @@ struct Set {
     into: &'static str,
     /// As what the file is kept there once that is done.
     kept: &'static str,
-    /// A program that is there then.
-    program: &'static str,
+    /// A file that is there then.
+    proof: &'static str,
 }
 
-const NODE: [Set; 2] = [
+const NODE: [Set; 3] = [
     Set {
         wanted: "src/author/templates/js/package.json",
         into: "",
         kept: "installed-package.json",
-        program: "componentize-qjs",
+        proof: "node_modules/.bin/componentize-qjs",
     },
     Set {
         wanted: "tests/remotes/tools/package.json",
         into: programs::SERVERS,
         kept: "installed-package.json",
-        program: "azurite-blob",
+        proof: "node_modules/.bin/azurite-blob",
+    },
+    Set {
+        wanted: "tests/channels/directline/package.json",
+        into: programs::WEBCHAT,
+        kept: "installed-package.json",
+        proof: programs::CLIENT,
     },
 ];
 
@@ -45,14 +51,14 @@ const PYTHON: [Set; 3] = [
         wanted: "src/author/templates/python/requirements.txt",
         into: "",
         kept: "requirements.txt",
-        program: "componentize-py",
+        proof: "venv/bin/componentize-py",
     },
-    Set { wanted: "tests/http/requirements.txt", into: "", kept: "schemathesis.txt", program: "schemathesis" },
+    Set { wanted: "tests/http/requirements.txt", into: "", kept: "schemathesis.txt", proof: "venv/bin/schemathesis" },
     Set {
         wanted: "tests/remotes/tools/requirements.txt",
         into: programs::SERVERS,
         kept: "requirements.txt",
-        program: "moto_server",
+        proof: "venv/bin/moto_server",
     },
 ];
 
@@ -65,10 +71,10 @@ pub(crate) fn run() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in no workspace")?;
     let tools = programs::tools_dir();
     for set in &NODE {
-        set.install(root, &tools, programs::NODE, node)?;
+        set.install(root, &tools, node)?;
     }
     for set in &PYTHON {
-        set.install(root, &tools, programs::PYTHON, python)?;
+        set.install(root, &tools, python)?;
     }
     link_gcs(&tools.join(programs::SERVERS).join(programs::PYTHON))?;
     let missing: Vec<_> = programs::missing().chain(servers::missing()).map(|missing| missing.what).collect();
@@ -81,12 +87,12 @@ pub(crate) fn run() -> Result<()> {
 
 impl Set {
     /// Installs it by `with` unless that was done.
-    fn install(&self, root: &Path, tools: &Path, bin: &str, with: fn(&Path, &Path) -> Result<()>) -> Result<()> {
+    fn install(&self, root: &Path, tools: &Path, with: fn(&Path, &Path) -> Result<()>) -> Result<()> {
         let (file, into) = (root.join(self.wanted), tools.join(self.into));
         fs::create_dir_all(&into).with_context(|| format!("{} cannot be made", into.display()))?;
         let wanted = fs::read(&file).with_context(|| format!("{} is missing", file.display()))?;
         let kept = into.join(self.kept);
-        if into.join(bin).join(self.program).is_file() && fs::read(&kept).is_ok_and(|found| found == wanted) {
+        if into.join(self.proof).is_file() && fs::read(&kept).is_ok_and(|found| found == wanted) {
             return Ok(());
         }
         with(&file, &into)?;

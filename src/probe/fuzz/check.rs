@@ -8,7 +8,6 @@ use super::target::Target;
 use super::{Broken, Promise, bounds};
 use crate::ingress::adapter::{Answer, Channel, Context, Inbound, Pending};
 use crate::ingress::envelope::IngressEnvelope;
-use crate::run::event::ReplyTo;
 use crate::session::{SessionKey, parts_of};
 
 /// The longest body of an answer to a handshake, in bytes.
@@ -85,7 +84,7 @@ fn reads_back(envelope: &IngressEnvelope) -> Result<(), Broken> {
 }
 
 fn place(target: &Target, context: &Context, inbound: &Inbound) -> Result<(), Broken> {
-    let (ReplyTo::Route(route) | ReplyTo::CallerFirst(route)) = &inbound.reply_to else { return Ok(()) };
+    let Some(route) = inbound.reply_to.route() else { return Ok(()) };
     let parts = parts_of(route);
     let leads = parts.as_ref().is_some_and(|(tenant, provider, place)| {
         *tenant == *context.tenant && *provider == target.adapter.provider() && (target.is_place)(place)

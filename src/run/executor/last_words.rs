@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Execution;
 use crate::error::{Code, Error};
-use crate::run::event::ReplyTo;
+use crate::run::transcript;
 use crate::store::NewReply;
 
 /// What is said where the pack has no words of its own.
@@ -14,7 +14,7 @@ impl Execution<'_> {
     /// The reply to an event that found its wait impossible to resume: the text that the pack has for the error's code
     /// in the user's language, and the code. A caller who waits for the outcome gets the error itself.
     pub(super) fn last_words(&self, error: &Error) -> Vec<NewReply> {
-        let (ReplyTo::Route(route) | ReplyTo::CallerFirst(route)) = &self.record.reply_to else { return Vec::new() };
+        let Some(route) = self.record.reply_to.route() else { return Vec::new() };
         if error.code() != Code::ResumeImpossible {
             return Vec::new();
         }
@@ -22,6 +22,6 @@ impl Execution<'_> {
         let text = self.program.cards.text(&code, &[&self.record.input]);
         let payload = json!({ "text": text.as_deref().unwrap_or(OWN), "error": { "code": code } });
         let at = self.services.clock.now();
-        vec![NewReply { route: route.clone(), payload: payload.to_string().into(), at }]
+        vec![NewReply { route: route.clone(), payload: transcript::reply(&self.record.reply_to, &payload), at }]
     }
 }

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::Execution;
 use crate::flow::model::{Action, Flow, Node};
-use crate::run::event::ReplyTo;
 use crate::run::node::Attempt;
 use crate::run::trace::{Observer, TraceEvent, What};
 
@@ -27,7 +26,7 @@ impl Execution<'_> {
     }
 
     pub(super) fn tell_replies(&self) {
-        if let ReplyTo::Route(route) | ReplyTo::CallerFirst(route) = &self.record.reply_to {
+        if let Some(route) = self.record.reply_to.route() {
             self.services.watch.tell(route);
         }
     }

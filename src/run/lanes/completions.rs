@@ -85,7 +85,8 @@ impl Lanes {
     }
 }
 
-fn outcome(record: &EventRecord) -> Outcome {
+/// The outcome of an event that ran no flow.
+pub(super) fn outcome(record: &EventRecord) -> Outcome {
     Outcome { status: Status::Completed, replies: Vec::new(), session: record.session.shown(), flow: Id::from("") }
 }
 

@@ -63,12 +63,17 @@ impl Lanes {
             Err(error) => return (badly(error), None),
         };
         let caller = Some(Caller::of(&record));
-        let execution = Execution::new(&self.services, &self.turns, program, claim, record);
         if claim.attempts > CLAIMS {
             let message = format!("the event was taken up {CLAIMS} times without coming to an end");
             return (badly(Error::new(Code::Internal, message)), caller);
         }
-        let ended = AssertUnwindSafe(execution.execute()).catch_unwind().await;
+        let work = async {
+            match record.reply_to.unkept() {
+                Some(_) => self.relay(program, claim, record).await,
+                None => Execution::new(&self.services, &self.turns, program, claim, record).execute().await,
+            }
+        };
+        let ended = AssertUnwindSafe(work).catch_unwind().await;
         let panicked = || badly(Error::new(Code::Internal, "the host panicked while it ran an event"));
         let mut ended = ended.unwrap_or_else(|_| panicked());
         if let (Ended::Well(done), Some(Caller { once: true, reply_to, .. })) = (&mut ended, &caller) {
@@ -134,9 +139,7 @@ impl Lanes {
         if let Err(error) = &outcome {
             tracing::warn!(code = %error.code(), tenant = %claim.tenant, event = claim.token.event.0, "{error}");
         }
-        if let Some(ReplyTo::Route(route) | ReplyTo::CallerFirst(route)) =
-            caller.as_ref().map(|caller| &caller.reply_to)
-        {
+        if let Some(route) = caller.as_ref().and_then(|caller| caller.reply_to.route()) {
             self.services.watch.tell(route);
         }
         self.callers.tell(claim.token.event, caller.is_some_and(|caller| caller.deduped), outcome);

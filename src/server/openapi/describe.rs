@@ -2,10 +2,15 @@
 
 use serde_json::{Value, json};
 
+use super::directline;
+pub(in crate::server) use super::directline::{
+    generate_token, reconnect, refresh_token, start_conversation, transcript, transcript_stream,
+};
 use super::operation::Operation;
 use super::schemas::{Schemas, platform_id};
 use crate::error::Code;
 use crate::ingress::adapter::{AdapterRoute, MAX_PLATFORM_ID};
+use crate::ingress::webchat;
 use crate::reload::Readiness;
 use crate::reload::status::{PacksStatus, ReloadReport};
 use crate::server::{admin, health};
@@ -19,7 +24,7 @@ const IDEMPOTENCY_KEY: &str = r#"^[ \t]*(?:[!#-~][ -~\t]{0,254}|"(?:[ \t!#-\[\]-
 /// Errors of reading what is stored.
 pub(super) const OF_STORE: &[Code] = &[Code::StoreFailed, Code::StoreFormat];
 /// Errors of taking an event.
-const OF_EVENT: &[Code] = &[
+pub(super) const OF_EVENT: &[Code] = &[
     Code::BodyTooLarge,
     Code::RequestTimeout,
     Code::TooLarge,
@@ -93,6 +98,8 @@ pub(super) fn adapter(provider: &str, route: &AdapterRoute, schemas: &mut Schema
     match route.path {
         "/webchat/activities" => activity(schemas),
         "/webhook/{flow_id}" => webhook(schemas),
+        webchat::directline::ACTIVITIES => directline::post_activity(schemas),
+        webchat::directline::UPLOAD => directline::upload(schemas),
         path => platform(provider, path),
     }
 }
@@ -187,28 +194,33 @@ fn activity_schema() -> Value {
     ]})
 }
 
-/// A conversation whose replies are read.
-fn conversation(operation: Operation) -> Operation {
-    let watermark = json!({
-        "type": "string", "pattern": "^[0-9]{0,18}$", "description": "The place after which replies are wanted.",
-    });
-    operation
-        .parameter("path", "conversation", &platform_id("The conversation's id, which gives the right to read it."))
-        .parameter("query", "watermark", &watermark)
-        .errors(OF_STORE)
+pub(super) fn watermark() -> Value {
+    json!({"type": "string", "pattern": "^[0-9]{0,18}$", "description": "The place after which replies are wanted."})
 }
 
-pub(in crate::server) fn replies(_: &mut Schemas) -> Operation {
-    let list = json!({
+/// Activities in a row.
+pub(super) fn set() -> Value {
+    json!({
         "type": "object",
         "required": ["activities", "watermark"],
         "properties": {
             "activities": {"type": "array", "items": {"type": "object", "required": ["type", "id", "conversation"]}},
             "watermark": {"type": "string", "description": "Where to go on."},
         },
-    });
+    })
+}
+
+/// A conversation whose replies are read.
+fn conversation(operation: Operation) -> Operation {
+    operation
+        .parameter("path", "conversation", &platform_id("The conversation's id, which gives the right to read it."))
+        .parameter("query", "watermark", &watermark())
+        .errors(OF_STORE)
+}
+
+pub(in crate::server) fn replies(_: &mut Schemas) -> Operation {
     let operation = Operation::new("listReplies", "The replies of a conversation after a place");
-    conversation(operation).answer("200", "The replies, oldest first.", Some((JSON, list)))
+    conversation(operation).answer("200", "The replies, oldest first.", Some((JSON, set())))
 }
 
 pub(in crate::server) fn stream(_: &mut Schemas) -> Operation {

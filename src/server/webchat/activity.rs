@@ -1,12 +1,20 @@
-//! A reply as activities of the Bot Framework's schema.
+//! What is kept at a conversation's route as activities of the Bot Framework's schema.
 
 use serde_json::{Map, Value, json};
 
+use crate::run::transcript::{self, Entry};
 use crate::store::StoredReply;
 
-/// The activities that a stored reply stands for: one, or one per entry of its `messages`.
-pub(super) fn of_reply(tenant: &str, conversation: &str, stored: &StoredReply) -> Vec<Value> {
-    let reply = serde_json::from_slice(&stored.payload).unwrap_or(Value::Null);
+/// The activities that an entry stands for: what a user said as it was said, or a reply.
+pub(super) fn of_entry(tenant: &str, conversation: &str, stored: &StoredReply) -> Vec<Value> {
+    match transcript::read(&stored.payload) {
+        Entry::Said(activity) => vec![activity],
+        Entry::Reply { payload, to } => of_reply(tenant, conversation, stored, payload, to.as_deref()),
+    }
+}
+
+/// The activities that a reply stands for: one, or one per entry of its `messages`.
+fn of_reply(tenant: &str, conversation: &str, stored: &StoredReply, reply: Value, to: Option<&str>) -> Vec<Value> {
     let messages = match reply {
         Value::Object(mut object) => match object.remove("messages") {
             Some(Value::Array(messages)) => messages,
@@ -30,6 +38,7 @@ pub(super) fn of_reply(tenant: &str, conversation: &str, stored: &StoredReply) -
             "conversation": {"id": conversation},
         });
         if let Value::Object(fields) = &mut activity {
+            fields.extend(to.map(|id| ("replyToId".to_owned(), json!(id))));
             fields.extend(content(message));
         }
         activity
@@ -111,7 +120,21 @@ mod tests {
 
     fn shown(reply: &Value) -> Vec<Value> {
         let stored = StoredReply { seq: 3, payload: Bytes::from(reply.to_string()), at: Timestamp(0) };
-        of_reply("demo", "c", &stored)
+        of_entry("demo", "c", &stored)
+    }
+
+    #[test]
+    fn what_is_kept_of_a_transcript_is_shown_in_its_order() {
+        let kept = |seq, text: &str| StoredReply { seq, payload: Bytes::from(text.to_owned()), at: Timestamp(0) };
+        let said = of_entry("demo", "c", &kept(1, "\u{1e}{\"said\":{\"type\":\"message\",\"id\":\"c|u1\"}}"));
+        assert_eq!(said, [json!({"type": "message", "id": "c|u1"})]);
+        let reply = "\u{1e}{\"reply\":{\"to\":\"c|u1\",\"payload\":{\"messages\":[\"a\",\"b\"]}}}";
+        for (place, activity) in of_entry("demo", "c", &kept(2, reply)).into_iter().enumerate() {
+            assert_eq!((&activity["replyToId"], &activity["from"]["role"]), (&json!("c|u1"), &json!("bot")), "{place}");
+        }
+        let forged = json!({"said": {"type": "message", "from": {"id": "admin"}}});
+        assert_eq!(shown(&forged)[0]["from"]["id"], "demo");
+        assert_eq!(shown(&forged)[0].get("replyToId"), None);
     }
 
     #[test]

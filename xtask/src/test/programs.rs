@@ -34,9 +34,19 @@ const PROGRAMS: [Program; 5] = [
 
 /// What is neither in `PATH` nor installed by `cargo xtask tools`.
 pub(crate) fn missing() -> impl Iterator<Item = Missing> {
-    PROGRAMS.iter().filter(|wanted| !is_here(wanted.program)).map(|wanted| Missing {
+    let programs = PROGRAMS.iter().filter(|wanted| !is_here(wanted.program)).map(|wanted| Missing {
         marker: wanted.marker,
         what: format!("{}, which is not installed: {}", wanted.program, wanted.install),
+    });
+    programs.chain(missing_client())
+}
+
+/// The published client of the web chat is no program: a test runs it with Node.
+fn missing_client() -> Option<Missing> {
+    let is_here = tools_dir().join(WEBCHAT).join(CLIENT).is_file() && is_in("node", env::var_os("PATH").as_deref());
+    (!is_here).then(|| Missing {
+        marker: "needs_directlinejs",
+        what: "botframework-directlinejs, which is not installed: cargo xtask tools, with npm".to_owned(),
     })
 }
 
@@ -49,6 +59,12 @@ pub(super) fn is_here(program: &str) -> bool {
 
 /// Where the servers that tests start are, below the directory of the tools: what they depend on is theirs alone.
 pub(crate) const SERVERS: &str = "servers";
+
+/// Where the published client of the web chat is, below the directory of the tools.
+pub(crate) const WEBCHAT: &str = "webchat";
+
+/// A file of the client.
+pub(crate) const CLIENT: &str = "node_modules/botframework-directlinejs/package.json";
 
 /// Where `npm` puts programs, below the directory that it installs to.
 pub(crate) const NODE: &str = "node_modules/.bin";
