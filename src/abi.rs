@@ -20,5 +20,5 @@ mod registry;
 mod val;
 
 pub use flows::ExportedFlow;
-pub use prepared::Prepared;
+pub use prepared::{Prepared, Surroundings};
 pub use registry::Registry;

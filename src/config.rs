@@ -15,6 +15,7 @@ use crate::capabilities::grants::Grants;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Location, Result};
 use crate::id::Id;
+use crate::outbound;
 
 mod bindings;
 mod env;
@@ -201,6 +202,11 @@ impl HostConfig {
     /// What operators may invoke from outside.
     pub fn operator_policy(&self) -> OperatorPolicy {
         OperatorPolicy::of(&self.bindings.operator)
+    }
+
+    /// What components may ask over HTTP.
+    pub fn outbound(&self) -> outbound::Policy {
+        policy::outbound(&self.bindings)
     }
 
     /// What one invocation may use.

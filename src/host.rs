@@ -112,6 +112,15 @@ impl RunnerHost {
         Ok(outcome.replies.into_iter().map(|payload| activity.reply(payload)).collect())
     }
 
+    /// How often requests of the tenant's guests were answered since the host was built, and how often not and why.
+    ///
+    /// # Errors
+    ///
+    /// `TenantUnknown`.
+    pub fn outbound_counts(&self, tenant: &str) -> Result<crate::outbound::Counts> {
+        Ok(self.tenants.get(tenant)?.services().http.tally().counts())
+    }
+
     /// Accepts an event. When this returns, the event is stored and will be worked on.
     pub async fn submit(&self, event: Event) -> Result<Submitted> {
         self.tenants.get(&event.tenant)?;

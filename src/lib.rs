@@ -40,6 +40,7 @@ pub mod id;
 pub mod ingest;
 pub mod ingress;
 pub mod net;
+pub mod outbound;
 pub mod pack;
 mod private;
 pub mod probe;

@@ -11,4 +11,4 @@ pub mod tls;
 
 pub use address::why_not_public;
 pub use reach::{AllowedHost, Reach};
-pub use resolver::{Resolver, Unreachable};
+pub use resolver::{Lookup, Resolver, SystemLookup, Unreachable};

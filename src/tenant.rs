@@ -17,9 +17,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
+use crate::capabilities::services::Services;
 use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
+use crate::outbound::Outbound;
 use crate::pack::model::Digest;
 use crate::run::program::{Program, Programs};
 
@@ -35,6 +37,7 @@ pub struct Tenants {
 #[derive(Debug)]
 pub struct Tenant {
     config: Arc<HostConfig>,
+    services: Services,
     loaded: ArcSwapOption<Loaded>,
     /// Held by whoever changes what is loaded, from the moment at which it looks at what there is.
     changing: tokio::sync::Mutex<()>,
@@ -77,7 +80,9 @@ impl Tenants {
         let mut tenants = HashMap::new();
         for config in configs {
             let id = config.tenant().clone();
+            let services = Services { http: Arc::new(Outbound::new(config.outbound())) };
             let tenant = Tenant {
+                services,
                 config: Arc::new(config),
                 loaded: ArcSwapOption::empty(),
                 changing: tokio::sync::Mutex::default(),
@@ -114,6 +119,11 @@ impl Tenant {
     /// Its configuration.
     pub fn config(&self) -> &Arc<HostConfig> {
         &self.config
+    }
+
+    /// What its guests may ask. It outlives the packs, with its connections, places and counts.
+    pub fn services(&self) -> &Services {
+        &self.services
     }
 
     /// Its packs, if any are loaded.

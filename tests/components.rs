@@ -1,7 +1,14 @@
 //! Calling components and providers, and what the host's interfaces answer them.
 
+// The lints' exception for tests does not reach the functions that tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+#[cfg(test)]
+mod common;
 #[cfg(test)]
 mod guests;
+#[cfg(test)]
+mod outbound;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -69,6 +69,17 @@ const FIXTURES: &[Fixture] = &[
             (Code::ImportConverted, "greentic:interfaces-host/imports@0.1.0"),
         ],
     },
+    Fixture {
+        name: "drifted-web",
+        want: Want::Node,
+        grants: &[Grant::Http],
+        findings: &[
+            (Code::ImportCompatible, "greentic:http/http-client@1.1.2"),
+            (Code::ImportConverted, "greentic:http/http-client@1.1.2"),
+            (Code::ImportConverted, "greentic:http/http-client@1.1.0"),
+            (Code::ImportConverted, "greentic:http/client@1.1.0"),
+        ],
+    },
     node("echo-node", &[]),
     node("failing", &[]),
     node("giant-results", &[]),
@@ -97,6 +108,7 @@ const FIXTURES: &[Fixture] = &[
     node("stateful-counter", &[Grant::State]),
     node("trapping", &[]),
     node("waiting-bot", &[Grant::State, Grant::Session]),
+    node("web-client", &[Grant::Http, Grant::Telemetry]),
     Fixture {
         name: "empty",
         want: Want::Node,

@@ -17,6 +17,7 @@ use greentic_runner_host::abi::Prepared;
 use greentic_runner_host::abi::call::Call;
 use greentic_runner_host::capabilities::grants::{Grant, Grants};
 use greentic_runner_host::capabilities::scope::Scope;
+use greentic_runner_host::capabilities::services::Services;
 use greentic_runner_host::capabilities::state_view::{Overlay, StateView};
 use greentic_runner_host::conform::{Surface, Want, compare, inspect};
 use greentic_runner_host::engine::limits::Limits;
@@ -97,6 +98,7 @@ impl Made {
             input,
             state: StateView::new(Arc::new(MemoryStore::default()), Arc::clone(state)),
             assets: None,
+            services: Services::default(),
             limits: &self.limits,
             deadline: Instant::now() + Duration::from_secs(60),
             trace: false,

@@ -18,7 +18,11 @@ pub mod imports {
                 "../wit/types-core-0.6.0",
                 "../wit/component-0.6.0",
                 "../wit/host-1.0.0",
+                "../wit/host-import-0.2.0",
+                "../wit/host-import-0.4.0",
                 "../wit/host-import-0.6.0",
+                "../wit/http-1.0.0",
+                "../wit/http-1.1.0",
                 "../wit/interfaces-host-0.1.0",
                 "../wit/state-1.0.0",
                 "../wit/telemetry-1.0.0",
@@ -30,10 +34,19 @@ pub mod imports {
                     import greentic:component/control@0.4.0;
                     import greentic:component/control@0.5.0;
                     import greentic:component/control@0.6.0;
+                    import greentic:host/http-v1@1.0.0;
                     import greentic:host/kv-v1@1.0.0;
+                    import greentic:host-import/imports@0.2.0;
+                    import greentic:host-import/http@0.4.0;
+                    import greentic:host-import/telemetry@0.4.0;
+                    import greentic:host-import/http@0.6.0;
                     import greentic:host-import/session@0.6.0;
                     import greentic:host-import/state@0.6.0;
                     import greentic:host-import/telemetry@0.6.0;
+                    import greentic:http/client@1.0.0;
+                    import greentic:http/http-client@1.0.0;
+                    import greentic:http/client@1.1.0;
+                    import greentic:http/http-client@1.1.0;
                     import greentic:interfaces-host/imports@0.1.0;
                     import greentic:state/state-store@1.0.0;
                     import greentic:telemetry/logger-api@1.0.0;
@@ -42,6 +55,7 @@ pub mod imports {
             imports: {
                 "greentic:component/control.should-cancel": trappable,
                 "greentic:host-import/telemetry.emit": trappable,
+                "greentic:host-import/imports.telemetry-emit": trappable,
                 "greentic:interfaces-host/imports.telemetry-emit": trappable,
                 "greentic:telemetry/logger-api.log": trappable,
                 default: async | trappable,
@@ -52,10 +66,18 @@ pub mod imports {
     pub use generated::greentic::component0_4_0::control as control_v0_4;
     pub use generated::greentic::component0_5_0::control as control_v0_5;
     pub use generated::greentic::component0_6_0::control as control_v0_6;
-    pub use generated::greentic::host::kv_v1;
-    pub use generated::greentic::host_import::session as host_import_session;
-    pub use generated::greentic::host_import::state as host_import_state;
-    pub use generated::greentic::host_import::telemetry as host_import_telemetry;
+    pub use generated::greentic::host::{http_v1, kv_v1};
+    pub use generated::greentic::host_import0_2_0::imports as host_import_v0_2;
+    pub use generated::greentic::host_import0_4_0::http as host_import_http_v0_4;
+    pub use generated::greentic::host_import0_4_0::telemetry as host_import_telemetry_v0_4;
+    pub use generated::greentic::host_import0_6_0::http as host_import_http;
+    pub use generated::greentic::host_import0_6_0::session as host_import_session;
+    pub use generated::greentic::host_import0_6_0::state as host_import_state;
+    pub use generated::greentic::host_import0_6_0::telemetry as host_import_telemetry;
+    pub use generated::greentic::http1_0_0::client as http_alias_v1_0;
+    pub use generated::greentic::http1_0_0::http_client as http_client_v1_0;
+    pub use generated::greentic::http1_1_0::client as http_alias_v1_1;
+    pub use generated::greentic::http1_1_0::http_client as http_client_v1_1;
     pub use generated::greentic::interfaces_host::imports as interfaces_host;
     pub use generated::greentic::interfaces_types::types as interfaces_types;
     pub use generated::greentic::state::state_store;
@@ -233,7 +255,11 @@ wit_packages! {
     "component-0.6.1",
     "component-v1-0.1.0",
     "host-1.0.0",
+    "host-import-0.2.0",
+    "host-import-0.4.0",
     "host-import-0.6.0",
+    "http-1.0.0",
+    "http-1.1.0",
     "interfaces-host-0.1.0",
     "pack-export-0.2.0",
     "pack-export-0.4.0",

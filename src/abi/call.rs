@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::capabilities::AssetsDir;
 use crate::capabilities::scope::Scope;
+use crate::capabilities::services::Services;
 use crate::capabilities::state_view::StateView;
 use crate::engine::limits::Limits;
 use crate::error::Error;
@@ -24,6 +25,8 @@ pub struct Call<'a> {
     pub state: StateView,
     /// The files of the pack that the guest may read.
     pub assets: Option<Arc<AssetsDir>>,
+    /// What the guest may ask beside the store.
+    pub services: Services,
     /// What the call may use.
     pub limits: &'a Limits,
     /// When the event's time is up; the call ends at this or after `limits.timeout`, whichever comes first.

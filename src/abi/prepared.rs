@@ -20,6 +20,7 @@ use super::named::Hook;
 use super::{description, provider};
 use crate::capabilities::grants::Grants;
 use crate::capabilities::scope::Scope;
+use crate::capabilities::services::Services;
 use crate::capabilities::state_view::StateView;
 use crate::capabilities::{AssetsDir, HostCtx};
 use crate::conform::Generation;
@@ -261,9 +262,9 @@ impl Prepared {
     /// # Errors
     ///
     /// [`Code::ComponentStart`] if it cannot start, or that the host is too busy to ask it.
-    pub async fn on_start(&self, scope: Scope, limits: &Limits, assets: Option<Arc<AssetsDir>>) -> Result<()> {
+    pub async fn on_start(&self, scope: Scope, limits: &Limits, surroundings: Surroundings) -> Result<()> {
         let name = scope.component.clone();
-        match self.hook(Hook::Start, scope, limits, assets).await {
+        match self.hook(Hook::Start, scope, limits, surroundings).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => {
                 let why = clip(&why);
@@ -282,15 +283,9 @@ impl Prepared {
     /// # Errors
     ///
     /// What the component says, or why it could not be told. Nothing depends on it.
-    pub async fn on_stop(
-        &self,
-        scope: Scope,
-        reason: &str,
-        limits: &Limits,
-        assets: Option<Arc<AssetsDir>>,
-    ) -> Result<()> {
+    pub async fn on_stop(&self, scope: Scope, reason: &str, limits: &Limits, surroundings: Surroundings) -> Result<()> {
         let name = scope.component.clone();
-        self.hook(Hook::Stop(reason), scope, limits, assets).await?.map_err(|why| {
+        self.hook(Hook::Stop(reason), scope, limits, surroundings).await?.map_err(|why| {
             Error::new(Code::ComponentFailed, format!("component {name} failed as it was stopped: {}", clip(&why)))
         })
     }
@@ -300,13 +295,13 @@ impl Prepared {
         hook: Hook<'_>,
         scope: Scope,
         limits: &Limits,
-        assets: Option<Arc<AssetsDir>>,
+        surroundings: Surroundings,
     ) -> Result<std::result::Result<(), String>> {
         let component = self.exports.component().ok().and_then(|component| component.named());
         let Some(node) = component.filter(|node| node.has(hook)) else { return Ok(Ok(())) };
         let name = scope.component.clone();
         let subject = Subject { component: &name, op: hook.name() };
-        let mut guest = self.enter_with(scope.clone(), limits, assets).await?;
+        let mut guest = self.enter_with(scope.clone(), limits, surroundings).await?;
         let known = Circumstances::new(&scope, guest.deadline());
         let result = until(guest.deadline(), node.hook(guest.store(), hook, &known)).await;
         result.map_err(|e| guest.failure(subject, &e))
@@ -329,26 +324,32 @@ impl Prepared {
     }
 
     async fn enter(&self, call: Call<'_>) -> Result<Guest<HostCtx>> {
-        let ctx = HostCtx::new(call.scope, call.state, call.limits, call.deadline, call.trace).with_assets(call.assets);
+        let ctx = HostCtx::new(call.scope, call.state, call.limits, call.deadline, call.trace);
+        let ctx = ctx.with_assets(call.assets).with_services(call.services);
         self.engine.guest(ctx, call.limits, call.deadline).await
     }
 
     /// A guest outside of any session: no state, nothing kept.
     async fn enter_alone(&self, scope: Scope, limits: &Limits) -> Result<Guest<HostCtx>> {
-        self.enter_with(scope, limits, None).await
+        self.enter_with(scope, limits, Surroundings::default()).await
     }
 
-    async fn enter_with(
-        &self,
-        scope: Scope,
-        limits: &Limits,
-        assets: Option<Arc<AssetsDir>>,
-    ) -> Result<Guest<HostCtx>> {
+    async fn enter_with(&self, scope: Scope, limits: &Limits, surroundings: Surroundings) -> Result<Guest<HostCtx>> {
         let deadline = Instant::now() + limits.timeout;
         let state = StateView::new(Arc::new(NoState), Arc::default());
-        let ctx = HostCtx::new(scope, state, limits, deadline, false).with_assets(assets);
+        let ctx = HostCtx::new(scope, state, limits, deadline, false);
+        let ctx = ctx.with_assets(surroundings.assets).with_services(surroundings.services);
         self.engine.guest(ctx, limits, deadline).await
     }
+}
+
+/// What a guest outside of any session finds. The default is nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The files of the pack that it may read.
+    pub assets: Option<Arc<AssetsDir>>,
+    /// What it may ask.
+    pub services: Services,
 }
 
 /// The result of a call, if it went well and is not too large.

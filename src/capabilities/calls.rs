@@ -69,22 +69,32 @@ impl Calls {
     /// Records how a call ended; `note` must hold no secret.
     pub(super) fn end(&mut self, begun: Begun, ok: bool, note: &str) {
         let (Some(recorded), Some(since)) = (&mut self.recorded, begun.since) else { return };
-        if recorded.len() >= MAX_RECORDED {
-            return;
-        }
-        recorded.push(HostCall {
-            interface: begun.function.interface.to_owned(),
-            function: begun.function.name.to_owned(),
-            micros: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
-            ok,
-            note: note.chars().take(MAX_NOTE).flat_map(char::escape_debug).collect(),
-        });
+        record(recorded, begun.function, since, ok, note);
+    }
+
+    /// Whether calls are recorded.
+    pub(super) fn records(&self) -> bool {
+        self.recorded.is_some()
     }
 
     /// The recorded calls; none if they were not recorded.
     pub(super) fn take(&mut self) -> Vec<HostCall> {
         self.recorded.as_mut().map(std::mem::take).unwrap_or_default()
     }
+}
+
+/// Adds a call to a record that is not full.
+pub(super) fn record(recorded: &mut Vec<HostCall>, function: Function, since: Instant, ok: bool, note: &str) {
+    if recorded.len() >= MAX_RECORDED {
+        return;
+    }
+    recorded.push(HostCall {
+        interface: function.interface.to_owned(),
+        function: function.name.to_owned(),
+        micros: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
+        ok,
+        note: note.chars().take(MAX_NOTE).flat_map(char::escape_debug).collect(),
+    });
 }
 
 fn exceeded(what: String, limit: &str) -> Error {

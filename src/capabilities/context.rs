@@ -8,9 +8,11 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
 use super::assets::{self, AssetsDir};
 use super::calls::{Begun, Calls, Function};
+use super::fetch::Failures;
 use super::http::Http;
 use super::log::LOG_BYTES;
 use super::scope::Scope;
+use super::services::Services;
 use super::state_view::StateView;
 use super::stderr::Tail;
 use crate::abi::call::HostCall;
@@ -30,6 +32,8 @@ pub struct HostCtx {
     pub(super) calls: Calls,
     pub(super) cancel_at: Instant,
     pub(super) log_left: usize,
+    pub(super) services: Services,
+    failures: Option<Arc<Failures>>,
     limiter: Limiter,
     table: ResourceTable,
     wasi: Option<Box<WasiCtx>>,
@@ -44,6 +48,8 @@ impl HostCtx {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         Self {
+            failures: None,
+            services: Services::default(),
             scope,
             state,
             calls: Calls::new(limits, trace),
@@ -65,9 +71,18 @@ impl HostCtx {
         self
     }
 
+    /// Lets the guest ask `services`, as far as they are linked and allow it.
+    #[must_use]
+    pub fn with_services(mut self, services: Services) -> Self {
+        self.services = services;
+        self
+    }
+
     /// The host calls that were recorded.
     pub fn take_calls(&mut self) -> Vec<HostCall> {
-        self.calls.take()
+        let mut calls = self.calls.take();
+        calls.extend(self.http.iter().flat_map(|http| http.take_calls()));
+        calls
     }
 
     /// Logs what the guest last wrote to its standard error, which says more of `failure` than a trap can.
@@ -88,9 +103,21 @@ impl HostCtx {
         self.calls.begin(function, bytes)
     }
 
+    /// Where failed requests are logged, made with the first one.
+    pub(super) fn failures(&mut self) -> Arc<Failures> {
+        Arc::clone(self.failures.get_or_insert_with(|| Arc::new(Failures::new(&self.scope))))
+    }
+
     /// The HTTP world, made on the first call, and the table of its handles.
     pub(super) fn http_parts(&mut self) -> (&mut Http, &mut ResourceTable) {
-        (self.http.get_or_insert_default(), &mut self.table)
+        let http = match self.http.take() {
+            Some(http) => http,
+            None => {
+                let (outbound, failures) = (Arc::clone(&self.services.http), self.failures());
+                Box::new(Http::new(outbound, failures, self.cancel_at, self.calls.records()))
+            }
+        };
+        (self.http.insert(http), &mut self.table)
     }
 }
 

@@ -14,11 +14,13 @@ pub enum Grant {
     Kv,
     /// Records in the host's log.
     Telemetry,
+    /// Requests over HTTP.
+    Http,
 }
 
 impl Grant {
     /// Every grant.
-    pub const ALL: [Self; 4] = [Self::State, Self::Session, Self::Kv, Self::Telemetry];
+    pub const ALL: [Self; 5] = [Self::State, Self::Session, Self::Kv, Self::Telemetry, Self::Http];
 
     /// Its name, as messages show it.
     pub fn name(self) -> &'static str {
@@ -27,6 +29,7 @@ impl Grant {
             Self::Session => "session",
             Self::Kv => "kv",
             Self::Telemetry => "telemetry",
+            Self::Http => "http",
         }
     }
 
@@ -36,6 +39,7 @@ impl Grant {
             Self::Session => 1 << 1,
             Self::Kv => 1 << 2,
             Self::Telemetry => 1 << 3,
+            Self::Http => 1 << 4,
         }
     }
 }

@@ -1,8 +1,10 @@
-//! `greentic:host-import@0.6.0`: `state`, `session` and `telemetry`
+//! `greentic:host-import@0.6.0`: `state`, `session` and `telemetry`, and `telemetry@0.4.0`
 
 use greentic_runner_bindings::imports::interfaces_types::SessionCursor;
 use greentic_runner_bindings::imports::types_core_v0_4::{IfaceError, TenantCtx};
-use greentic_runner_bindings::imports::{host_import_session, host_import_state, host_import_telemetry};
+use greentic_runner_bindings::imports::{
+    host_import_session, host_import_state, host_import_telemetry, host_import_telemetry_v0_4,
+};
 use wasmtime::component::Val;
 
 use super::calls::Function;
@@ -16,6 +18,7 @@ const GET: Function = Function { interface: STATE, name: "get" };
 const SET: Function = Function { interface: STATE, name: "set" };
 const UPDATE: Function = Function { interface: "greentic:host-import/session@0.6.0", name: "update" };
 const EMIT: Function = Function { interface: "greentic:host-import/telemetry@0.6.0", name: "emit" };
+const EMIT_0_4: Function = Function { interface: "greentic:host-import/telemetry@0.4.0", name: "emit" };
 
 impl host_import_state::Host for HostCtx {
     async fn get(&mut self, key: String, _ctx: Option<TenantCtx>) -> wasmtime::Result<Result<String, IfaceError>> {
@@ -51,6 +54,12 @@ impl host_import_telemetry::Host for HostCtx {
     }
 }
 
+impl host_import_telemetry_v0_4::Host for HostCtx {
+    fn emit(&mut self, span_json: String, _ctx: Option<TenantCtx>) -> wasmtime::Result<()> {
+        Ok(self.log(EMIT_0_4, None, &span_json)?)
+    }
+}
+
 fn iface_error(error: &StateError) -> IfaceError {
     match error {
         StateError::Key => IfaceError::InvalidArg,
@@ -73,6 +82,10 @@ pub(super) const SERVED_SESSION: &[Served] =
 /// The function of `telemetry` for components with shapes of their own.
 pub(super) const SERVED_TELEMETRY: &[Served] =
     &[Served { name: EMIT.name, reads: &[Reads::All, Reads::Nothing], call: serve_emit }];
+
+/// The function of `telemetry@0.4.0` for components with shapes of their own.
+pub(super) const SERVED_TELEMETRY_0_4: &[Served] =
+    &[Served { name: EMIT_0_4.name, reads: &[Reads::All, Reads::Nothing], call: serve_emit_0_4 }];
 
 fn serve_get<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
     Box::pin(async move {
@@ -99,6 +112,13 @@ fn serve_update<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a>
 fn serve_emit<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
     Box::pin(async move {
         ctx.log(EMIT, None, arguments.text(0)?)?;
+        Ok(None)
+    })
+}
+
+fn serve_emit_0_4<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(async move {
+        ctx.log(EMIT_0_4, None, arguments.text(0)?)?;
         Ok(None)
     })
 }

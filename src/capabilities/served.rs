@@ -55,24 +55,35 @@ impl<'a> Arguments<'a> {
     }
 
     pub(super) fn bytes(&self, position: usize) -> wasmtime::Result<Bytes> {
-        let Val::List(items) = self.at(position)? else { return Err(misfit("bytes")) };
-        let byte = |item: &Val| match item {
-            Val::U8(byte) => Ok(*byte),
-            _ => Err(misfit("a byte")),
-        };
-        Ok(items.iter().map(byte).collect::<wasmtime::Result<Vec<u8>>>()?.into())
+        bytes_of(self.at(position)?)
     }
 
     pub(super) fn pairs(&self, position: usize) -> wasmtime::Result<Vec<(String, String)>> {
+        pairs_of(self.at(position)?)
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&self, position: usize) -> wasmtime::Result<Vec<String>> {
         let Val::List(items) = self.at(position)? else { return Err(misfit("a list")) };
-        let pair = |item: &Val| match item {
-            Val::Tuple(pair) => match pair.as_slice() {
-                [Val::String(name), Val::String(value)] => Ok((name.clone(), value.clone())),
-                _ => Err(misfit("a pair of texts")),
-            },
-            _ => Err(misfit("a pair")),
+        let text = |item: &Val| match item {
+            Val::String(text) => Ok(text.clone()),
+            _ => Err(misfit("a text")),
         };
-        items.iter().map(pair).collect()
+        items.iter().map(text).collect()
+    }
+
+    /// Bytes, if there are any.
+    pub(super) fn optional_list(&self, position: usize) -> wasmtime::Result<Option<Bytes>> {
+        optional(self.at(position)?)?.map(bytes_of).transpose()
+    }
+
+    /// The fields of a record, if there is one.
+    pub(super) fn optional_record(&self, position: usize) -> wasmtime::Result<Option<&[(String, Val)]>> {
+        match optional(self.at(position)?)? {
+            None => Ok(None),
+            Some(Val::Record(fields)) => Ok(Some(fields)),
+            Some(_) => Err(misfit("a record")),
+        }
     }
 
     /// A field of a record that is text.
@@ -85,14 +96,21 @@ impl<'a> Arguments<'a> {
 
     /// A field of a record that is text, if there is any.
     pub(super) fn optional_field(&self, position: usize, name: &str) -> wasmtime::Result<Option<&str>> {
-        match self.field_value(position, name)? {
-            Val::Option(None) => Ok(None),
-            Val::Option(Some(value)) => match &**value {
-                Val::String(text) => Ok(Some(text)),
-                _ => Err(misfit("a text")),
-            },
-            _ => Err(misfit("an option")),
+        match optional(self.field_value(position, name)?)? {
+            None => Ok(None),
+            Some(Val::String(text)) => Ok(Some(text)),
+            Some(_) => Err(misfit("a text")),
         }
+    }
+
+    /// A field of a record that is bytes, if there are any.
+    pub(super) fn optional_bytes(&self, position: usize, name: &str) -> wasmtime::Result<Option<Bytes>> {
+        optional(self.field_value(position, name)?)?.map(bytes_of).transpose()
+    }
+
+    /// A field of a record that is a list of names and values.
+    pub(super) fn field_pairs(&self, position: usize, name: &str) -> wasmtime::Result<Vec<(String, String)>> {
+        pairs_of(self.field_value(position, name)?)
     }
 
     fn field_value(&self, position: usize, name: &str) -> wasmtime::Result<&Val> {
@@ -103,6 +121,34 @@ impl<'a> Arguments<'a> {
     fn at(&self, position: usize) -> wasmtime::Result<&Val> {
         self.0.get(position).and_then(Option::as_deref).ok_or_else(|| misfit("an argument"))
     }
+}
+
+fn optional(value: &Val) -> wasmtime::Result<Option<&Val>> {
+    match value {
+        Val::Option(value) => Ok(value.as_deref()),
+        _ => Err(misfit("an option")),
+    }
+}
+
+fn bytes_of(value: &Val) -> wasmtime::Result<Bytes> {
+    let Val::List(items) = value else { return Err(misfit("bytes")) };
+    let byte = |item: &Val| match item {
+        Val::U8(byte) => Ok(*byte),
+        _ => Err(misfit("a byte")),
+    };
+    Ok(items.iter().map(byte).collect::<wasmtime::Result<Vec<u8>>>()?.into())
+}
+
+fn pairs_of(value: &Val) -> wasmtime::Result<Vec<(String, String)>> {
+    let Val::List(items) = value else { return Err(misfit("a list")) };
+    let pair = |item: &Val| match item {
+        Val::Tuple(pair) => match pair.as_slice() {
+            [Val::String(name), Val::String(value)] => Ok((name.clone(), value.clone())),
+            _ => Err(misfit("a pair of texts")),
+        },
+        _ => Err(misfit("a pair")),
+    };
+    items.iter().map(pair).collect()
 }
 
 /// A `result` as a value.

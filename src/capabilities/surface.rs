@@ -13,7 +13,10 @@ use wasmtime::component::{Component, HasSelf, Linker, LinkerInstance};
 use super::context::HostCtx;
 use super::grants::{Grant, Grants};
 use super::served::Served;
-use super::{control, convert, host_import, interfaces_host, kv, state_store, telemetry};
+use super::{
+    control, convert, host_import, host_import_0_2, host_import_http, http_client, http_v1, interfaces_host, kv,
+    state_store, telemetry,
+};
 use crate::conform::{ComponentShape, Conversion, How, Link, Surface, links};
 use crate::error::{Code, Error, Result};
 
@@ -37,8 +40,11 @@ pub struct KnownShape {
     /// The WIT files that stand for the host's own of the same package, below `wit/`. None for the host's own shape,
     /// which components may ask for in another version.
     pub wit: &'static [&'static str],
-    link: fn(&mut LinkerInstance<'_, HostCtx>) -> wasmtime::Result<()>,
+    link: LinkShape,
 }
+
+/// Links the functions of an interface with types.
+type LinkShape = fn(&mut LinkerInstance<'_, HostCtx>) -> wasmtime::Result<()>;
 
 macro_rules! surface {
     ($($name:literal, $needs:expr, $module:ident, $served:expr, $known:expr;)+) => {
@@ -57,11 +63,22 @@ surface! {
     "greentic:component/control@0.4.0", &[], control_v0_4, control::SERVED_0_4, &[];
     "greentic:component/control@0.5.0", &[], control_v0_5, control::SERVED_0_5, &[];
     "greentic:component/control@0.6.0", &[], control_v0_6, control::SERVED_0_6, &[];
+    "greentic:host-import/http@0.4.0", &[Grant::Http], host_import_http_v0_4, host_import_http::SERVED_0_4, &[];
+    "greentic:host-import/http@0.6.0", &[Grant::Http], host_import_http, host_import_http::SERVED_0_6, &[];
+    "greentic:host-import/imports@0.2.0", &[Grant::Http, Grant::Telemetry], host_import_v0_2,
+        host_import_0_2::SERVED, &[];
     "greentic:host-import/session@0.6.0", &[Grant::Session], host_import_session, host_import::SERVED_SESSION, &[];
     "greentic:host-import/state@0.6.0", &[Grant::State], host_import_state, host_import::SERVED_STATE, &[];
+    "greentic:host-import/telemetry@0.4.0", &[Grant::Telemetry], host_import_telemetry_v0_4,
+        host_import::SERVED_TELEMETRY_0_4, &[];
     "greentic:host-import/telemetry@0.6.0", &[Grant::Telemetry], host_import_telemetry, host_import::SERVED_TELEMETRY,
         &[];
+    "greentic:host/http-v1@1.0.0", &[Grant::Http], http_v1, http_v1::SERVED, &[];
     "greentic:host/kv-v1@1.0.0", &[Grant::Kv], kv_v1, kv::SERVED, &[];
+    "greentic:http/client@1.0.0", &[Grant::Http], http_alias_v1_0, http_client::SERVED_ALIAS_1_0, HTTP_ALIAS_1_0;
+    "greentic:http/client@1.1.0", &[Grant::Http], http_alias_v1_1, http_client::SERVED_ALIAS_1_1, HTTP_ALIAS_1_1;
+    "greentic:http/http-client@1.0.0", &[Grant::Http], http_client_v1_0, http_client::SERVED_1_0, HTTP_CLIENT_1_0;
+    "greentic:http/http-client@1.1.0", &[Grant::Http], http_client_v1_1, http_client::SERVED_1_1, HTTP_CLIENT_1_1;
     "greentic:interfaces-host/imports@0.1.0", &[Grant::State, Grant::Session, Grant::Telemetry], interfaces_host,
         interfaces_host::SERVED, &[];
     "greentic:state/state-store@1.0.0", &[Grant::State], state_store, state_store::SERVED, STATE_STORE_SHAPES;
@@ -69,13 +86,26 @@ surface! {
 }
 
 /// Contexts with and without `i18n-id` circulate under one version.
-const STATE_STORE_SHAPES: &[KnownShape] = &[
-    KnownShape { wit: &[], link: state_store::link::<imports::interfaces_types::TenantCtx> },
-    KnownShape {
-        wit: &[variants::INTERFACES_TYPES_WITHOUT_I18N],
-        link: state_store::link::<variants::interfaces_types_without_i18n::TenantCtx>,
-    },
-];
+type WithI18n = imports::interfaces_types::TenantCtx;
+type WithoutI18n = variants::interfaces_types_without_i18n::TenantCtx;
+
+const STATE_STORE_SHAPES: &[KnownShape] = &by_context(state_store::link::<WithI18n>, state_store::link::<WithoutI18n>);
+const HTTP_CLIENT_1_0: &[KnownShape] =
+    &by_context(http_client::link_1_0::<WithI18n, false>, http_client::link_1_0::<WithoutI18n, false>);
+const HTTP_ALIAS_1_0: &[KnownShape] =
+    &by_context(http_client::link_1_0::<WithI18n, true>, http_client::link_1_0::<WithoutI18n, true>);
+const HTTP_CLIENT_1_1: &[KnownShape] =
+    &by_context(http_client::link_1_1::<WithI18n, false>, http_client::link_1_1::<WithoutI18n, false>);
+const HTTP_ALIAS_1_1: &[KnownShape] =
+    &by_context(http_client::link_1_1::<WithI18n, true>, http_client::link_1_1::<WithoutI18n, true>);
+
+/// The shapes of an interface in whose contexts `i18n-id` is, and is not.
+const fn by_context(with_i18n: LinkShape, without_i18n: LinkShape) -> [KnownShape; 2] {
+    [
+        KnownShape { wit: &[], link: with_i18n },
+        KnownShape { wit: &[variants::INTERFACES_TYPES_WITHOUT_I18N], link: without_i18n },
+    ]
+}
 
 /// WASI 0.2, in any of its patch versions: linked always, over a context with nothing but the pack's assets.
 pub const WASI: &[&str] = &[
@@ -157,6 +187,11 @@ fn converted(
 
 /// What the interfaces for HTTP requests begin with.
 const HTTP: &str = "wasi:http/";
+
+/// The grant without which `import`, an interface of WASI, is linked and denies everything.
+pub fn needed_by_wasi(import: &str) -> Option<Grant> {
+    is_wasi_0_2(import).filter(|interface| *interface == "wasi:http/outgoing-handler").map(|_| Grant::Http)
+}
 
 /// Whether `import` is an interface of WASI that is linked.
 pub fn is_wasi(import: &str) -> bool {

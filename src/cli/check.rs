@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// Write the report to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Grant these and no others: state, session, kv, telemetry; `none` for none [default: all]
+    /// Grant these and no others: state, session, kv, telemetry, http; `none` for none [default: all]
     #[arg(long, value_name = "GRANT", value_delimiter = ',', conflicts_with = "bindings")]
     grant: Option<Vec<String>>,
     /// Take grants and limits from a tenant's bindings; with a .gtbind file packs must be the one that it names, which is

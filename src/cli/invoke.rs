@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::abi::call::{Answer, Call, CallFailure, add_config};
 use crate::abi::{Prepared, Registry};
 use crate::capabilities::scope::Scope;
+use crate::capabilities::services::Services;
 use crate::capabilities::state_view::StateView;
 use crate::cli::progress::{self, Progress};
 use crate::cli::report;
@@ -107,6 +108,7 @@ async fn call(args: &Args) -> Result<ExitCode> {
         input: &input,
         state: StateView::new(Arc::new(MemoryStore::default()), Arc::default()),
         assets,
+        services: Services::default(),
         limits: &limits,
         deadline: Instant::now() + Duration::from_secs(3600),
         trace: args.json,

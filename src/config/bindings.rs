@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::timers::{CatchUp, Overlap};
-use super::units::{ByteSize, Count, Name, Span, Text};
+use super::units::{ByteSize, Count, Name, Origin, Private, Span, Text};
 use super::yaml::Cursor;
 use crate::capabilities::grants::Grant;
 
@@ -71,6 +71,10 @@ top_level! {
     sessions: Sessions,
     /// Which capabilities components of this tenant get; all of them unless stated.
     grants: Option<Vec<Grant>>,
+    /// Requests over HTTP that components may have the host make.
+    http: Option<Http>,
+    /// Whether components' requests are made at all; unless stated, if there is `http` or a `messaging` binding.
+    http_enabled: Option<bool>,
     /// Settings of the packs' providers. The keys are provider ids.
     #[schemars(default)]
     providers: IndexMap<String, Provider>,
@@ -210,6 +214,29 @@ pub(super) struct LimitsSection {
 pub(super) struct Sessions {
     /// How long a run waits for the next event of its session, 7d unless stated.
     pub(super) wait_ttl: Option<Span>,
+}
+
+/// Requests over HTTP that components may have the host make.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Http {
+    /// What may be asked, such as `https://api.example.com`, `https://*.example.com:8443` or `http://localhost:9000`.
+    /// Nothing, unless stated. `*` alone is everything that is public.
+    pub(super) allow: Vec<Origin>,
+    /// Hosts and networks that may be connected to although they are not public.
+    pub(super) allow_private: Vec<Private>,
+    /// Whose certificates need not be verified if the component says so.
+    pub(super) insecure: Vec<Origin>,
+    /// The time of a request, redirects and body included, 10s unless stated.
+    pub(super) timeout: Option<Span>,
+    /// Bytes of a request's body, 1MiB unless stated.
+    pub(super) max_request: Option<ByteSize>,
+    /// Bytes of an answer's body, 1MiB unless stated.
+    pub(super) max_response: Option<ByteSize>,
+    /// Redirects that are followed, 5 unless stated.
+    pub(super) max_redirects: Option<u32>,
+    /// Requests at once, 16 unless stated; further ones wait for their turn.
+    pub(super) concurrency: Option<Count>,
 }
 
 /// Settings of a provider.

@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 
 use super::Note;
 use super::bindings::{self, Bindings, LimitsSection};
-use super::units::{ByteSize, Count, Name, Span, Text};
+use super::units::{ByteSize, Count, Name, Origin, Private, Span, Text};
 use super::webhook;
 use super::yaml::{Cursor, Finding};
 use crate::capabilities::grants::{Grant, Grants};
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Location, Result};
 use crate::id::Id;
+use crate::outbound;
 
 /// The largest linear memory that a 32-bit component can have, in bytes.
 const MAX_MEMORY: u64 = 4 << 30;
@@ -71,6 +72,26 @@ pub(super) fn limits(section: &LimitsSection) -> Limits {
         host_call_bytes: section.host_call_bytes.map_or(default.host_call_bytes, ByteSize::bytes),
         host_calls: section.host_calls.map_or(default.host_calls, |n| n.0),
         state_bytes: section.state_bytes.map_or(default.state_bytes, ByteSize::bytes),
+    }
+}
+
+/// What guests may ask over HTTP.
+pub(super) fn outbound(bindings: &Bindings) -> outbound::Policy {
+    let default = outbound::Policy::default();
+    let stated = bindings.http.is_some() || bindings.flow_type_bindings.contains_key("messaging");
+    let enabled = bindings.http_enabled.unwrap_or(stated) && granted(bindings).has(Grant::Http);
+    let Some(http) = &bindings.http else { return outbound::Policy { enabled, ..default } };
+    let origins = |origins: &[Origin]| origins.iter().map(|Origin(allowed)| allowed.clone()).collect();
+    outbound::Policy {
+        enabled,
+        allow: origins(&http.allow),
+        allow_private: http.allow_private.iter().map(|Private(host)| host.clone()).collect(),
+        insecure: origins(&http.insecure),
+        timeout: http.timeout.map_or(default.timeout, |t| t.0),
+        max_request: http.max_request.map_or(default.max_request, ByteSize::bytes),
+        max_response: http.max_response.map_or(default.max_response, ByteSize::bytes),
+        max_redirects: http.max_redirects.unwrap_or(default.max_redirects),
+        concurrency: http.concurrency.map_or(default.concurrency, |Count(n)| usize::try_from(n).unwrap_or(usize::MAX)),
     }
 }
 
@@ -249,6 +270,11 @@ pub(super) fn check(bindings: &Bindings, root: Cursor<'_>) {
             at.report(Finding::at(at.place(), format!("`{key}` is longer than a day")).hint("give at most 24h"));
         }
     }
+    if bindings.http.as_ref().and_then(|http| http.timeout).is_some_and(|Span(time)| time > MAX_TIME)
+        && let Some(at) = root.get("http").and_then(|http| http.get("timeout"))
+    {
+        at.report(Finding::at(at.place(), "`timeout` is longer than a day").hint("give at most 24h"));
+    }
     check_overlay_grants(bindings, root);
     check_addresses(bindings, root);
 }
@@ -286,13 +312,16 @@ fn check_addresses(bindings: &Bindings, root: Cursor<'_>) {
 
 /// What the file states and this version does not do.
 pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<Note> {
-    let Bindings { oauth, operator, mocks, mcp, .. } = bindings;
+    let Bindings { oauth, operator, mocks, mcp, http, http_enabled, .. } = bindings;
+    let asks = http.as_ref().is_some_and(|http| !http.allow.is_empty());
     let operator = !operator.allowed_providers.is_empty() || !operator.allowed_ops.is_empty();
     let sections = [
         ("oauth", oauth.is_some(), "this version offers packs no OAuth broker; one that imports it is refused"),
         ("operator", operator, "this version has no operator API"),
         ("mocks", mocks.is_some(), "this version has nothing that it would replace"),
         ("mcp", mcp.is_some(), "this version calls no tools"),
+        ("http", asks && !outbound(bindings).enabled, "`http_enabled` is false, or `http` is not among `grants`"),
+        ("http_enabled", *http_enabled == Some(true) && !asks, "no host is allowed before `http.allow` names it"),
     ];
     let mut notes: Vec<_> = sections
         .iter()

@@ -88,8 +88,23 @@ fn reads_every_section() {
     assert_eq!(config.wait_ttl(), Duration::from_secs(12 * 3_600));
     assert_eq!(
         config.grants(),
-        [Grant::Kv, Grant::Telemetry].into_iter().collect(),
+        [Grant::Kv, Grant::Telemetry, Grant::Http].into_iter().collect(),
         "no state: the store is not allowed"
+    );
+    let asked = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+    assert_eq!(
+        config.outbound(),
+        outbound::Policy {
+            enabled: true,
+            allow: asked(&["https://api.example.com", "https://*.example.org:8443", "http://localhost:9000"]),
+            allow_private: vec!["packs.internal".parse().unwrap(), "10.1.0.0/16".parse().unwrap()],
+            insecure: asked(&["https://dev.example.org"]),
+            timeout: Duration::from_secs(5),
+            max_request: 64 << 10,
+            max_response: 2 << 20,
+            max_redirects: 0,
+            concurrency: 3,
+        }
     );
     assert_eq!(config.provider_config("mail").unwrap()["from"], "bot@example.org");
     assert_eq!(config.configured_providers().collect::<Vec<_>>(), ["mail"]);
@@ -111,6 +126,7 @@ fn has_the_promised_defaults() {
         assert_eq!(config.run_limits(), RunLimits::default());
         assert_eq!(config.wait_ttl(), Duration::from_secs(604_800));
         assert_eq!(config.grants(), Grants::all());
+        assert_eq!(config.outbound(), outbound::Policy::default());
         assert!(config.operator_policy().allows("any", "op"));
         assert!(config.oauth_broker_config(&Id::from("local")).is_none());
         assert!(config.provider_config("mail").is_none() && !config.strict_packs() && config.notes().is_empty());
@@ -244,7 +260,17 @@ fn the_schema_agrees_with_the_reader() {
         assert!(errors.is_empty(), "{name}: {errors:?}");
     }
     // What is wrong by its shape the schema finds too; the rest is beyond a schema.
-    let beyond = ["meaning", "syntax", "duplicate-key", "two-documents", "webhook-rules", "empty", "timers"];
+    let beyond = [
+        "meaning",
+        "syntax",
+        "duplicate-key",
+        "two-documents",
+        "webhook-rules",
+        "empty",
+        "timers",
+        "http-hosts",
+        "http-time",
+    ];
     for (name, text) in cases("tests/bindings/invalid") {
         if !beyond.iter().any(|file| name.ends_with(&format!("/{file}.yaml"))) {
             assert!(!validator.is_valid(&json(&text)), "{name}");

@@ -9,6 +9,8 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::yaml::with_hint;
 use crate::id::{self, Id, clip};
+use crate::net::AllowedHost;
+use crate::outbound::Allowed;
 
 /// A number of bytes: `64MiB`, `1GiB`, `500kB`, or a plain number. Never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,14 @@ pub(super) struct Text(pub(super) String);
 /// A whole number from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Count(pub(super) u32);
+
+/// What may be asked over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin(pub(super) Allowed);
+
+/// A host or a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Private(pub(super) AllowedHost);
 
 /// The units of sizes. The decimal and the binary ones are both in use; each means what it says.
 const SIZES: [(&str, u64); 7] = [
@@ -173,6 +183,14 @@ checked!(Text, "a non-empty text", "write the text, in quotes if it looks like a
 checked!(Count, "a whole number from 1 on", "write a number between 1 and 4294967295", |_| None,
     Some(|n| u32::try_from(n).ok().filter(|n| *n > 0).map(Count)),
     { "type": "integer", "minimum": 1, "maximum": 4_294_967_295_u32 });
+
+checked!(Origin, "what may be asked", "write scheme, host and port, as https://api.example.com, https://*.example.com:8443 or \
+    http://localhost:9000; `*` alone is everything that is public", |text| text.parse().ok().map(Origin), None,
+    { "type": "string", "pattern": "^([*]|https?://[^/@?#\\\\ ]+/?)$" });
+
+checked!(Private, "a host or a network", "write a name, an address or a network, as packs.internal, 10.1.2.3 or 10.1.0.0/16",
+    |text| text.parse().ok().map(Private), None,
+    { "type": "string", "minLength": 1 });
 
 #[cfg(test)]
 mod tests {

@@ -24,15 +24,6 @@ const ABSENT: &[(&[&str], Absent)] = &[
         },
     ),
     (
-        &["greentic:http/", "greentic:host/http-v1", "greentic:host-import/http"],
-        Absent {
-            nearest: Some("wasi:http/outgoing-handler"),
-            hint: "this version of the host makes no requests for components. A component that can do without may \
-                   import wasi:http/outgoing-handler, which is linked and denies every request; else hand in what was \
-                   fetched with the event, and leave the operations that need the web to a component of their own",
-        },
-    ),
-    (
         &["greentic:oauth-broker/", "greentic:oauth/"],
         Absent {
             nearest: None,

@@ -20,7 +20,7 @@ use super::trail::Difference;
 use super::types::Differ;
 use crate::capabilities::grants::Grants;
 use crate::capabilities::served::{Reads, Served};
-use crate::capabilities::surface::{Interface as Offered, KnownShape, SURFACE};
+use crate::capabilities::surface::{Interface as Offered, KnownShape, SURFACE, needed_by_wasi};
 use crate::error::Code;
 
 /// An imported interface and how it is linked.
@@ -65,8 +65,10 @@ pub fn links(shape: &ComponentShape, surface: &Surface, grants: Grants) -> Vec<L
 
 /// The grants that it takes to be given everything that a component of this `shape` imports.
 pub fn needs(shape: &ComponentShape, surface: &Surface) -> Grants {
-    let imports = shape.imports.iter().filter(|(_, interface)| !interface.is_types_only());
-    imports.filter_map(|(name, _)| surface.offer(name)).flat_map(|(_, offer)| offer.needs.iter().copied()).collect()
+    let imports = || shape.imports.iter().filter(|(_, interface)| !interface.is_types_only());
+    let needs =
+        imports().filter_map(|(name, _)| surface.offer(name)).flat_map(|(_, offer)| offer.needs.iter().copied());
+    needs.chain(imports().filter_map(|(name, _)| needed_by_wasi(name))).collect()
 }
 
 /// Judges the import of `asked` under `name`. Of a surface on record nothing can be linked, but the same is said.

@@ -22,7 +22,9 @@ pub(crate) fn component(sources: &[&str]) -> Vec<u8> {
     let world = resolve.select_world(&packages[packages.len() - 1..], Some("root")).unwrap();
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Legacy(LiftLowerAbi::Sync));
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+    // Two versions of an interface stay two imports.
+    let encoder = ComponentEncoder::default().validate(true).merge_imports_based_on_semver(false);
+    encoder.module(&module).unwrap().encode().unwrap()
 }
 
 /// The conversion by which `offered` serves `asked`, or what stands in its way.

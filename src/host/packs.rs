@@ -167,7 +167,8 @@ impl RunnerHost {
         let running = tenant.loaded();
         let strict = config.strict_packs();
         // Large and rare: it is kept out of the futures of those who wait for it.
-        let prepared = Box::pin(load::prepare(&self.registry, &config, &self.env, set, strict));
+        let prepared =
+            Box::pin(load::prepare(&self.registry, &config, tenant.services().clone(), &self.env, set, strict));
         let mut loaded = prepared.await?;
         loaded.notes.extend(reported);
         accept(&loaded)?;

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::address::why_not_public;
-use super::resolver::{Resolver, Unreachable};
+use super::resolver::{Lookup, Resolver, SystemLookup, Unreachable};
 
 /// A host or a network that may be connected to although it is not public.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,12 @@ impl Reach {
 
     /// A resolver that gives the addresses that may be connected to, and no others.
     pub fn resolver(&self) -> Arc<Resolver> {
-        Arc::new(Resolver::new(self.clone()))
+        self.resolver_over(Arc::new(SystemLookup))
+    }
+
+    /// The same, where `lookup` knows the addresses.
+    pub fn resolver_over(&self, lookup: Arc<dyn Lookup>) -> Arc<Resolver> {
+        Arc::new(Resolver::new(self.clone(), lookup))
     }
 }
 

@@ -1,8 +1,11 @@
 //! Resolving names to the addresses that may be connected to.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::reach::Reach;
@@ -36,25 +39,44 @@ impl fmt::Display for Unreachable {
 
 impl std::error::Error for Unreachable {}
 
-/// Resolves names by the system, and gives only the addresses that may be connected to: what it gives is what is
-/// connected to, so a name that changes its address meanwhile leads nowhere else.
+/// Knows the addresses of names.
+#[async_trait]
+pub trait Lookup: fmt::Debug + Send + Sync + 'static {
+    /// The addresses of a name.
+    async fn lookup(&self, name: &str) -> io::Result<Vec<SocketAddr>>;
+}
+
+/// Looks names up as the system does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemLookup;
+
+#[async_trait]
+impl Lookup for SystemLookup {
+    async fn lookup(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((name, 0)).await?.collect())
+    }
+}
+
+/// Resolves names, and gives only the addresses that may be connected to: what it gives is what is connected to, so a
+/// name that changes its address meanwhile leads nowhere else.
 #[derive(Debug)]
 pub struct Resolver {
     reach: Reach,
+    lookup: Arc<dyn Lookup>,
 }
 
 impl Resolver {
-    pub(super) fn new(reach: Reach) -> Self {
-        Self { reach }
+    pub(super) fn new(reach: Reach, lookup: Arc<dyn Lookup>) -> Self {
+        Self { reach, lookup }
     }
 }
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = self.reach.clone();
+        let (reach, lookup) = (self.reach.clone(), Arc::clone(&self.lookup));
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let addresses = allowed(&reach, name.as_str(), found)?;
+            let found = lookup.lookup(name.as_str()).await?;
+            let addresses = allowed(&reach, name.as_str(), found.into_iter())?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }

@@ -129,6 +129,7 @@ async fn attempts(env: Environment<'_>, node: &Node, request: &Request<'_>) -> C
             input: &request.input,
             state: StateView::new(Arc::clone(&env.state), Arc::clone(&env.writes)),
             assets: env.program.assets_dir.clone(),
+            services: env.program.services.clone(),
             limits: &limits,
             deadline: env.deadline,
             trace: env.trace,

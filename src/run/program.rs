@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::abi::Prepared;
+use crate::abi::{Prepared, Surroundings};
 use crate::capabilities::AssetsDir;
+use crate::capabilities::services::Services;
 use crate::config::RunLimits;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Result};
@@ -45,6 +46,8 @@ pub struct Program {
     pub assets: Assets,
     /// The same as files, if a component of the pack reads files.
     pub assets_dir: Option<Arc<AssetsDir>>,
+    /// What its guests may ask beside the store.
+    pub services: Services,
     /// Limits of one invocation.
     pub limits: Limits,
     /// Limits of one run.
@@ -76,6 +79,11 @@ impl Program {
     /// Whether `component` is what it has under `id`.
     pub fn holds(&self, id: &Id, component: &Arc<Prepared>) -> bool {
         self.components.get(id).is_some_and(|own| Arc::ptr_eq(own, component))
+    }
+
+    /// What its components find when they are called outside of any session.
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings { assets: self.assets_dir.clone(), services: self.services.clone() }
     }
 
     /// A component that a compiled flow names.

@@ -24,7 +24,7 @@ impl Loaded {
         let before = before.filter(|before| before.stays_in(&self.set));
         let program = &self.program;
         let told = self.told(before, |component, scope| async move {
-            component.on_start(scope, &program.limits, program.assets_dir.clone()).await
+            component.on_start(scope, &program.limits, program.surroundings()).await
         });
         let mut failed: Vec<Error> = told.await.into_iter().filter_map(Result::err).collect();
         if let Some(busy) = failed.iter().find(|error| error.code().kind() == Kind::Unavailable) {
@@ -48,7 +48,7 @@ impl Loaded {
         limits.timeout = limits.timeout.min(LONGEST);
         let limits = &limits;
         let told = self.told(next, |component, scope| async move {
-            component.on_stop(scope, reason, limits, program.assets_dir.clone()).await
+            component.on_stop(scope, reason, limits, program.surroundings()).await
         });
         for error in told.await.into_iter().filter_map(Result::err) {
             tracing::warn!(code = %error.code(), tenant = %program.tenant, "{error}");

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::abi::{Prepared, Registry};
 use crate::capabilities::AssetsDir;
+use crate::capabilities::services::Services;
 use crate::config::HostConfig;
 use crate::engine::Binary;
 use crate::error::{Code, Error, Kind, Result};
@@ -41,7 +42,14 @@ async fn read_by(reader: fn(&Path, &LoadOptions) -> Result<Pack>, path: &Path, o
 
 /// Prepares packs for a tenant. Refuses them if nothing of them could run, if an overlay does what it may not, or,
 /// under `strict`, if anything is wrong.
-pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, set: PackSet, strict: bool) -> Result<Loaded> {
+pub async fn prepare(
+    registry: &Registry,
+    config: &HostConfig,
+    services: Services,
+    env: &Id,
+    set: PackSet,
+    strict: bool,
+) -> Result<Loaded> {
     // Before anything of the packs runs.
     let main = &set.main.pack;
     if let Some(bound) = config.pack_binding() {
@@ -83,6 +91,7 @@ pub async fn prepare(registry: &Registry, config: &HostConfig, env: &Id, set: Pa
         providers: providers.into_iter().filter_map(|(id, p)| Some((id, p.ok()?.provider))).collect(),
         assets: merged.pack.assets,
         assets_dir,
+        services,
         limits: config.limits(),
         run_limits: config.run_limits(),
         retry: Retry { max_attempts: retry.max_attempts, base_delay: retry.base_delay },

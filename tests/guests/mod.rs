@@ -9,6 +9,7 @@ use greentic_runner_host::abi::call::{Answer, Call, CallFailure};
 use greentic_runner_host::abi::{Prepared, Registry};
 use greentic_runner_host::capabilities::grants::Grants;
 use greentic_runner_host::capabilities::scope::Scope;
+use greentic_runner_host::capabilities::services::Services;
 use greentic_runner_host::capabilities::state_view::{Overlay, StateView};
 use greentic_runner_host::engine::limits::Limits;
 use greentic_runner_host::engine::{Binary, Engine, EngineOptions};
@@ -69,6 +70,7 @@ pub(crate) struct Rig {
     pub(crate) registry: Registry,
     pub(crate) written: Arc<Overlay>,
     pub(crate) limits: Limits,
+    pub(crate) services: Services,
     store: Arc<MemoryStore>,
 }
 
@@ -76,7 +78,7 @@ impl Rig {
     pub(crate) fn new(limits: Limits) -> Self {
         let trial = Limits { timeout: Duration::from_millis(300), ..Limits::default() };
         let registry = Registry::with_trial_limits(engine(), trial);
-        Self { registry, written: Arc::default(), limits, store: Arc::default() }
+        Self { registry, written: Arc::default(), limits, services: Services::default(), store: Arc::default() }
     }
 
     pub(crate) async fn prepare(&self, name: &str, grants: Grants) -> greentic_runner_host::Result<Arc<Prepared>> {
@@ -103,6 +105,7 @@ impl Rig {
             input,
             state: StateView::new(self.store.clone(), Arc::clone(&self.written)),
             assets: None,
+            services: self.services.clone(),
             limits: &self.limits,
             deadline: Instant::now() + Duration::from_secs(60),
             trace: true,

@@ -34,7 +34,8 @@ pub(super) fn wat(file: &Path, wit: &Path) -> Result<Vec<u8>> {
 }
 
 fn encode(module: &[u8]) -> Result<Vec<u8>> {
-    ComponentEncoder::default().validate(true).module(module)?.encode()
+    // What a guest imports in two versions stays two imports: their types may differ.
+    ComponentEncoder::default().validate(true).merge_imports_based_on_semver(false).module(module)?.encode()
 }
 
 fn header<'a>(text: &'a str, name: &str) -> Option<&'a str> {

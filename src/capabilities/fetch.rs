@@ -1,0 +1,114 @@
+//! Requests that guests have the host make, as the interfaces that offer them share it: counted, bounded by the guest's
+//! time, recorded, and their failures logged.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use wasmtime::component::Val;
+
+use super::calls::Function;
+use super::context::HostCtx;
+use super::scope::Scope;
+use super::served::host_error;
+use crate::error::Result;
+use crate::id::clip;
+use crate::outbound::{Answer, Failure, Kind, Request, shown_origin};
+
+/// The `tracing` target of requests that failed.
+const TARGET: &str = "greentic::outbound";
+/// Failures of one invocation that are logged.
+const MAX_LOGGED: u32 = 20;
+
+impl HostCtx {
+    /// Sends a request and takes the whole answer.
+    pub(super) async fn fetch(&mut self, function: Function, request: Request) -> Result<Result<Answer, Failure>> {
+        let begun = self.begin(function, request.bytes())?;
+        let asked = Asked::of(&request);
+        let answer = self.services.http.send(request, self.cancel_at).await;
+        let note = match &answer {
+            Ok(answer) => asked.answered(answer.status),
+            Err(failure) => {
+                self.failures().log(function.interface, &asked, failure);
+                asked.failed(failure)
+            }
+        };
+        self.calls.end(begun, answer.is_ok(), &note);
+        Ok(answer)
+    }
+
+    /// Refuses a request before it is one.
+    pub(super) fn refuse(&mut self, function: Function, request: &Request, failure: &Failure) -> Result<()> {
+        let begun = self.begin(function, request.bytes())?;
+        let asked = Asked::of(request);
+        self.services.http.tally().failed(failure);
+        self.failures().log(function.interface, &asked, failure);
+        self.calls.end(begun, false, &asked.failed(failure));
+        Ok(())
+    }
+}
+
+/// What was asked of whom, without anything that may be secret.
+#[derive(Debug)]
+pub(super) struct Asked {
+    method: String,
+    origin: String,
+}
+
+impl Asked {
+    pub(super) fn of(request: &Request) -> Self {
+        Self { method: clip(&request.method), origin: shown_origin(&request.url) }
+    }
+
+    pub(super) fn answered(&self, status: u16) -> String {
+        format!("{} {}: {status}", self.method, self.origin)
+    }
+
+    pub(super) fn failed(&self, failure: &Failure) -> String {
+        format!("{} {}: {}", self.method, self.origin, failure.reason())
+    }
+}
+
+/// Logs the failures of one invocation, as many as are worth it.
+#[derive(Debug)]
+pub(super) struct Failures {
+    scope: Scope,
+    left: AtomicU32,
+}
+
+impl Failures {
+    pub(super) fn new(scope: &Scope) -> Self {
+        Self { scope: scope.clone(), left: AtomicU32::new(MAX_LOGGED) }
+    }
+
+    pub(super) fn log(&self, interface: &str, asked: &Asked, failure: &Failure) {
+        if self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+            return;
+        }
+        let Scope { tenant, pack, component, flow, node, correlation_id, .. } = &self.scope;
+        let Asked { method, origin } = asked;
+        tracing::warn!(
+            target: TARGET, reason = %failure.reason(), %tenant, %pack, %component, %flow, %node,
+            correlation = %correlation_id, interface, method = ?method, ?origin, "a request failed: {:?}",
+            failure.message()
+        );
+    }
+}
+
+/// The code of a failure in the interfaces that have one as text.
+pub(super) fn code(failure: &Failure) -> &'static str {
+    match failure.reason().kind() {
+        Kind::Invalid => "invalid-arg",
+        Kind::Denied => "denied",
+        Kind::Unavailable => "unavailable",
+        Kind::Internal => "internal",
+    }
+}
+
+/// A failure as the `host-error` of an interface.
+pub(super) fn failure_value(failure: &Failure) -> Val {
+    host_error(code(failure), failure.to_string())
+}
+
+/// Bytes of a header as text: UTF-8 if they are, else each byte as the character that HTTP once took it for.
+pub(super) fn header_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| e.as_bytes().iter().copied().map(char::from).collect())
+}

@@ -1,0 +1,51 @@
+//! `greentic:host-import/imports@0.2.0`: what the later lines have in interfaces of their own
+
+use greentic_runner_bindings::imports::host_import_v0_2 as v0_2;
+use greentic_runner_bindings::imports::types_core_v0_4::IfaceError;
+
+use super::calls::Function;
+use super::context::HostCtx;
+use super::host_import_http::{REQUEST, fetch, iface_error, serve_fetch};
+use super::served::{Arguments, Reads, Reply, Served};
+
+const IMPORTS: &str = "greentic:host-import/imports@0.2.0";
+const EMIT: Function = Function { interface: IMPORTS, name: "telemetry-emit" };
+const FETCH: Function = Function { interface: IMPORTS, name: "http-fetch" };
+
+impl v0_2::Host for HostCtx {
+    fn telemetry_emit(&mut self, span_json: String, _ctx: Option<v0_2::TenantCtx>) -> wasmtime::Result<()> {
+        Ok(self.log(EMIT, None, &span_json)?)
+    }
+
+    async fn http_fetch(
+        &mut self,
+        req: v0_2::HttpRequest,
+        _ctx: Option<v0_2::TenantCtx>,
+    ) -> wasmtime::Result<Result<v0_2::HttpResponse, v0_2::IfaceError>> {
+        let answer = fetch(self, FETCH, req.into()).await?;
+        Ok(answer.map(Into::into).map_err(|failure| match iface_error(&failure) {
+            IfaceError::InvalidArg => v0_2::IfaceError::InvalidArg,
+            IfaceError::NotFound => v0_2::IfaceError::NotFound,
+            IfaceError::Denied => v0_2::IfaceError::Denied,
+            IfaceError::Unavailable => v0_2::IfaceError::Unavailable,
+            IfaceError::Internal => v0_2::IfaceError::Internal,
+        }))
+    }
+}
+
+/// The functions for components with shapes of their own.
+pub(super) const SERVED: &[Served] = &[
+    Served { name: EMIT.name, reads: &[Reads::All, Reads::Nothing], call: serve_emit },
+    Served { name: FETCH.name, reads: &[REQUEST, Reads::Nothing], call: serve_http_fetch },
+];
+
+fn serve_emit<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(async move {
+        ctx.log(EMIT, None, arguments.text(0)?)?;
+        Ok(None)
+    })
+}
+
+fn serve_http_fetch<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(serve_fetch(ctx, FETCH, arguments, true))
+}

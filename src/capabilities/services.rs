@@ -1,0 +1,12 @@
+//! The domain services behind what a tenant's guests may ask.
+
+use std::sync::Arc;
+
+use crate::outbound::Outbound;
+
+/// What stands behind the interfaces, beside the store. The default is for guests that run for nobody: it refuses all.
+#[derive(Clone, Debug, Default)]
+pub struct Services {
+    /// Requests over HTTP.
+    pub http: Arc<Outbound>,
+}
