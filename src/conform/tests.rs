@@ -116,6 +116,14 @@ fn a_compatible_version_is_compared_all_the_same() {
 }
 
 #[test]
+fn what_wasi_sends_takes_a_grant_too() {
+    let needed = |name| needs(&inspect("c", &importing(name)).unwrap(), Surface::host().unwrap());
+    assert_eq!(needed("wasi:http/outgoing-handler@0.2.6"), Grants::none().with(Grant::Http));
+    assert_eq!(needed("wasi:http/types@0.2.6"), Grants::none());
+    assert_eq!(needed("greentic:http/client@1.1.0"), Grants::none().with(Grant::Http));
+}
+
+#[test]
 fn what_is_not_granted_is_named_with_its_grant() {
     for (name, offer) in Surface::host().unwrap().imports() {
         let bytes = over_host(&format!("import {name};"));
