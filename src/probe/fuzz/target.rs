@@ -9,9 +9,9 @@ use super::super::kind::Kind;
 use super::super::recording::Recording;
 use super::super::sign::{self, Headers, Signed};
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::ingress::adapter::{Adapter, Context, Inbound};
-use crate::ingress::{slack, teams, telegram, webex, whatsapp};
+use crate::ingress::{slack, teams, telegram, webex, webhook, whatsapp};
 use crate::secret::Secret;
 
 /// An adapter, and what is known about it.
@@ -92,10 +92,19 @@ fn proof(kind: Kind) -> Option<Proof> {
         Kind::Webex => by!(Webex),
         Kind::Whatsapp => by!(Whatsapp),
         Kind::Teams => return Some(Proof::Connector),
-        Kind::Webhook => return Some(Proof::Secret(Signing { secret: "PROBE", config: HOOKS, sign: by!(Webhook) })),
+        Kind::Webhook => return Some(Proof::Secret(Signing { secret: "PROBE", config: HOOKS, sign: of_flow })),
         Kind::Webchat => return None,
     };
     kind.secret_name().map(|secret| Proof::Secret(Signing { secret, config: "{}", sign }))
+}
+
+/// Signs a webhook's request, if its path names a flow: what names none is refused however it is signed.
+fn of_flow(secret: &Secret, now: Timestamp, recording: &Recording) -> Result<Headers> {
+    if !webhook::is_of_flow(&recording.path) {
+        return Err(Error::new(Code::SigningImpossible, "the path names no flow"));
+    }
+    let signed = Signed { kind: Kind::Webhook, scheme: None, body: &recording.body, id: None, now };
+    sign::sign(&signed, secret)
 }
 
 fn identity(kind: Kind) -> Option<fn(&Context, &Inbound) -> Vec<String>> {

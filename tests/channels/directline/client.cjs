@@ -86,7 +86,7 @@ async function main() {
   const online = status === ConnectionStatus.Online;
   const said = { first: texts(chat.seen), later: texts(later.seen) };
   const ids = { id, again, repeated, typing };
-  const other = { refreshed: refreshed !== asked.token, watermark, online, session };
+  const other = { refreshed: typeof refreshed === "string" && refreshed.split(".").length === 3, watermark, online, session };
   console.log(JSON.stringify({ echo, reply, upload: upload.attachments, said, ids, other }));
   process.exit(0);
 }
