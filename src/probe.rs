@@ -1,6 +1,6 @@
 //! Probing adapters without a server: for people who write or test normalizers.
 //!
-//! In: files with requests as platforms send them. Out: what an adapter makes of them ([`normalize`]), the headers that
+//! In: files with requests as platforms send them. Out: what an adapter makes of them ([`normalize()`]), the headers that
 //! would prove where they come from ([`sign`]), and inputs that break what adapters promise ([`fuzz`]). The room does no
 //! I/O but for a clock that bounds time, and uses the adapters as the server does, through [`crate::ingress::Adapter`] alone.
 
