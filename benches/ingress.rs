@@ -200,7 +200,8 @@ fn webchat() -> Sample {
     let body = json!({"type": "message", "id": "conv|0000003", "conversation": {"id": "conv"}, "from": {"id": "dl_ada"},
         "text": text(), "locale": "en-GB", "channelData": {"clientActivityID": "1762851600000abc"}});
     let body = body.to_string().into_bytes();
-    Sample::new("webchat", &Webchat, &json!({"insecure": true}), "/webchat/activities", body)
+    Sample::new("webchat", &Webchat, &json!({}), "/webchat/activities", body)
+        .header("authorization", &format!("Bearer {SECRET}"))
 }
 
 fn webex() -> Sample {
