@@ -65,7 +65,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// Runs the tests of the demo, its transcript among them, on the pack `built`.
 fn behaves(root: &Path, built: &Path) -> Result<()> {
     let mut tests = Command::new(env!("CARGO"));
-    tests.current_dir(root).args(["test", "--workspace", "--locked", "--test", "demo"]).env("DEMO_PACK", built);
+    tests
+        .current_dir(root)
+        .args(["test", "--workspace", "--all-features", "--locked", "--test", "demo"])
+        .env("DEMO_PACK", built);
     if !tests.status().context("cargo cannot be started")?.success() {
         bail!("the demo's tests fail on {}", built.display());
     }
@@ -100,7 +103,7 @@ fn assemble(root: &Path, out: &Path) -> Result<()> {
 /// The program, built with the features that the tests use: other ones would compile the engine once more.
 fn runner(root: &Path) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(root).args(["build", "--workspace", "--all-targets", "--locked", "--quiet"]);
+    cargo.current_dir(root).args(["build", "--workspace", "--all-targets", "--all-features", "--locked", "--quiet"]);
     if !cargo.status().context("cargo cannot be started")?.success() {
         bail!("greentic-runner does not compile");
     }

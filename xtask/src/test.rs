@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn stages(runner: &Runner, args: &Args, missing: &[Missing]) -> Vec<Stage> {
-    let mut tests = runner.tests("tests", &["--workspace"]);
+    let mut tests = runner.tests("tests", &["--workspace", "--all-features"]);
     runner.skip(&mut tests, missing.iter().map(|missing| missing.marker));
     if !args.only.is_empty() {
         tests.args(&args.only);
@@ -88,7 +88,9 @@ const UNVERIFIED: &[&str] = &[
 ];
 
 /// The other features stay, or much of what is compiled already would be compiled once more.
-const FEATURES: &str = "greentic-runner-host/oci,greentic-runner-host/object-store";
+const FEATURES: &str = "greentic-runner-host/oci,greentic-runner-host/object-store,greentic-runner-host/aws,\
+                        greentic-runner-host/azure,greentic-runner-host/gcp,greentic-runner-host/mcp,\
+                        greentic-runner-host/telemetry";
 
 /// Says what is missing and counts the tests that cannot run without it.
 fn skips(runner: &Runner, missing: &[Missing]) -> Result<Vec<String>> {

@@ -85,7 +85,7 @@ impl Runner {
     pub(super) fn count(self, marker: &str) -> Result<usize> {
         let mut command = cargo();
         // Not `--bins`, which would take the fuzz targets along: they are programs of their own, without a list.
-        command.args(["test", "--quiet", "--locked", "--workspace", "--tests", "--"]);
+        command.args(["test", "--quiet", "--locked", "--workspace", "--all-features", "--tests", "--"]);
         let output = command.args([marker, "--list"]).stderr(Stdio::inherit()).output().context(NO_CARGO)?;
         if !output.status.success() {
             bail!("the tests do not compile");
@@ -99,7 +99,7 @@ const NO_CARGO: &str = "cargo cannot be started";
 impl Stage {
     /// The examples in the documentation, which nextest does not run.
     pub(super) fn doc_tests() -> Self {
-        let arguments = ["test", "--locked", "--workspace", "--doc"].map(str::to_owned).to_vec();
+        let arguments = ["test", "--locked", "--workspace", "--all-features", "--doc"].map(str::to_owned).to_vec();
         Self { name: "doc tests", arguments, harness: Vec::new() }
     }
 
