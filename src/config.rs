@@ -16,6 +16,7 @@ use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Location, Result};
 use crate::id::Id;
 use crate::outbound;
+use crate::secrets::SecretsPolicy;
 
 mod bindings;
 mod env;
@@ -28,9 +29,9 @@ mod units;
 mod webhook;
 mod yaml;
 
-pub use env::{JwtKeys, JwtSettings, PackSettings, RunnerConfig, TenantResolver};
+pub use env::{JwtKeys, JwtSettings, PackSettings, RunnerConfig, SecretsSettings, TenantResolver};
 pub use gtbind::{EXTENSION as GTBIND, PackBinding};
-pub use policy::{OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, SecretsPolicy, WebhookPolicy};
+pub use policy::{OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, WebhookPolicy};
 pub use timers::{CatchUp, MAX_SCHEDULE_ID, Overlap, Timer};
 pub use webhook::{DigestEncoding, HashFunction, KeyRequired, WebhookScheme, WebhookSettings};
 
@@ -169,9 +170,10 @@ impl HostConfig {
         self.webhook.as_ref()
     }
 
-    /// Which secrets may be read: all that any binding names, or all if nothing but `.gtbind` files speak of the tenant.
+    /// Which secrets components may read and store: what the bindings name, or all if nothing but `.gtbind` files speak of
+    /// the tenant.
     pub fn secrets_policy(&self) -> SecretsPolicy {
-        SecretsPolicy::of(&self.bindings, self.secrets_unlimited)
+        policy::secrets(&self.bindings, self.secrets_unlimited)
     }
 
     /// The pack that the tenant must serve, if a `.gtbind` file names one.

@@ -4,14 +4,13 @@
 //! elsewhere is bounded while it is read; nothing is half written. This room parses no pack and runs nothing.
 
 pub mod cache;
-mod environment;
 pub mod fetch;
 pub mod index;
 pub mod locator;
 mod source;
 
+pub use crate::environment::Environment;
 pub use cache::Cache;
-pub use environment::Environment;
 pub use fetch::{Document, FetchOptions, Fetched, Fetcher, Origin, Outcome};
 pub use index::Index;
 pub use locator::Locator;

@@ -33,6 +33,7 @@ pub mod config;
 pub mod conform;
 pub mod egress;
 pub mod engine;
+mod environment;
 pub mod error;
 pub mod flow;
 pub mod host;

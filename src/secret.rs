@@ -1,4 +1,5 @@
-//! A text that nobody may see: it has no `Display`, its `Debug` shows nothing of it, and its memory is cleared.
+//! Texts and bytes that nobody may see: they have no `Display`, their `Debug` shows nothing of them, and their memory is
+//! cleared.
 
 use std::fmt;
 
@@ -42,6 +43,47 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Secret bytes, which need not be text.
+#[derive(Clone)]
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// Keeps `bytes` from being seen.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(Zeroizing::new(bytes.into()))
+    }
+
+    /// The bytes, for whom they are meant.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same as text; none if it is not UTF-8.
+    pub fn to_text(&self) -> Option<Secret> {
+        std::str::from_utf8(&self.0).ok().map(Secret::new)
+    }
+}
+
+impl From<Secret> for SecretBytes {
+    fn from(secret: Secret) -> Self {
+        Self::new(secret.expose().as_bytes())
+    }
+}
+
+impl PartialEq for SecretBytes {
+    fn eq(&self, other: &Self) -> bool {
+        Sha256::digest(&*self.0).ct_eq(&Sha256::digest(&*other.0)).into()
+    }
+}
+
+impl Eq for SecretBytes {}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretBytes(…)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +100,14 @@ mod tests {
     #[test]
     fn it_is_not_shown() {
         assert_eq!(format!("{:?}", Some(Secret::new("canary"))), "Some(Secret(…))");
+        assert_eq!(format!("{:?}", SecretBytes::new("canary")), "SecretBytes(…)");
+    }
+
+    #[test]
+    fn bytes_are_text_if_they_are() {
+        assert_eq!(SecretBytes::new("ü").to_text(), Some(Secret::new("ü")));
+        assert_eq!(SecretBytes::new([0xff]).to_text(), None);
+        let bytes = SecretBytes::from(Secret::new("a"));
+        assert!(bytes == SecretBytes::new("a") && bytes != SecretBytes::new("b"));
     }
 }

@@ -20,10 +20,12 @@ use arc_swap::ArcSwapOption;
 use crate::capabilities::services::Services;
 use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
+use crate::flow::doc::FlowKind;
 use crate::id::Id;
 use crate::outbound::Outbound;
 use crate::pack::model::Digest;
 use crate::run::program::{Program, Programs};
+use crate::secrets::{GuestSecrets, SecretsManager};
 
 pub use set::{PackSet, Sourced};
 
@@ -75,12 +77,16 @@ impl Loaded {
 }
 
 impl Tenants {
-    /// Tenants of these configurations.
-    pub fn new(configs: Vec<HostConfig>) -> Result<Self> {
+    /// Tenants of these configurations, whose secrets are kept there.
+    pub fn new(configs: Vec<HostConfig>, secrets: &Arc<dyn SecretsManager>) -> Result<Self> {
         let mut tenants = HashMap::new();
         for config in configs {
             let id = config.tenant().clone();
-            let services = Services { http: Arc::new(Outbound::new(config.outbound())) };
+            let policy = config.secrets_policy().by_types(|name| FlowKind::named(name).map(FlowKind::name));
+            let services = Services {
+                http: Arc::new(Outbound::new(config.outbound())),
+                secrets: Arc::new(GuestSecrets::new(Arc::clone(secrets), policy)),
+            };
             let tenant = Tenant {
                 services,
                 config: Arc::new(config),

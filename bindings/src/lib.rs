@@ -24,6 +24,8 @@ pub mod imports {
                 "../wit/http-1.0.0",
                 "../wit/http-1.1.0",
                 "../wit/interfaces-host-0.1.0",
+                "../wit/secrets-store-1.0.0",
+                "../wit/secrets-store-1.1.0",
                 "../wit/state-1.0.0",
                 "../wit/telemetry-1.0.0",
             ],
@@ -38,8 +40,10 @@ pub mod imports {
                     import greentic:host/kv-v1@1.0.0;
                     import greentic:host-import/imports@0.2.0;
                     import greentic:host-import/http@0.4.0;
+                    import greentic:host-import/secrets@0.4.0;
                     import greentic:host-import/telemetry@0.4.0;
                     import greentic:host-import/http@0.6.0;
+                    import greentic:host-import/secrets@0.6.0;
                     import greentic:host-import/session@0.6.0;
                     import greentic:host-import/state@0.6.0;
                     import greentic:host-import/telemetry@0.6.0;
@@ -48,6 +52,8 @@ pub mod imports {
                     import greentic:http/client@1.1.0;
                     import greentic:http/http-client@1.1.0;
                     import greentic:interfaces-host/imports@0.1.0;
+                    import greentic:secrets-store/secrets-store@1.0.0;
+                    import greentic:secrets-store/secrets-store@1.1.0;
                     import greentic:state/state-store@1.0.0;
                     import greentic:telemetry/logger-api@1.0.0;
                 }
@@ -69,8 +75,10 @@ pub mod imports {
     pub use generated::greentic::host::{http_v1, kv_v1};
     pub use generated::greentic::host_import0_2_0::imports as host_import_v0_2;
     pub use generated::greentic::host_import0_4_0::http as host_import_http_v0_4;
+    pub use generated::greentic::host_import0_4_0::secrets as host_import_secrets_v0_4;
     pub use generated::greentic::host_import0_4_0::telemetry as host_import_telemetry_v0_4;
     pub use generated::greentic::host_import0_6_0::http as host_import_http;
+    pub use generated::greentic::host_import0_6_0::secrets as host_import_secrets;
     pub use generated::greentic::host_import0_6_0::session as host_import_session;
     pub use generated::greentic::host_import0_6_0::state as host_import_state;
     pub use generated::greentic::host_import0_6_0::telemetry as host_import_telemetry;
@@ -80,6 +88,8 @@ pub mod imports {
     pub use generated::greentic::http1_1_0::http_client as http_client_v1_1;
     pub use generated::greentic::interfaces_host::imports as interfaces_host;
     pub use generated::greentic::interfaces_types::types as interfaces_types;
+    pub use generated::greentic::secrets_store1_0_0::secrets_store as secrets_store_v1_0;
+    pub use generated::greentic::secrets_store1_1_0::secrets_store as secrets_store_v1_1;
     pub use generated::greentic::state::state_store;
     pub use generated::greentic::telemetry::logger_api;
     pub use generated::greentic::types_core0_4_0::types as types_core_v0_4;
@@ -267,6 +277,8 @@ wit_packages! {
     "provider-1.0.0",
     "provider-core-1.0.0",
     "provider-schema-core-1.0.0",
+    "secrets-store-1.0.0",
+    "secrets-store-1.1.0",
     "state-1.0.0",
     "telemetry-1.0.0",
 }

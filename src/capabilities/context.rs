@@ -12,6 +12,7 @@ use super::fetch::Failures;
 use super::http::Http;
 use super::log::LOG_BYTES;
 use super::scope::Scope;
+use super::secrets::MAX_REFUSALS;
 use super::services::Services;
 use super::state_view::StateView;
 use super::stderr::Tail;
@@ -33,6 +34,8 @@ pub struct HostCtx {
     pub(super) cancel_at: Instant,
     pub(super) log_left: usize,
     pub(super) services: Services,
+    /// How many refused secrets are worth a line in the log.
+    pub(super) refusals_left: u32,
     failures: Option<Arc<Failures>>,
     limiter: Limiter,
     table: ResourceTable,
@@ -50,6 +53,7 @@ impl HostCtx {
         Self {
             failures: None,
             services: Services::default(),
+            refusals_left: MAX_REFUSALS,
             scope,
             state,
             calls: Calls::new(limits, trace),
@@ -185,6 +189,7 @@ pub(super) mod tests {
             component: text(),
             provider: None,
             flow: text(),
+            flow_type: Some("messaging"),
             node: text(),
             lane: Lane(text()),
             session: text(),

@@ -16,11 +16,13 @@ pub enum Grant {
     Telemetry,
     /// Requests over HTTP.
     Http,
+    /// Secrets that the bindings name.
+    Secrets,
 }
 
 impl Grant {
     /// Every grant.
-    pub const ALL: [Self; 5] = [Self::State, Self::Session, Self::Kv, Self::Telemetry, Self::Http];
+    pub const ALL: [Self; 6] = [Self::State, Self::Session, Self::Kv, Self::Telemetry, Self::Http, Self::Secrets];
 
     /// Its name, as messages show it.
     pub fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Grant {
             Self::Kv => "kv",
             Self::Telemetry => "telemetry",
             Self::Http => "http",
+            Self::Secrets => "secrets",
         }
     }
 
@@ -40,6 +43,7 @@ impl Grant {
             Self::Kv => 1 << 2,
             Self::Telemetry => 1 << 3,
             Self::Http => 1 << 4,
+            Self::Secrets => 1 << 5,
         }
     }
 }

@@ -125,12 +125,16 @@ fn serve_emit_0_4<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'
 
 /// The `iface-error` for `error`, by its name.
 fn iface_value(error: &StateError) -> Val {
-    let name = match iface_error(error) {
+    Val::Enum(iface_name(iface_error(error)).to_owned())
+}
+
+/// The name of an `iface-error`.
+pub(super) fn iface_name(error: IfaceError) -> &'static str {
+    match error {
         IfaceError::InvalidArg => "invalid-arg",
         IfaceError::NotFound => "not-found",
         IfaceError::Denied => "denied",
         IfaceError::Unavailable => "unavailable",
         IfaceError::Internal => "internal",
-    };
-    Val::Enum(name.to_owned())
+    }
 }

@@ -6,13 +6,23 @@ use greentic_runner_bindings::imports::types_core_v0_4::IfaceError;
 use super::calls::Function;
 use super::context::HostCtx;
 use super::host_import_http::{REQUEST, fetch, iface_error, serve_fetch};
+use super::host_import_secrets::{self, serve_get};
 use super::served::{Arguments, Reads, Reply, Served};
 
 const IMPORTS: &str = "greentic:host-import/imports@0.2.0";
+const SECRET: Function = Function { interface: IMPORTS, name: "secrets-get" };
 const EMIT: Function = Function { interface: IMPORTS, name: "telemetry-emit" };
 const FETCH: Function = Function { interface: IMPORTS, name: "http-fetch" };
 
 impl v0_2::Host for HostCtx {
+    async fn secrets_get(
+        &mut self,
+        key: String,
+        _ctx: Option<v0_2::TenantCtx>,
+    ) -> wasmtime::Result<Result<String, v0_2::IfaceError>> {
+        Ok(host_import_secrets::get(self, SECRET, &key).await?.map_err(own_error))
+    }
+
     fn telemetry_emit(&mut self, span_json: String, _ctx: Option<v0_2::TenantCtx>) -> wasmtime::Result<()> {
         Ok(self.log(EMIT, None, &span_json)?)
     }
@@ -23,21 +33,31 @@ impl v0_2::Host for HostCtx {
         _ctx: Option<v0_2::TenantCtx>,
     ) -> wasmtime::Result<Result<v0_2::HttpResponse, v0_2::IfaceError>> {
         let answer = fetch(self, FETCH, req.into()).await?;
-        Ok(answer.map(Into::into).map_err(|failure| match iface_error(&failure) {
-            IfaceError::InvalidArg => v0_2::IfaceError::InvalidArg,
-            IfaceError::NotFound => v0_2::IfaceError::NotFound,
-            IfaceError::Denied => v0_2::IfaceError::Denied,
-            IfaceError::Unavailable => v0_2::IfaceError::Unavailable,
-            IfaceError::Internal => v0_2::IfaceError::Internal,
-        }))
+        Ok(answer.map(Into::into).map_err(|failure| own_error(iface_error(&failure))))
+    }
+}
+
+/// This line has the later one's errors as a type of its own.
+fn own_error(error: IfaceError) -> v0_2::IfaceError {
+    match error {
+        IfaceError::InvalidArg => v0_2::IfaceError::InvalidArg,
+        IfaceError::NotFound => v0_2::IfaceError::NotFound,
+        IfaceError::Denied => v0_2::IfaceError::Denied,
+        IfaceError::Unavailable => v0_2::IfaceError::Unavailable,
+        IfaceError::Internal => v0_2::IfaceError::Internal,
     }
 }
 
 /// The functions for components with shapes of their own.
 pub(super) const SERVED: &[Served] = &[
+    Served { name: SECRET.name, reads: &[Reads::All, Reads::Nothing], call: serve_secrets_get },
     Served { name: EMIT.name, reads: &[Reads::All, Reads::Nothing], call: serve_emit },
     Served { name: FETCH.name, reads: &[REQUEST, Reads::Nothing], call: serve_http_fetch },
 ];
+
+fn serve_secrets_get<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(serve_get(ctx, SECRET, arguments, true))
+}
 
 fn serve_emit<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
     Box::pin(async move {

@@ -18,6 +18,8 @@ pub struct Scope {
     pub provider: Option<Id>,
     /// The flow; empty text for calls outside a flow.
     pub flow: Id,
+    /// The type of the flow, as flow files spell it; none for calls outside a flow.
+    pub flow_type: Option<&'static str>,
     /// The node; empty text for calls outside a flow.
     pub node: Id,
     /// The session's queue, under which its state is kept.
@@ -47,6 +49,7 @@ impl Scope {
             component: Id::from(component),
             provider: None,
             flow: none(),
+            flow_type: None,
             node: none(),
             lane: Lane(none()),
             session: none(),

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use crate::outbound::Outbound;
+use crate::secrets::GuestSecrets;
 
 /// What stands behind the interfaces, beside the store. The default is for guests that run for nobody: it refuses all.
 #[derive(Clone, Debug, Default)]
 pub struct Services {
     /// Requests over HTTP.
     pub http: Arc<Outbound>,
+    /// Secrets.
+    pub secrets: Arc<GuestSecrets>,
 }

@@ -14,8 +14,8 @@ use super::context::HostCtx;
 use super::grants::{Grant, Grants};
 use super::served::Served;
 use super::{
-    control, convert, host_import, host_import_0_2, host_import_http, http_client, http_v1, interfaces_host, kv,
-    state_store, telemetry,
+    control, convert, host_import, host_import_0_2, host_import_http, host_import_secrets, http_client, http_v1,
+    interfaces_host, kv, secrets_store, state_store, telemetry,
 };
 use crate::conform::{ComponentShape, Conversion, How, Link, Surface, links};
 use crate::error::{Code, Error, Result};
@@ -65,8 +65,11 @@ surface! {
     "greentic:component/control@0.6.0", &[], control_v0_6, control::SERVED_0_6, &[];
     "greentic:host-import/http@0.4.0", &[Grant::Http], host_import_http_v0_4, host_import_http::SERVED_0_4, &[];
     "greentic:host-import/http@0.6.0", &[Grant::Http], host_import_http, host_import_http::SERVED_0_6, &[];
-    "greentic:host-import/imports@0.2.0", &[Grant::Http, Grant::Telemetry], host_import_v0_2,
+    "greentic:host-import/imports@0.2.0", &[Grant::Http, Grant::Secrets, Grant::Telemetry], host_import_v0_2,
         host_import_0_2::SERVED, &[];
+    "greentic:host-import/secrets@0.4.0", &[Grant::Secrets], host_import_secrets_v0_4, host_import_secrets::SERVED_0_4,
+        &[];
+    "greentic:host-import/secrets@0.6.0", &[Grant::Secrets], host_import_secrets, host_import_secrets::SERVED_0_6, &[];
     "greentic:host-import/session@0.6.0", &[Grant::Session], host_import_session, host_import::SERVED_SESSION, &[];
     "greentic:host-import/state@0.6.0", &[Grant::State], host_import_state, host_import::SERVED_STATE, &[];
     "greentic:host-import/telemetry@0.4.0", &[Grant::Telemetry], host_import_telemetry_v0_4,
@@ -81,6 +84,8 @@ surface! {
     "greentic:http/http-client@1.1.0", &[Grant::Http], http_client_v1_1, http_client::SERVED_1_1, HTTP_CLIENT_1_1;
     "greentic:interfaces-host/imports@0.1.0", &[Grant::State, Grant::Session, Grant::Telemetry], interfaces_host,
         interfaces_host::SERVED, &[];
+    "greentic:secrets-store/secrets-store@1.0.0", &[Grant::Secrets], secrets_store_v1_0, secrets_store::SERVED_1_0, &[];
+    "greentic:secrets-store/secrets-store@1.1.0", &[Grant::Secrets], secrets_store_v1_1, secrets_store::SERVED_1_1, &[];
     "greentic:state/state-store@1.0.0", &[Grant::State], state_store, state_store::SERVED, STATE_STORE_SHAPES;
     "greentic:telemetry/logger-api@1.0.0", &[Grant::Telemetry], logger_api, telemetry::SERVED, &[];
 }

@@ -266,6 +266,7 @@ fn scope(pack: &Id, component: &Id) -> Result<Scope> {
         component: component.clone(),
         provider: None,
         flow: Id::from(""),
+        flow_type: None,
         node: Id::from(""),
         lane: session.lane(pack),
         session: session.shown(),

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::timers::{CatchUp, Overlap};
-use super::units::{ByteSize, Count, Name, Origin, Private, Span, Text};
+use super::units::{ByteSize, Count, Name, Origin, Private, SecretName, Span, Text};
 use super::yaml::Cursor;
 use crate::capabilities::grants::Grant;
 
@@ -75,6 +75,9 @@ top_level! {
     http: Option<Http>,
     /// Whether components' requests are made at all; unless stated, if there is `http` or a `messaging` binding.
     http_enabled: Option<bool>,
+    /// Secrets that components read and store, beyond what `flow_type_bindings` names.
+    #[schemars(default)]
+    secrets: Secrets,
     /// Settings of the packs' providers. The keys are provider ids.
     #[schemars(default)]
     providers: IndexMap<String, Provider>,
@@ -93,9 +96,9 @@ pub(super) struct FlowTypeBinding {
     #[serde(default)]
     #[schemars(with = "super::webhook::AdapterConfig")]
     pub(super) config: Opaque,
-    /// Names of the secrets that the adapter and the tenant's components may read.
+    /// Names of the secrets that components may read in flows of this type.
     #[serde(default)]
-    pub(super) secrets: Vec<Text>,
+    pub(super) secrets: Vec<SecretName>,
 }
 
 /// How fast messages are sent.
@@ -237,6 +240,21 @@ pub(super) struct Http {
     pub(super) max_redirects: Option<u32>,
     /// Requests at once, 16 unless stated; further ones wait for their turn.
     pub(super) concurrency: Option<Count>,
+}
+
+/// Secrets that components read and store, beyond what `flow_type_bindings` names.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Secrets {
+    /// The team whose secrets are looked for before those of the whole tenant.
+    pub(super) team: Option<Name>,
+    /// Whether secrets of the user for whom a flow runs are looked for first; no, unless stated.
+    pub(super) per_user: bool,
+    /// Lists for single components, by their ids: such a component reads nothing beyond its list, and what is on it also
+    /// outside of flows.
+    pub(super) components: IndexMap<String, Vec<SecretName>>,
+    /// Names of the secrets that components which may read them may also store.
+    pub(super) write: Vec<SecretName>,
 }
 
 /// Settings of a provider.

@@ -18,6 +18,10 @@ mod packs;
 
 pub use packs::PackSettings;
 
+mod secrets;
+
+pub use secrets::SecretsSettings;
+
 const DATA_DIR: &str = "GREENTIC_DATA_DIR";
 const PUBLIC_KEY: &str = "PACK_PUBLIC_KEY";
 const VERIFY_STRICT: &str = "PACK_VERIFY_STRICT";
@@ -43,6 +47,8 @@ pub struct RunnerConfig {
     pub admin_token: Option<Secret>,
     /// Where packs come from.
     pub packs: PackSettings,
+    /// Where secrets are kept.
+    pub secrets: SecretsSettings,
 }
 
 impl RunnerConfig {
@@ -71,6 +77,7 @@ impl RunnerConfig {
             trusted_proxies: tenants::proxies(&mut vars),
             tenants: tenants::read(&mut vars),
             admin_token: vars.token("ADMIN_TOKEN"),
+            secrets: secrets::read(&mut vars),
             packs: packs::read(&var, &mut vars.findings),
         };
         let findings = vars.findings;

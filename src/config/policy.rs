@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Note;
 use super::bindings::{self, Bindings, LimitsSection};
-use super::units::{ByteSize, Count, Name, Origin, Private, Span, Text};
+use super::units::{ByteSize, Count, Name, Origin, Private, SecretName, Span, Text};
 use super::webhook;
 use super::yaml::{Cursor, Finding};
 use crate::capabilities::grants::{Grant, Grants};
@@ -15,6 +15,7 @@ use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Location, Result};
 use crate::id::Id;
 use crate::outbound;
+use crate::secrets::SecretsPolicy;
 
 /// The largest linear memory that a 32-bit component can have, in bytes.
 const MAX_MEMORY: u64 = 4 << 30;
@@ -183,28 +184,20 @@ impl OperatorPolicy {
     }
 }
 
-/// Which secrets may be read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SecretsPolicy {
-    all: bool,
-    names: BTreeSet<String>,
-}
-
-impl SecretsPolicy {
-    pub(super) fn of(bindings: &Bindings, all: bool) -> Self {
-        let names = bindings.flow_type_bindings.values().flat_map(|binding| &binding.secrets);
-        Self { all, names: names.map(|Text(name)| name.clone()).collect() }
+/// Which secrets components may read and store; `all` says that nothing but `.gtbind` files speak of the tenant.
+pub(super) fn secrets(bindings: &Bindings, all: bool) -> SecretsPolicy {
+    let texts = |names: &[SecretName]| names.iter().map(|SecretName(name)| name.clone()).collect::<Vec<_>>();
+    let mut policy = if all { SecretsPolicy::everything() } else { SecretsPolicy::default() };
+    for (flow_type, binding) in &bindings.flow_type_bindings {
+        policy.allow(flow_type, texts(&binding.secrets));
     }
-
-    /// Whether the secret may be read.
-    pub fn allows(&self, name: &str) -> bool {
-        self.all || self.names.contains(name)
+    for (component, names) in &bindings.secrets.components {
+        policy.narrow(component, texts(names));
     }
-
-    /// The names of those that bindings name.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
-    }
+    policy.allow_writing(texts(&bindings.secrets.write));
+    policy.of_team(bindings.secrets.team.as_ref().map(|Name(team)| team.clone()));
+    policy.of_users(bindings.secrets.per_user);
+    policy
 }
 
 /// Which paths the generic webhook serves.
@@ -312,8 +305,9 @@ fn check_addresses(bindings: &Bindings, root: Cursor<'_>) {
 
 /// What the file states and this version does not do.
 pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<Note> {
-    let Bindings { oauth, operator, mocks, mcp, http, http_enabled, .. } = bindings;
+    let Bindings { oauth, operator, mocks, mcp, http, http_enabled, secrets, .. } = bindings;
     let asks = http.as_ref().is_some_and(|http| !http.allow.is_empty());
+    let stored = !secrets.write.is_empty() || !secrets.components.is_empty();
     let operator = !operator.allowed_providers.is_empty() || !operator.allowed_ops.is_empty();
     let sections = [
         ("oauth", oauth.is_some(), "this version offers packs no OAuth broker; one that imports it is refused"),
@@ -321,6 +315,7 @@ pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<No
         ("mocks", mocks.is_some(), "this version has nothing that it would replace"),
         ("mcp", mcp.is_some(), "this version calls no tools"),
         ("http", asks && !outbound(bindings).enabled, "`http_enabled` is false, or `http` is not among `grants`"),
+        ("secrets", stored && !granted(bindings).has(Grant::Secrets), "`secrets` is not among `grants`"),
         ("http_enabled", *http_enabled == Some(true) && !asks, "no host is allowed before `http.allow` names it"),
     ];
     let mut notes: Vec<_> = sections
@@ -328,14 +323,6 @@ pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<No
         .filter(|(_, is_stated, _)| *is_stated)
         .filter_map(|(key, _, why)| Some(note(root.get(key)?, file, format!("`{key}` has no effect: {why}"))))
         .collect();
-    for (flow_type, binding) in &bindings.flow_type_bindings {
-        let Some(at) = root.get("flow_type_bindings").and_then(|all| all.get(flow_type)) else { continue };
-        if !binding.secrets.is_empty()
-            && let Some(at) = at.get("secrets")
-        {
-            notes.push(note(at, file, "`secrets` has no effect: this version gives components none".into()));
-        }
-    }
     notes.sort_by_key(|note| note.location.position);
     notes
 }

@@ -11,6 +11,7 @@ use super::yaml::with_hint;
 use crate::id::{self, Id, clip};
 use crate::net::AllowedHost;
 use crate::outbound::Allowed;
+use crate::secrets::SecretKey;
 
 /// A number of bytes: `64MiB`, `1GiB`, `500kB`, or a plain number. Never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub(super) struct Name(pub(super) Id);
 /// A text that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Text(pub(super) String);
+
+/// The name of a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SecretName(pub(super) String);
 
 /// A whole number from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +184,10 @@ checked!(Name, "an identifier", "use ASCII letters, digits, '.', '-' and '_', at
 checked!(Text, "a non-empty text", "write the text, in quotes if it looks like a number",
     |text| (!text.trim().is_empty()).then(|| Text(text.to_owned())), None,
     { "type": "string", "minLength": 1 });
+
+checked!(SecretName, "the name of a secret", "use letters, digits and _, at most 256 of them",
+    |text| SecretKey::parse(text).map(|_| SecretName(text.to_owned())), None,
+    { "type": "string", "minLength": 1, "maxLength": 256 });
 
 checked!(Count, "a whole number from 1 on", "write a number between 1 and 4294967295", |_| None,
     Some(|n| u32::try_from(n).ok().filter(|n| *n > 0).map(Count)),

@@ -458,6 +458,20 @@ codes! {
     IndexMismatch = 1042, BadInput;
     /// A pack is older than one that the tenant ran before.
     Downgrade = 1043, BadInput;
+
+    // 110x: secrets
+    /// The place for secrets that was chosen cannot be used.
+    SecretsBackend = 1100, BadInput;
+    /// A secret that a pack needs is not there, or its tenant's bindings do not allow it.
+    SecretMissing = 1101, BadInput;
+    /// A secret is not stored.
+    SecretNotStored = 1102, Failed;
+    /// The place where secrets are kept refuses this host.
+    SecretsRefused = 1103, Unavailable;
+    /// The answer of the place where secrets are kept cannot be used.
+    SecretsAnswer = 1104, Unavailable;
+    /// This host may not read or write a secret of this name.
+    SecretForbidden = 1105, Unavailable;
 }
 
 impl fmt::Display for Code {

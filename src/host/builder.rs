@@ -10,6 +10,7 @@ use crate::abi::Registry;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{HostConfig, RunnerConfig};
 use crate::engine::{Engine, EngineOptions};
+use crate::environment::Environment;
 use crate::error::Result;
 use crate::host::{Health, RunnerHost};
 use crate::run::executor::Services;
@@ -17,7 +18,7 @@ use crate::run::lanes::Lanes;
 use crate::run::program::Programs;
 use crate::run::trace::Observer;
 use crate::run::watch::ReplyWatch;
-use crate::secrets::{EnvSecrets, SecretsManager};
+use crate::secrets::{self, CachedSecrets, SecretsManager};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 use crate::store::redb::RedbStore;
@@ -160,12 +161,18 @@ impl HostBuilder {
     /// Makes the host and opens its store. Fails without a tenant, if secrets of two tenants have the same variables,
     /// and if the store cannot be opened.
     pub fn build(self) -> Result<RunnerHost> {
-        let tenants = Arc::new(Tenants::new(self.configs)?);
         let env = RunnerConfig::from_env()?;
-        let secrets = match self.secrets {
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let place = match self.secrets {
             Some(secrets) => secrets,
-            None => Arc::new(EnvSecrets::new(tenants.iter().map(|(id, _)| id))?),
+            None => {
+                let tenants = self.configs.iter().map(HostConfig::tenant);
+                secrets::open(env.secrets.backend, tenants, &Environment::of_process())?
+            }
         };
+        let secrets: Arc<dyn SecretsManager> =
+            Arc::new(CachedSecrets::new(place, Arc::clone(&clock), env.secrets.cache_ttl));
+        let tenants = Arc::new(Tenants::new(self.configs, &secrets)?);
         let (store, dir) = self.storage.open(&env)?;
         let registry = match self.shared {
             Some(registry) => registry,
@@ -180,7 +187,6 @@ impl HostBuilder {
                 })
             }
         };
-        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let watch = Arc::new(ReplyWatch::default());
         let services = Services {
             store: Arc::clone(&store),

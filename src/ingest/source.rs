@@ -19,8 +19,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
+use crate::environment::Environment;
 use crate::error::{Code, Error, Kind, Result};
-use crate::ingest::environment::Environment;
 use crate::ingest::locator::{Locator, Scheme};
 use crate::net::Reach;
 use crate::pack::model::Digest;

@@ -3,6 +3,9 @@
 //! A tenant's secret `NAME` is the variable `{TENANT}__{NAME}`, the tenant in upper case and with `_` for what is no
 //! letter or digit. The only tenant of a host may also use the variable `NAME`, as may a tenant whose bindings say
 //! `shared_secret: true`. The value that is being replaced is in the same name with `_PREVIOUS`.
+//!
+//! Secrets of a team or a pack have `TEAM_{TEAM}__` or `PACK_{PACK}__` behind the tenant. A name that is no variable's
+//! is tried as its canonical form in upper case.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,7 +13,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{SecretScope, SecretsManager};
+use super::{SecretKey, SecretScope, SecretsManager};
 use crate::error::{Code, Error, Result};
 use crate::id::{Id, clip};
 use crate::secret::Secret;
@@ -76,18 +79,55 @@ impl EnvSecrets {
 #[async_trait]
 impl SecretsManager for EnvSecrets {
     async fn read(&self, scope: &SecretScope, name: &str) -> Result<Vec<Secret>> {
-        let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        // Teams and users have no variables: their secrets are never a tenant's.
-        let (true, None, None) = (is_name, &scope.team, &scope.user) else { return Ok(Vec::new()) };
-        let Some(prefix) = self.prefixes.get(&scope.tenant) else {
+        // Users have no variables: their secrets are never a tenant's.
+        if scope.user.is_some() {
+            return Ok(Vec::new());
+        }
+        let Some(tenant) = self.prefixes.get(&scope.tenant) else {
             return Err(Error::new(Code::TenantUnknown, format!("no secrets for tenant {}", clip(&scope.tenant))));
         };
-        let own = self.values(&format!("{prefix}{name}"))?;
-        // A name that begins as another tenant's variables do is no bare name.
-        let is_bare = !self.prefixes.values().any(|prefix| name.starts_with(prefix.as_str()));
-        let may_share = scope.shared || self.prefixes.len() == 1;
-        if own.is_empty() && is_bare && may_share { self.values(name) } else { Ok(own) }
+        let prefix = format!("{tenant}{}", owners(scope));
+        for name in spellings(name) {
+            let own = self.values(&format!("{prefix}{name}"))?;
+            if !own.is_empty() {
+                return Ok(own);
+            }
+            // A name that begins as another tenant's variables do is no bare name.
+            let is_bare = !self.prefixes.values().any(|prefix| name.starts_with(prefix.as_str()));
+            let may_share = scope.shared || self.prefixes.len() == 1;
+            let is_tenants = scope.team.is_none() && scope.pack.is_none();
+            if is_bare && may_share && is_tenants {
+                let bare = self.values(&name)?;
+                if !bare.is_empty() {
+                    return Ok(bare);
+                }
+            }
+        }
+        Ok(Vec::new())
     }
+
+    fn place(&self, scope: &SecretScope, name: &str) -> String {
+        let prefix = format!("{}{}", prefix(&scope.tenant), owners(scope));
+        match (&scope.user, spellings(name).pop()) {
+            (None, Some(name)) => format!("the environment variable {prefix}{name}"),
+            _ => format!("no environment variable, which {name} of a user cannot be"),
+        }
+    }
+}
+
+/// How a variable for `name` may be spelt: as it is, and in the canonical form.
+fn spellings(name: &str) -> Vec<String> {
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let canonical = SecretKey::parse(name).map(|key| key.as_str().to_ascii_uppercase());
+    let mut spellings: Vec<_> = is_name.then(|| name.to_owned()).into_iter().chain(canonical).collect();
+    spellings.dedup();
+    spellings
+}
+
+/// What stands behind the tenant in the variables of a team's or a pack's secrets.
+fn owners(scope: &SecretScope) -> String {
+    let owners = [("TEAM_", &scope.team), ("PACK_", &scope.pack)];
+    owners.into_iter().filter_map(|(what, id)| Some(format!("{what}{}", prefix(id.as_deref()?)))).collect()
 }
 
 fn prefix(tenant: &str) -> String {
@@ -107,6 +147,11 @@ mod tests {
         ("BETA_1__NAME_PREVIOUS", "beta-old"),
         ("BARE", "b"),
         ("BARE_PREVIOUS", "b-old"),
+        ("ACME__PACK_CRM_DEMO__NAME", "pack"),
+        ("ACME__TEAM_EU__NAME", "team"),
+        ("ACME__TEAM_EU__PACK_CRM_DEMO__NAME", "team and pack"),
+        ("PACK_CRM_DEMO__NAME", "nobody's"),
+        ("ACME__CRM_API_KEY", "written otherwise"),
     ];
 
     fn manager(tenants: &[&str]) -> Result<EnvSecrets> {
@@ -145,6 +190,27 @@ mod tests {
         assert!(manager.read(&user, "NAME").await.unwrap().is_empty());
         let stranger = SecretScope { tenant: Id::from("other"), shared: true, ..tenant };
         assert_eq!(manager.read(&stranger, "NAME").await.unwrap_err().code(), Code::TenantUnknown);
+    }
+
+    #[tokio::test]
+    async fn teams_and_packs_have_variables_of_their_own() {
+        let manager = manager(&["acme"]).unwrap();
+        let tenant = SecretScope::of_tenant(&Id::from("local"), &Id::from("acme"));
+        let id = |text: Option<&str>| text.map(Id::from);
+        for (team, pack, value, variable) in [
+            (None, None, Some("acme-new"), "ACME__NAME"),
+            (None, Some("crm.demo"), Some("pack"), "ACME__PACK_CRM_DEMO__NAME"),
+            (Some("eu"), None, Some("team"), "ACME__TEAM_EU__NAME"),
+            (Some("eu"), Some("crm.demo"), Some("team and pack"), "ACME__TEAM_EU__PACK_CRM_DEMO__NAME"),
+            (None, Some("other"), None, "ACME__PACK_OTHER__NAME"),
+        ] {
+            let scope = SecretScope { team: id(team), pack: id(pack), ..tenant.clone() };
+            let found = manager.read(&scope, "NAME").await.unwrap();
+            assert_eq!(found.first().map(Secret::expose), value, "{team:?} {pack:?}");
+            assert_eq!(manager.place(&scope, "NAME"), format!("the environment variable {variable}"));
+        }
+        let found = manager.read(&tenant, "crm/api-key").await.unwrap();
+        assert_eq!(found.first().map(Secret::expose), Some("written otherwise"));
     }
 
     #[test]

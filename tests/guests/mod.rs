@@ -54,6 +54,7 @@ pub(crate) fn scope(tenant: &str, session: &str) -> Scope {
         component: Id::from("component"),
         provider: None,
         flow: Id::from("flow"),
+        flow_type: Some("messaging"),
         node: Id::from("node"),
         lane: key.lane("pack"),
         session: key.shown(),

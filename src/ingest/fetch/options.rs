@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ingest::environment::Environment;
+use crate::environment::Environment;
 use crate::net::AllowedHost;
 
 /// Options of a [`super::Fetcher`].

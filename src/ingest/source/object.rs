@@ -22,8 +22,8 @@ use object_store::{ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore,
 use url::{Host, Url};
 
 use super::{Body, Fault, Source, SourceOptions, Stat, changed};
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::ingest::environment::Environment;
 use crate::ingest::locator::{Locator, ObjectStoreKind, ObjectUrl};
 use crate::net::tls;
 

@@ -230,6 +230,7 @@ impl<'a> Execution<'a> {
             component,
             provider,
             flow: flow.id.clone(),
+            flow_type: Some(flow.kind.name()),
             node: node.id.clone(),
             lane: self.claim.token.lane.clone(),
             session: self.session.clone(),

@@ -10,8 +10,8 @@ use object_store::ObjectStore;
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 
 use super::{Settings, fault, once, weakens};
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::ingest::environment::Environment;
 use crate::ingest::locator::ObjectUrl;
 
 const CONNECTION: &str = "AZURE_STORAGE_CONNECTION_STRING";

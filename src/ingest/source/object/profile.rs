@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::ingest::environment::Environment;
 
 /// The largest file that is read, in bytes.
 const MAX_LEN: u64 = 1 << 20;

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::super::Fault;
 use super::docker::{self, Entry};
 use super::helper;
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::ingest::environment::Environment;
 use crate::ingest::locator::OciReference;
 
 /// A way to log in.

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use super::super::Fault;
 use super::credentials::Login;
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::ingest::environment::Environment;
 use crate::ingest::locator::OciReference;
 
 /// The largest file that is read, in bytes.

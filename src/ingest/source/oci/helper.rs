@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 
 use super::super::Fault;
 use super::credentials::Login;
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::id::clip;
-use crate::ingest::environment::Environment;
 
 /// How long a helper may take; some ask a server of their own.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -15,9 +15,9 @@ use super::super::{Fault, SourceOptions, not_found};
 use super::challenge::Challenge;
 use super::manifest::{self, ACCEPT as MANIFESTS, MAX_MANIFEST};
 use super::token::{Challenged, Tokens};
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::id::clip;
-use crate::ingest::environment::Environment;
 use crate::ingest::locator::{Locator, OciReference};
 use crate::pack::model::Digest;
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use super::*;
-use crate::ingest::environment::Environment;
+use crate::environment::Environment;
 use crate::ingest::locator::{Base, Scheme};
 use crate::net::Reach;
 

@@ -18,8 +18,8 @@ use super::super::http::client::{Ask, Client};
 use super::challenge::{Bearer, Challenge};
 use super::credentials::{Credentials, Login};
 use super::registry::{Call, bounded};
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::ingest::environment::Environment;
 use crate::ingest::locator::OciReference;
 
 /// The largest answer of who gives tokens, in bytes.

@@ -1,4 +1,4 @@
-//! The settings of other tools that sources read as those tools do.
+//! The settings of other tools that are read as those tools do.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -10,11 +10,22 @@ use zeroize::Zeroizing;
 const PREFIXES: [&str; 6] = ["AWS_", "AZURE_", "GOOGLE_", "OCI_", "IDENTITY_", "MSI_"];
 
 /// Those that are named as a whole.
-const NAMES: [&str; 7] =
-    ["APPDATA", "DOCKER_CONFIG", "HOME", "PATH", "REGISTRY_AUTH_FILE", "STORAGE_EMULATOR_HOST", "XDG_RUNTIME_DIR"];
+const NAMES: [&str; 10] = [
+    "APPDATA",
+    "DOCKER_CONFIG",
+    "GCE_METADATA_HOST",
+    "HOME",
+    "PATH",
+    "REGISTRY_AUTH_FILE",
+    "SECRETS_PREFIX",
+    "STORAGE_EMULATOR_HOST",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
+];
 
-/// The environment variables that say which credentials and endpoints registries and object stores are used with. They
-/// belong to whoever rules this machine: no locator, index or pack can change them. Shown without their values.
+/// The environment variables that say which credentials and endpoints registries, object stores and stores of secrets are
+/// used with. They belong to whoever rules this machine: no locator, index or pack can change them. Shown without their
+/// values.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, Zeroizing<String>>);
 
@@ -26,20 +37,20 @@ impl Environment {
     }
 
     /// The value of `name`, unless it is empty.
-    #[cfg(any(feature = "oci", feature = "object-store", test))]
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    #[cfg(any(feature = "oci", feature = "object-store", feature = "aws", feature = "azure", feature = "gcp", test))]
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// The path that `name` holds.
     #[cfg(any(feature = "oci", feature = "object-store"))]
-    pub(super) fn path(&self, name: &str) -> Option<std::path::PathBuf> {
+    pub(crate) fn path(&self, name: &str) -> Option<std::path::PathBuf> {
         self.get(name).map(std::path::PathBuf::from)
     }
 
     /// The names that begin with `prefix`, and their values.
-    #[cfg(feature = "object-store")]
-    pub(super) fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+    #[cfg(any(feature = "object-store", feature = "aws", feature = "gcp"))]
+    pub(crate) fn beginning_with(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
         let all = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         all.filter(move |(name, value)| name.starts_with(prefix) && !value.is_empty())
     }
@@ -77,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_settings_of_sources_are_taken_from_the_process() {
+    fn only_the_settings_of_such_tools_are_taken_from_the_process() {
         assert!(["AWS_REGION", "PATH", "OCI_USERNAME", "STORAGE_EMULATOR_HOST"].into_iter().all(is_read));
         assert!(!["PACK_PUBLIC_KEY", "ADMIN_TOKEN", "HOMEPAGE"].into_iter().any(is_read));
         assert!(Environment::of_process().0.keys().all(|name| is_read(name)));

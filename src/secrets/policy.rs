@@ -1,0 +1,144 @@
+//! Which secrets a tenant's guests may read and write, and where each is looked for.
+
+use std::collections::BTreeMap;
+
+use super::SecretScope;
+use super::key::SecretKey;
+use crate::id::Id;
+
+/// On whose behalf a secret is asked for, as the host knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// The deployment environment.
+    pub env: &'a Id,
+    /// The tenant.
+    pub tenant: &'a Id,
+    /// The pack.
+    pub pack: &'a Id,
+    /// The component.
+    pub component: &'a Id,
+    /// The type of the flow that runs; none outside of flows.
+    pub flow_type: Option<&'a str>,
+    /// The user, if known.
+    pub user: Option<&'a Id>,
+}
+
+/// Names of secrets as the bindings spell them, by what they mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Names(BTreeMap<SecretKey, String>);
+
+impl Names {
+    fn get(&self, key: &SecretKey) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+}
+
+impl<T: Into<String>> Extend<T> for Names {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, names: I) {
+        for name in names.into_iter().map(Into::into) {
+            if let Some(key) = SecretKey::parse(&name) {
+                self.0.entry(key).or_insert(name);
+            }
+        }
+    }
+}
+
+/// Which secrets a tenant's guests may read and write, and where each is looked for. The default is none at all.
+///
+/// A secret may be read in runs of flows of the types whose bindings name it. A component that has a list of its own gets
+/// nothing beyond it; what is on it, the component may also read outside of flows, when it is started or checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretsPolicy {
+    all: bool,
+    flow_types: BTreeMap<String, Names>,
+    components: BTreeMap<String, Names>,
+    write: Names,
+    team: Option<Id>,
+    per_user: bool,
+}
+
+impl SecretsPolicy {
+    /// Every secret may be read in every flow.
+    pub fn everything() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    /// Lets flows of a type read the secrets of these names.
+    pub fn allow<T: Into<String>>(&mut self, flow_type: &str, names: impl IntoIterator<Item = T>) {
+        self.flow_types.entry(flow_type.to_owned()).or_default().extend(names);
+    }
+
+    /// Gives a component a list of its own.
+    pub fn narrow<T: Into<String>>(&mut self, component: &str, names: impl IntoIterator<Item = T>) {
+        self.components.entry(component.to_owned()).or_default().extend(names);
+    }
+
+    /// Lets guests that may read the secrets of these names store them too.
+    pub fn allow_writing<T: Into<String>>(&mut self, names: impl IntoIterator<Item = T>) {
+        self.write.extend(names);
+    }
+
+    /// Looks for secrets of this team too, before those of the whole tenant.
+    pub fn of_team(&mut self, team: Option<Id>) {
+        self.team = team;
+    }
+
+    /// Looks for secrets of the user for whom a flow runs first.
+    pub fn of_users(&mut self, per_user: bool) {
+        self.per_user = per_user;
+    }
+
+    /// The same, with the types of flows by the names that `own` gives them. Types without one can be no flow's.
+    #[must_use]
+    pub fn by_types(&self, own: impl Fn(&str) -> Option<&'static str>) -> Self {
+        let mut renamed = Self { flow_types: BTreeMap::new(), ..self.clone() };
+        for (flow_type, names) in &self.flow_types {
+            if let Some(flow_type) = own(flow_type) {
+                renamed.allow(flow_type, names.0.values().cloned());
+            }
+        }
+        renamed
+    }
+
+    /// Whether any flow may read the secret.
+    pub fn allows(&self, name: &str) -> bool {
+        let Some(key) = SecretKey::parse(name) else { return false };
+        self.all || self.flow_types.values().any(|names| names.get(&key).is_some())
+    }
+
+    /// The names of the secrets that bindings of flow types name, in the order of their keys; each once.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let all: BTreeMap<_, _> = self.flow_types.values().flat_map(|names| &names.0).collect();
+        all.into_values().map(String::as_str)
+    }
+
+    /// The name of the secret as the bindings spell it, if `asker` may read it.
+    pub(super) fn readable(&self, asker: &Asker<'_>, key: &SecretKey) -> Option<String> {
+        let own = self.components.get(&**asker.component);
+        if own.is_some_and(|own| own.get(key).is_none()) {
+            return None;
+        }
+        let named = match asker.flow_type {
+            Some(flow_type) => self.flow_types.get(flow_type).and_then(|names| names.get(key)),
+            None => own.and_then(|own| own.get(key)),
+        };
+        named.map(str::to_owned).or_else(|| self.all.then(|| key.as_str().to_ascii_uppercase()))
+    }
+
+    /// Whether who may read the secret may store it too.
+    pub(super) fn is_writable(&self, key: &SecretKey) -> bool {
+        self.write.get(key).is_some()
+    }
+
+    /// Where a secret is looked for on behalf of `asker`, in this order.
+    pub(super) fn places(&self, asker: &Asker<'_>) -> Vec<SecretScope> {
+        let tenant = SecretScope::of_tenant(asker.env, asker.tenant);
+        let pack = SecretScope { pack: Some(asker.pack.clone()), ..tenant.clone() };
+        let teams: Vec<_> = self.team.iter().cloned().map(Some).chain([None]).collect();
+        let user = asker.user.filter(|_| self.per_user);
+        let users = user.map(|user| SecretScope { team: self.team.clone(), user: Some(user.clone()), ..pack.clone() });
+        let in_teams =
+            |scope: SecretScope| teams.iter().map(move |team| SecretScope { team: team.clone(), ..scope.clone() });
+        users.into_iter().chain(in_teams(pack)).chain(in_teams(tenant)).collect()
+    }
+}

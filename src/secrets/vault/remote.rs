@@ -1,0 +1,163 @@
+//! Requests to stores: bounded in time and bytes, and repeated where that may help.
+
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, StatusCode};
+use reqwest::redirect::Policy;
+use zeroize::Zeroizing;
+
+use crate::error::{Code, Error, Result};
+use crate::net::tls;
+
+/// The time of one attempt, its answer included.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// The time of all attempts.
+const ALL_ATTEMPTS: Duration = Duration::from_secs(15);
+/// How often a request is repeated.
+const REPEATS: usize = 3;
+/// The pause before the first repetition, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
+/// Bytes of an answer; a secret has a quarter of that at most.
+const LARGEST: usize = 256 << 10;
+
+/// Makes requests to a store.
+#[derive(Clone, Debug)]
+pub(super) struct Remote {
+    client: reqwest::Client,
+    store: &'static str,
+}
+
+/// What a store answered.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// Why there is no answer.
+struct Fault {
+    error: Error,
+    may_pass: bool,
+    after: Option<Duration>,
+}
+
+impl Remote {
+    /// For requests to `store`, as messages call it.
+    pub(super) fn new(store: &'static str) -> Result<Self> {
+        tls::install();
+        let client = reqwest::Client::builder()
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(ATTEMPT)
+            .user_agent(concat!("greentic-runner-host/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| {
+                Error::new(Code::SecretsBackend, format!("the HTTP client for {store} does not start: {e}"))
+            })?;
+        Ok(Self { client, store })
+    }
+
+    /// What the store answers to the request that `make` makes, anew for each attempt. An answer of which `is_busy` says
+    /// that another attempt may help is none, like one that limits the rate or tells of a failure of the store's own.
+    pub(super) async fn ask<'a>(
+        &self,
+        make: impl Fn() -> BoxFuture<'a, Result<Request<Bytes>>> + Sync,
+        is_busy: fn(&Answer) -> bool,
+    ) -> Result<Answer> {
+        let (pause, longest) = PAUSES;
+        let pauses = ExponentialBuilder::new()
+            .with_jitter()
+            .with_min_delay(pause)
+            .with_max_delay(longest)
+            .with_max_times(REPEATS);
+        let attempt = || async {
+            let request = make().await.map_err(|error| Fault { error, may_pass: false, after: None })?;
+            self.attempt(request, is_busy).await
+        };
+        let asked = attempt.retry(pauses).when(|fault| fault.may_pass).adjust(|fault, pause| match fault.after {
+            Some(after) if after > longest => None,
+            after => pause.map(|pause| pause.max(after.unwrap_or_default())),
+        });
+        match tokio::time::timeout(ALL_ATTEMPTS, asked).await {
+            Ok(answered) => answered.map_err(|fault| fault.error),
+            Err(_) => Err(self.unavailable("does not answer in time")),
+        }
+    }
+
+    /// One request, for those who repeat by themselves.
+    pub(super) async fn once(&self, request: Request<Bytes>) -> Result<(Answer, HeaderMap)> {
+        let exchange = async {
+            let request = reqwest::Request::try_from(request)
+                .map_err(|_| Error::new(Code::SecretsBackend, format!("a request to {} cannot be made", self.store)))?;
+            let mut response = self.client.execute(request).await.map_err(|error| self.broken(&error))?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let mut body = Zeroizing::new(Vec::new());
+            while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+                if body.len() + chunk.len() > LARGEST {
+                    return Err(self.nonsense("it is larger than a secret can be"));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok((Answer { status, body }, headers))
+        };
+        match tokio::time::timeout(ATTEMPT, exchange).await {
+            Ok(answered) => answered,
+            Err(_) => Err(self.unavailable("does not answer in time")),
+        }
+    }
+
+    async fn attempt(&self, request: Request<Bytes>, is_busy: fn(&Answer) -> bool) -> Result<Answer, Fault> {
+        let answered = self.once(request).await;
+        let (answer, headers) = answered.map_err(|error| {
+            let may_pass = error.code() == Code::SecretUnavailable;
+            Fault { error, may_pass, after: None }
+        })?;
+        let limited = answer.status == StatusCode::TOO_MANY_REQUESTS || is_busy(&answer);
+        if !limited && !answer.status.is_server_error() {
+            return Ok(answer);
+        }
+        let what = if limited { "limits how often it is asked" } else { "has a failure of its own" };
+        let after = headers.get(http::header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
+        let error = self.unavailable(&format!("{what} ({})", answer.status.as_u16()));
+        Err(Fault { error, may_pass: true, after: after.map(Duration::from_secs) })
+    }
+
+    /// The store cannot be asked.
+    pub(super) fn unavailable(&self, why: &str) -> Error {
+        Error::new(Code::SecretUnavailable, format!("{} {why}", self.store))
+    }
+
+    /// The store knows this host not.
+    pub(super) fn refused(&self, why: &str) -> Error {
+        Error::new(Code::SecretsRefused, format!("{} does not accept this host's credentials ({why})", self.store))
+            .hint("docs/secrets.md says where this host looks for them")
+    }
+
+    /// The store does not let this host have the secret.
+    pub(super) fn forbidden(&self, name: &str) -> Error {
+        Error::new(Code::SecretForbidden, format!("{} does not let this host have {name}", self.store))
+            .hint("docs/secrets.md lists the rights that it takes")
+    }
+
+    /// The answer is none.
+    pub(super) fn nonsense(&self, why: &str) -> Error {
+        Error::new(Code::SecretsAnswer, format!("what {} answers cannot be used: {why}", self.store))
+            .hint("check the endpoint in the settings")
+    }
+
+    /// An answer with a status that nothing is known of.
+    pub(super) fn unexpected(&self, answer: &Answer) -> Error {
+        self.nonsense(&format!("it has the status {}", answer.status.as_u16()))
+    }
+
+    fn broken(&self, error: &reqwest::Error) -> Error {
+        // Addresses and paths are left out: they may hold more than a reader of the log should see.
+        self.unavailable(match () {
+            () if error.is_timeout() => "does not answer in time",
+            () if error.is_connect() => "cannot be connected to",
+            () => "broke the connection off",
+        })
+    }
+}
