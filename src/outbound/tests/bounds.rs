@@ -66,7 +66,8 @@ async fn a_server_that_hangs_or_drips_is_left_in_time() {
     let no_head =
         Request { options: Options { head_timeout: Some(short), ..options }, ..request(&format!("http://{hanging}/")) };
     assert_eq!(own.open(no_head, far()).await.unwrap_err().reason(), Reason::TimedOut);
-    let idle = Options { idle_timeout: Some(short), ..options };
+    // The first piece has to come within it as well.
+    let idle = Options { idle_timeout: Some(Duration::from_secs(1)), ..options };
     let stalled = raw(|mut connection| async move {
         let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nx").await;
         std::future::pending::<()>().await;
