@@ -30,10 +30,10 @@ pub(super) fn sender(adapter: &dyn Adapter, config: &Value, secrets: &[(&str, &s
     adapter.open(&settings).unwrap().sender().unwrap()
 }
 
-/// An HTTP client that waits for a second.
+/// An HTTP client that does not wait for ever.
 pub(super) fn client() -> reqwest::Client {
     net::tls::install();
-    reqwest::Client::builder().timeout(Duration::from_secs(1)).build().unwrap()
+    reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap()
 }
 
 /// What became of the requests of a reply, with the app's token if it has none of its own.
