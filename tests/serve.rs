@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
 
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -54,6 +55,8 @@ struct Serving {
     process: Child,
     url: String,
     client: Client,
+    /// What it prints to stderr. It is read from the start: a program whose log nobody reads stands still at some time.
+    log: Option<JoinHandle<String>>,
 }
 
 fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
@@ -97,12 +100,23 @@ impl Serving {
     /// Serves what the arguments say.
     fn of(dir: TempDir, arguments: &str, vars: &[(&str, &str)]) -> Self {
         let arguments = format!("serve {arguments} --port 0 --listen 127.0.0.1");
-        let mut process = program(dir.path()).args(arguments.split(' ')).envs(vars.iter().copied()).spawn().unwrap();
+        let process = program(dir.path()).args(arguments.split(' ')).envs(vars.iter().copied()).spawn().unwrap();
+        Self::started(dir, process)
+    }
+
+    /// A program that was started, once it says where it serves.
+    fn started(dir: TempDir, mut process: Child) -> Self {
+        let mut stderr = process.stderr.take().unwrap();
+        let log = thread::spawn(move || {
+            let mut log = String::new();
+            stderr.read_to_string(&mut log).unwrap();
+            log
+        });
         let mut url = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
         greentic_runner_host::net::tls::install();
         let client = Client::builder().no_proxy().build().unwrap();
-        Self { dir, process, url: url.trim().to_owned(), client }
+        Self { dir, process, url: url.trim().to_owned(), client, log: Some(log) }
     }
 
     async fn say(&self, conversation: &str, user: &str, text: &str) -> Response {
@@ -133,9 +147,7 @@ impl Serving {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let status = self.process.wait().unwrap();
-        let mut report = String::new();
-        self.process.stderr.as_mut().unwrap().read_to_string(&mut report).unwrap();
-        (status.code(), report)
+        (status.code(), self.log.take().unwrap().join().unwrap())
     }
 }
 
@@ -434,12 +446,8 @@ impl Indexed {
         write(dir.path(), "demo.yaml", bindings);
         let mut command = program(dir.path());
         command.args("serve --bindings demo.yaml --port 0 --listen 127.0.0.1".split(' '));
-        let mut process = command.env("PACK_INDEX_URL", "index.json").envs(vars.iter().copied()).spawn().unwrap();
-        let mut url = String::new();
-        BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
-        greentic_runner_host::net::tls::install();
-        let client = Client::builder().no_proxy().build().unwrap();
-        Self { serving: Serving { dir, process, url: url.trim().to_owned(), client } }
+        let process = command.env("PACK_INDEX_URL", "index.json").envs(vars.iter().copied()).spawn().unwrap();
+        Self { serving: Serving::started(dir, process) }
     }
 
     async fn get(&self, path: &str) -> Value {
