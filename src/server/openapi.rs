@@ -16,6 +16,7 @@ use crate::ingress::Adapters;
 use crate::ingress::adapter::AdapterRoute;
 use crate::ingress::webchat::directline::PREFIX;
 
+mod activities;
 pub(super) mod describe;
 mod directline;
 pub(super) mod failed;

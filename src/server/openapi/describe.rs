@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::directline;
 pub(in crate::server) use super::directline::{
     generate_token, reconnect, refresh_token, start_conversation, transcript, transcript_stream,
 };
 use super::operation::Operation;
 use super::schemas::{Schemas, platform_id};
+use super::{activities, directline};
 use crate::error::Code;
-use crate::ingress::adapter::{AdapterRoute, MAX_PLATFORM_ID};
+use crate::ingress::adapter::AdapterRoute;
 use crate::ingress::webchat;
 use crate::reload::Readiness;
 use crate::reload::status::{PacksStatus, ReloadReport};
@@ -123,7 +123,7 @@ fn platform(provider: &str, path: &str) -> Operation {
 }
 
 fn activity(schemas: &mut Schemas) -> Operation {
-    let activity = schemas.named("Activity", activity_schema);
+    let activity = schemas.named("Activity", activities::addressed);
     let taken = json!({
         "type": "object", "properties": {"id": {"type": "string"}},
         "description": "The activity's id; empty if it was no user's message and dropped.",
@@ -133,65 +133,6 @@ fn activity(schemas: &mut Schemas) -> Operation {
         .answer("202", "It is stored and will be worked on.", Some((JSON, taken)))
         .errors(&[Code::MediaType])
         .errors(OF_EVENT)
-}
-
-/// Messages need a conversation and a user; whatever else an activity is, it is acknowledged and dropped.
-fn activity_schema() -> Value {
-    let text = json!({"type": ["string", "null"]});
-    // Empty ones count as none, and what is no text is none of the client's.
-    let client = json!({"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", "maxLength": MAX_PLATFORM_ID});
-    let mut id = client.clone();
-    if let Some(schema) = id.as_object_mut() {
-        schema.insert("type".to_owned(), json!(["string", "null"]));
-    }
-    let account = |id: &str| {
-        json!({"type": "object", "required": ["id"], "properties": {
-            "id": platform_id(id), "name": text, "role": text, "aadObjectId": text,
-        }})
-    };
-    let mut conversation = account("Its conversation, which whoever knows the id can read.");
-    if let Some(properties) = conversation.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.extend(["conversationType", "tenantId"].map(|name| (name.to_owned(), text.clone())));
-        properties.retain(|name, _| !["name", "role", "aadObjectId"].contains(&name.as_str()));
-    }
-    json!({"anyOf": [
-        {
-            "title": "Message",
-            "type": "object",
-            "required": ["conversation", "from"],
-            "properties": {
-                "type": {"enum": ["message", null]},
-                "id": id,
-                "conversation": conversation,
-                "from": account("Its sender."),
-                "recipient": {"type": ["object", "null"], "properties": {
-                    "id": text, "name": text, "role": text, "aadObjectId": text,
-                }},
-                "channelId": text,
-                "serviceUrl": text,
-                "replyToId": text,
-                "name": text,
-                "text": text,
-                "timestamp": text,
-                "locale": text,
-                "attachments": {"type": ["array", "null"], "items": {"type": "object", "properties": {
-                    "contentType": text, "contentUrl": text, "name": text, "content": true,
-                }}},
-                "entities": {"type": ["array", "null"]},
-                "suggestedActions": {"type": ["object", "null"], "properties": {"actions": {
-                    "type": ["array", "null"], "items": {"type": "object", "properties": {"title": text, "value": true}},
-                }}},
-                "value": true,
-                "channelData": {"properties": {"clientActivityID": client}},
-            },
-        },
-        {
-            "title": "Other",
-            "type": "object",
-            "required": ["type"],
-            "properties": {"type": {"type": "string", "not": {"const": "message"}}},
-        },
-    ]})
 }
 
 pub(super) fn watermark() -> Value {

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::activities;
 use super::describe::{JSON, OF_EVENT, OF_STORE, set, watermark};
 use super::operation::Operation;
 use super::schemas::{Schemas, platform_id};
 use crate::error::Code;
-use crate::ingress::adapter::MAX_PLATFORM_ID;
 
 /// Errors of reading a body.
 const OF_BODY: &[Code] = &[Code::BodyTooLarge, Code::RequestTimeout];
@@ -61,7 +61,7 @@ pub(in crate::server) fn transcript_stream(_: &mut Schemas) -> Operation {
 }
 
 pub(super) fn post_activity(schemas: &mut Schemas) -> Operation {
-    let activity = schemas.named("PostedActivity", posted_activity);
+    let activity = schemas.named("PostedActivity", activities::posted);
     in_conversation(Operation::new("postActivity", "Says something in a conversation"))
         .body(true, &json!({JSON: {"schema": activity}}))
         .answer("200", "It is stored and will be worked on.", Some((JSON, taken())))
@@ -140,42 +140,4 @@ fn taken() -> Value {
         "type": "object", "required": ["id"], "properties": {"id": {"type": "string"}},
         "description": "The activity's id. What was no user's message is dropped.",
     })
-}
-
-/// What the host itself says of an activity may be anything.
-fn posted_activity() -> Value {
-    let text = json!({"type": ["string", "null"]});
-    let client = json!({"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", "maxLength": MAX_PLATFORM_ID});
-    json!({"anyOf": [
-        {
-            "title": "Message",
-            "type": "object",
-            "required": ["from"],
-            "properties": {
-                "type": {"enum": ["message", null]},
-                "from": {"type": "object", "required": ["id"], "properties": {
-                    "id": platform_id("Its sender, unless the token says who that is."),
-                }},
-                "replyToId": text,
-                "name": text,
-                "text": text,
-                "locale": text,
-                "attachments": {"type": ["array", "null"], "items": {"type": "object", "properties": {
-                    "contentType": text, "contentUrl": text, "name": text, "content": true,
-                }}},
-                "entities": {"type": ["array", "null"]},
-                "suggestedActions": {"type": ["object", "null"], "properties": {"actions": {
-                    "type": ["array", "null"], "items": {"type": "object", "properties": {"title": text, "value": true}},
-                }}},
-                "value": true,
-                "channelData": {"properties": {"clientActivityID": client}},
-            },
-        },
-        {
-            "title": "Other",
-            "type": "object",
-            "required": ["type"],
-            "properties": {"type": {"type": "string", "not": {"const": "message"}}},
-        },
-    ]})
 }
