@@ -32,6 +32,8 @@ mod platforms;
 mod recorded;
 #[path = "channels/replies.rs"]
 mod replies;
+#[path = "common/store.rs"]
+mod store;
 #[path = "channels/teams.rs"]
 mod teams;
 #[path = "channels/webhook.rs"]
@@ -298,7 +300,7 @@ async fn one_delivery_may_hold_several_messages_and_repetitions_add_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_acknowledgement_waits_for_no_flow_and_sessions_for_no_other() {
-    let gate = Arc::new(Gate::new());
+    let gate = Gate::closed();
     let mut setup = Setup::of(BOUND);
     setup.store = Some(Arc::clone(&gate) as _);
     let running = setup.start().await.unwrap();
@@ -315,7 +317,7 @@ async fn the_acknowledgement_waits_for_no_flow_and_sessions_for_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_waited_for_holds_the_replies_and_late_ones_go_to_the_route() {
-    let gate = Arc::new(Gate::new());
+    let gate = Gate::closed();
     let mut setup = Setup::of(BOUND);
     setup.store = Some(Arc::clone(&gate) as _);
     let running = setup.start().await.unwrap();
@@ -341,7 +343,7 @@ async fn an_answer_that_is_waited_for_holds_the_replies_and_late_ones_go_to_the_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_said_and_nothing_is_lost_or_doubled() {
-    let gate = Arc::new(Gate::new());
+    let gate = Gate::closed();
     let mut setup = Setup::of(&format!("{BOUND}\nlimits: {{ queue: 3 }}"));
     setup.store = Some(Arc::clone(&gate) as _);
     let running = setup.start().await.unwrap();

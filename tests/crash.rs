@@ -13,6 +13,8 @@
 )]
 
 mod common;
+#[path = "common/store.rs"]
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,21 +23,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use common::{Sources, event};
-use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::engine::EngineOptions;
-use greentic_runner_host::id::Id;
 use greentic_runner_host::run::event::{Event, ReplyTo};
 use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::redb::RedbStore;
-use greentic_runner_host::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
-    NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
-    StoredReply, StoredRun, Undelivered,
-};
+use greentic_runner_host::store::{Lane, ReplyRoute, Store as _};
 use greentic_runner_host::{HostBuilder, HostConfig, Result, RunnerHost};
 use serde_json::{Value, json};
+use store::{Hand, Handled};
 
 const FLOW: &str = "
 id: count
@@ -163,8 +159,8 @@ fn child(data: &Path) {
     let pack = PathBuf::from(std::env::var("CRASH_PACK").unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let store =
-            Arc::new(Dying { real: RedbStore::open(&data.join("store")).unwrap(), at, seen: AtomicU32::new(0) });
+        let real = RedbStore::open(&data.join("store")).unwrap();
+        let store = Handled::new(real, Dying { at, seen: AtomicU32::new(0) });
         let config = HostConfig::from_yaml("tenant: t", "bindings.yaml").unwrap();
         let engine = EngineOptions { artifact_dir: Some(pack.join("compiled")), ..EngineOptions::default() };
         let host = HostBuilder::new()
@@ -179,7 +175,7 @@ fn child(data: &Path) {
             deliver(&host, number).await;
         }
         host.stop().await.unwrap();
-        std::fs::write(data.join("transactions"), store.seen.load(Ordering::SeqCst).to_string()).unwrap();
+        std::fs::write(data.join("transactions"), store.hand.seen.load(Ordering::SeqCst).to_string()).unwrap();
     });
 }
 
@@ -197,16 +193,18 @@ async fn deliver(host: &RunnerHost, number: u32) {
     }
 }
 
-/// The real store, in a process that dies before or after its n-th transaction (even and odd n).
+/// Transactions that change nothing that the conversation is made of, or happen at times of their own.
+const ASIDE: [&str; 7] = ["idle_lanes", "replies", "dead_letters", "mark", "is_pending", "sweep", "counts"];
+
+/// Ends the process before or after its n-th transaction (even and odd n).
 struct Dying {
-    real: Arc<RedbStore>,
     at: u32,
     seen: AtomicU32,
 }
 
 impl Dying {
-    fn point(&self) {
-        if self.seen.fetch_add(1, Ordering::SeqCst) == self.at {
+    fn point(&self, transaction: &str) {
+        if !ASIDE.contains(&transaction) && self.seen.fetch_add(1, Ordering::SeqCst) == self.at {
             // Not abort(): SIGKILL gives the process no chance to tidy up.
             let pid = std::process::id().to_string();
             Command::new("kill").args(["-9", &pid]).status().unwrap();
@@ -216,78 +214,13 @@ impl Dying {
 }
 
 #[async_trait]
-impl StateReader for Dying {
-    async fn state_get(&self, scope: &StateScope, key: &str) -> Result<Option<Bytes>> {
-        self.real.state_get(scope, key).await
+impl Hand for Dying {
+    async fn before(&self, transaction: &str, _: Option<&Lane>) -> Result<()> {
+        self.point(transaction);
+        Ok(())
     }
-}
 
-macro_rules! dying {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
-        #[async_trait]
-        impl Store for Dying {
-            $(async fn $name(&self, $($arg: $type),*) -> Result<$result> {
-                self.point();
-                let result = self.real.$name($($arg),*).await;
-                self.point();
-                result
-            })*
-
-            async fn idle_lanes(
-                &self,
-                now: Timestamp,
-                lease: Duration,
-                limit: usize,
-                wanted: &LaneFilter<'_>,
-            ) -> Result<Vec<Lane>> {
-                self.real.idle_lanes(now, lease, limit, wanted).await
-            }
-
-            async fn replies(&self, route: &ReplyRoute, after: u64, limit: usize) -> Result<Vec<StoredReply>> {
-                self.real.replies(route, after, limit).await
-            }
-
-            async fn dead_letters(&self, tenant: Option<&Id>, limit: usize) -> Result<Vec<DeadLetter>> {
-                self.real.dead_letters(tenant, limit).await
-            }
-
-            async fn mark(&self, mark: Mark) -> Result<Option<Bytes>> {
-                self.real.mark(mark).await
-            }
-
-            async fn is_pending(&self, event: EventId) -> Result<bool> {
-                self.real.is_pending(event).await
-            }
-
-            async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64> {
-                self.real.sweep(now, keep).await
-            }
-
-            async fn counts(&self) -> Result<Counts> {
-                self.real.counts().await
-            }
-        }
-    };
-}
-
-dying! {
-    accept(event: NewEvent) -> Accepted;
-    claim(lane: &Lane, now: Timestamp, lease: Duration) -> Option<Claim>;
-    load_wait(claim: &ClaimToken, run: RunId) -> Option<StoredRun>;
-    checkpoint(claim: &ClaimToken, checkpoint: Checkpoint) -> ();
-    complete(claim: &ClaimToken, completion: Completion) -> bool;
-    fail(claim: &ClaimToken, failure: Failure, ends: Option<RunId>, replies: Vec<NewReply>) -> bool;
-    release(claim: &ClaimToken) -> ();
-    unsent_routes(limit: usize, wanted: &RouteFilter<'_>) -> Vec<ReplyRoute>;
-    next_reply(route: &ReplyRoute) -> Option<Outgoing>;
-    begin_part(route: &ReplyRoute, seq: u64, part: u32) -> ();
-    clear_part(route: &ReplyRoute, seq: u64, part: u32) -> ();
-    sent(route: &ReplyRoute, seq: u64) -> bool;
-    undelivered(route: &ReplyRoute, seq: u64, failure: Failure) -> bool;
-    undelivered_replies(tenant: Option<&Id>, limit: usize) -> Vec<Undelivered>;
-    resend(id: u64, now: Timestamp) -> Option<ReplyRoute>;
-    purge_undelivered(id: u64) -> bool;
-    dead_letter(event: EventId) -> Option<DeadLetter>;
-    replay(event: EventId, deadline: Timestamp) -> Option<Replayed>;
-    purge_dead(event: EventId) -> bool;
+    fn after(&self, transaction: &str) {
+        self.point(transaction);
+    }
 }

@@ -2,46 +2,44 @@
 //! the store twice.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
-#[cfg(test)]
 mod common;
+#[path = "common/store.rs"]
+mod store;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use common::{Sources, event, host_of, say, texts, waits};
-use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::id::Id;
 use greentic_runner_host::run::event::{Event, ReplyTo};
 use greentic_runner_host::run::lanes::{Load, Repeats};
 use greentic_runner_host::run::trace::{Observer, TraceEvent, What};
 use greentic_runner_host::session::reply_route;
 use greentic_runner_host::store::memory::MemoryStore;
-use greentic_runner_host::store::{
-    Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
-    NewEvent, NewReply, Once, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
-    StoredReply, StoredRun, Undelivered,
-};
+use greentic_runner_host::store::{Counts, Lane, Once, ReplyRoute};
 use greentic_runner_host::{Code, Error, Result};
 use serde_json::json;
+use store::{Hand, Handled};
 
-/// A store of which one transaction fails, as on a disk that is full for a moment.
+/// Lets transactions fail, as on a disk that is full for a moment.
 struct Flaky {
-    real: MemoryStore,
+    /// Is asked with the transaction and how many of its kind came before.
     fails: fn(&str, u32) -> bool,
     seen: AtomicU32,
     looked: AtomicU32,
 }
 
 impl Flaky {
-    fn new(fails: fn(&str, u32) -> bool) -> Arc<Self> {
-        Arc::new(Self { real: MemoryStore::default(), fails, seen: AtomicU32::new(0), looked: AtomicU32::new(0) })
+    fn store(fails: fn(&str, u32) -> bool) -> Arc<Handled<Self>> {
+        let hand = Self { fails, seen: AtomicU32::new(0), looked: AtomicU32::new(0) };
+        Handled::new(Arc::new(MemoryStore::default()), hand)
     }
+}
 
-    /// `fails` is asked with the transaction and how many of the failing kind came before.
-    fn point(&self, transaction: &str) -> Result<()> {
+#[async_trait]
+impl Hand for Flaky {
+    async fn before(&self, transaction: &str, _: Option<&Lane>) -> Result<()> {
         let counter = match transaction {
             "checkpoint" | "complete" => &self.seen,
             "idle_lanes" => &self.looked,
@@ -53,54 +51,6 @@ impl Flaky {
             false => Ok(()),
         }
     }
-}
-
-#[async_trait]
-impl StateReader for Flaky {
-    async fn state_get(&self, scope: &StateScope, key: &str) -> Result<Option<Bytes>> {
-        self.real.state_get(scope, key).await
-    }
-}
-
-macro_rules! flaky {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {
-        #[async_trait]
-        impl Store for Flaky {
-            $(async fn $name(&self, $($arg: $type),*) -> Result<$result> {
-                self.point(stringify!($name))?;
-                self.real.$name($($arg),*).await
-            })*
-        }
-    };
-}
-
-flaky! {
-    accept(event: NewEvent) -> Accepted;
-    claim(lane: &Lane, now: Timestamp, lease: Duration) -> Option<Claim>;
-    idle_lanes(now: Timestamp, lease: Duration, limit: usize, wanted: &LaneFilter<'_>) -> Vec<Lane>;
-    load_wait(claim: &ClaimToken, run: RunId) -> Option<StoredRun>;
-    checkpoint(claim: &ClaimToken, checkpoint: Checkpoint) -> ();
-    complete(claim: &ClaimToken, completion: Completion) -> bool;
-    fail(claim: &ClaimToken, failure: Failure, ends: Option<RunId>, replies: Vec<NewReply>) -> bool;
-    release(claim: &ClaimToken) -> ();
-    replies(route: &ReplyRoute, after: u64, limit: usize) -> Vec<StoredReply>;
-    dead_letters(tenant: Option<&Id>, limit: usize) -> Vec<DeadLetter>;
-    unsent_routes(limit: usize, wanted: &RouteFilter<'_>) -> Vec<ReplyRoute>;
-    next_reply(route: &ReplyRoute) -> Option<Outgoing>;
-    begin_part(route: &ReplyRoute, seq: u64, part: u32) -> ();
-    clear_part(route: &ReplyRoute, seq: u64, part: u32) -> ();
-    sent(route: &ReplyRoute, seq: u64) -> bool;
-    undelivered(route: &ReplyRoute, seq: u64, failure: Failure) -> bool;
-    undelivered_replies(tenant: Option<&Id>, limit: usize) -> Vec<Undelivered>;
-    resend(id: u64, now: Timestamp) -> Option<ReplyRoute>;
-    purge_undelivered(id: u64) -> bool;
-    dead_letter(event: EventId) -> Option<DeadLetter>;
-    replay(event: EventId, deadline: Timestamp) -> Option<Replayed>;
-    purge_dead(event: EventId) -> bool;
-    mark(mark: Mark) -> Option<Bytes>;
-    is_pending(event: EventId) -> bool;
-    sweep(now: Timestamp, keep: Duration) -> u64;
-    counts() -> Counts;
 }
 
 /// The errors of the node `key`: each names the idempotency key that the component saw.
@@ -142,7 +92,7 @@ nodes:
 
 #[tokio::test]
 async fn a_call_that_is_repeated_after_a_failed_checkpoint_has_its_old_key() {
-    let store = Flaky::new(|transaction, before| transaction == "checkpoint" && before == 1);
+    let store = Flaky::store(|transaction, before| transaction == "checkpoint" && before == 1);
     let keys = Arc::new(Keys::default());
     let pack = pack(COUNT);
     let host = host_of("tenant: t", &pack, |b| b.with_store(store).with_observer(Arc::clone(&keys) as _));
@@ -157,7 +107,7 @@ async fn a_call_that_is_repeated_after_a_failed_checkpoint_has_its_old_key() {
 
 #[tokio::test]
 async fn an_end_that_the_store_refuses_for_a_moment_is_stored_a_moment_later() {
-    let store = Flaky::new(|transaction, before| transaction == "complete" && before < 4);
+    let store = Flaky::store(|transaction, before| transaction == "complete" && before < 4);
     let host = host_of("tenant: t", &pack(COUNT), |b| b.with_store(store)).await.unwrap();
     assert_eq!(texts(&say(&host, "s", "go").await.unwrap()), ["visits 2"]);
     assert_eq!(texts(&say(&host, "s", "again").await.unwrap()), ["visits 4"]);
@@ -177,7 +127,7 @@ nodes:
 
 #[tokio::test]
 async fn what_is_kept_of_an_event_holds_what_it_said_before_the_store_failed() {
-    let store = Flaky::new(|transaction, before| transaction == "checkpoint" && before == 1);
+    let store = Flaky::store(|transaction, before| transaction == "checkpoint" && before == 1);
     let host = host_of("tenant: t", &pack(TALK), |b| b.with_store(store)).await.unwrap();
     let submit = || {
         let route = ReplyRoute(Id::from("t:test:s"));
@@ -224,10 +174,10 @@ nodes:
 #[tokio::test]
 async fn a_pack_is_in_place_although_what_waits_for_it_could_not_be_looked_up() {
     // The first look is that of the start; the next ones are that of the load, and of housekeeping.
-    let store = Flaky::new(|transaction, before| transaction == "idle_lanes" && before > 0);
+    let store = Flaky::store(|transaction, before| transaction == "idle_lanes" && before > 0);
     let looked = Arc::clone(&store);
     let host = host_of("tenant: t", &pack(COUNT), |b| b.with_store(store)).await.unwrap();
-    assert!(looked.looked.load(Ordering::SeqCst) > 1, "it was looked for");
+    assert!(looked.hand.looked.load(Ordering::SeqCst) > 1, "it was looked for");
     let health = host.health_state();
     assert_eq!((health.active_packs, health.last_error), (1, None));
     assert_eq!(texts(&say(&host, "s", "go").await.unwrap()), ["visits 2"]);

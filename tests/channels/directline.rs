@@ -209,7 +209,7 @@ async fn a_conversation_shows_what_was_said_and_replied_in_one_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_is_seen_while_the_flow_still_runs_and_kept_once() {
-    let gate = Arc::new(Gate::new());
+    let gate = Gate::closed();
     let mut setup = setup("", &[("DIRECT_LINE_SECRET", SECRET)]);
     setup.store = Some(Arc::clone(&gate) as _);
     let host = setup.start().await.unwrap();

@@ -109,7 +109,7 @@ async fn a_dead_letter_that_nobody_needs_is_purged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_needs_a_place_in_the_queue_and_loses_nothing_without_one() {
-    let gate = Arc::new(Gate::new());
+    let gate = Gate::closed();
     let mut setup = Setup::of(&format!("{BOUND}\nlimits: {{ queue: 1 }}"));
     setup.store = Some(Arc::clone(&gate) as _);
     let running = setup.start().await.unwrap();

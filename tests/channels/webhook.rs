@@ -205,7 +205,7 @@ async fn fifty_equal_requests_at_once_run_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_first_request_runs_its_repetitions_are_told_so() {
-    let gate = Arc::new(Gate::new());
+    let gate = Gate::closed();
     let host = Setup { store: Some(Arc::clone(&gate) as _), ..setup(OPEN) }.start().await.unwrap();
     let first = tokio::spawn(sent(post(&host, "count", "held", "x")));
     while host.host.counts().await.unwrap().events == 0 {
