@@ -363,7 +363,7 @@ codes! {
     /// A dead letter cannot be replayed while the pack that it was for is not loaded.
     ReplayImpossible = 853, BadInput;
 
-    // 086x: Direct Line
+    // 086x: Direct Line, and requests that act once
     /// A request to the web chat has neither the Direct Line secret nor a token made by it.
     DirectLineToken = 860, BadInput;
     /// A Direct Line token does not allow what is asked with it.
@@ -374,8 +374,6 @@ codes! {
     OriginDenied = 863, BadInput;
     /// No such conversation.
     ConversationUnknown = 864, BadInput;
-
-    // 086x: requests that act once
     /// An idempotency key is missing, or cannot be used.
     IdempotencyKey = 865, BadInput;
     /// Another request came under an idempotency key before.
