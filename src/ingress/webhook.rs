@@ -90,12 +90,12 @@ impl Channel for WebhookChannel {
     }
 }
 
-/// The flow that a path names.
 /// Whether a path names a flow, which may not exist.
 pub(crate) fn is_of_flow(path: &str) -> bool {
     id::is_valid(&flow_of(path))
 }
 
+/// The flow that a path names.
 fn flow_of(path: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(path.strip_prefix(PREFIX).unwrap_or_default()).decode_utf8_lossy()
 }
