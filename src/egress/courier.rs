@@ -9,9 +9,11 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -270,12 +272,10 @@ impl Courier {
     async fn next(&self, route: &ReplyRoute) -> Result<bool> {
         let Some((way, place)) = self.way(route) else { return Ok(false) };
         let Some(reply) = self.store.next_reply(route).await? else { return Ok(false) };
-        let ended = match calls(way, &place, &reply) {
-            Ok(calls) => {
-                self.deliver(&Delivering { route, way, pace: way.sender.pace(&place), seq: reply.seq }, &reply, calls)
-                    .await?
-            }
-            Err(error) => Ended::Refused(error.message().to_owned()),
+        let attempt = AssertUnwindSafe(self.attempt(route, way, &place, &reply)).catch_unwind().await;
+        let ended = match attempt {
+            Ok(ended) => ended?,
+            Err(_) => self.panicked(route).await?,
         };
         let (code, why) = match ended {
             Ended::Stopped => return Ok(true),
@@ -299,6 +299,26 @@ impl Courier {
         let failure = Failure { code: code.to_string(), message: why, at: self.clock.now() };
         self.store.undelivered(route, reply.seq, failure).await?;
         Ok(true)
+    }
+
+    /// Sends a reply.
+    async fn attempt(&self, route: &ReplyRoute, way: &Way, place: &str, reply: &Outgoing) -> Result<Ended> {
+        match calls(way, place, reply) {
+            Ok(calls) => {
+                let to = Delivering { route, way, pace: way.sender.pace(place), seq: reply.seq };
+                self.deliver(&to, reply, calls).await
+            }
+            Err(error) => Ok(Ended::Refused(error.message().to_owned())),
+        }
+    }
+
+    /// What became of a reply whose sender panicked: one that panics once would do so each time.
+    async fn panicked(&self, route: &ReplyRoute) -> Result<Ended> {
+        let why = "the sender panicked".to_owned();
+        Ok(match self.store.next_reply(route).await?.and_then(|reply| reply.begun) {
+            Some(begun) => Ended::Unclear(begun.part, why),
+            None => Ended::Refused(why),
+        })
     }
 
     /// Makes the requests of a reply that are not done.

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::*;
 use crate::clock::{ManualClock, Timestamp};
-use crate::egress::{Auth, ClientCredentials, Rate};
+use crate::egress::{Answer, Auth, ClientCredentials, Rate, by_status};
 use crate::secret::Secret;
 use crate::session::{SessionKey, reply_route};
 use crate::store::{Completion, End, MemoryStore, NewEvent, NewReply};
@@ -104,8 +104,14 @@ impl Sender for ByText {
         match reply {
             Value::Array(texts) => Ok(texts.iter().map(call).collect()),
             Value::Null => Err(Error::new(Code::RequestInvalid, "nothing can be made of it")),
+            Value::Bool(_) => panic!("a bug"),
             text => Ok(vec![call(text)]),
         }
+    }
+
+    fn judge(&self, _: &Call, answer: &Answer<'_>) -> Verdict {
+        assert_ne!(answer.status, 418, "a bug");
+        by_status(answer)
     }
 }
 
@@ -264,6 +270,22 @@ async fn what_is_refused_is_kept_and_the_next_one_goes_on() {
     host.idle().await;
     let refused = ("GRH-0848".to_owned(), 0);
     assert_eq!(host.undelivered().await, [refused.clone(), refused.clone(), refused]);
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_sender_that_panics_holds_no_other_reply_up() {
+    let platform = Arc::new(Platform::default());
+    platform.answers.lock().extend([(418, "")]);
+    let host = Host::new(platform.start().await);
+    host.reply("a", json!(true)).await;
+    host.reply("a", json!("1")).await;
+    host.reply("a", json!("2")).await;
+    let task = host.start();
+    assert_eq!(platform.took(1).await, [r#"a "2""#]);
+    host.idle().await;
+    // Newest first. A request had been made of the second.
+    assert_eq!(host.undelivered().await, [("GRH-0849".to_owned(), 0), ("GRH-0848".to_owned(), 0)]);
     task.abort();
 }
 
