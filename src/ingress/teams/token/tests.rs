@@ -415,7 +415,7 @@ fn a_token_with_one_character_changed_is_refused() {
         changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(changed).unwrap();
         // The last character of a part has bits that mean nothing.
-        if token[..place].ends_with('.') || changed == token {
+        if token[place + 1..].is_empty() || token[place + 1..].starts_with('.') {
             continue;
         }
         let code = sent.verified_with(&changed).unwrap_err().code();
