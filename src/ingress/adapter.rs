@@ -239,7 +239,7 @@ pub trait Channel: Any + Send + Sync {
     fn verification(&self) -> Verification;
 
     /// The same path by path, for the report, where not all requests of a route are verified in one way. Then all of the
-    /// route's paths are told, those that are left over as its pattern (`/webhook/{flow_id}`).
+    /// route's paths and methods are told, those that are left over as its pattern (`/webhook/{flow_id}`).
     fn verification_by_path(&self) -> Vec<PathVerification> {
         Vec::new()
     }

@@ -34,6 +34,8 @@ pub enum Verification {
 pub struct PathVerification {
     /// The path, as `/webhook/orders`.
     pub path: String,
+    /// The methods of these requests; none stands for all that the route takes.
+    pub methods: &'static [&'static str],
     /// How its requests are verified.
     pub verification: Verification,
     /// Why so, where that needs saying.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::adapter::{Adapter, AdapterRoute, Channel, Context, Intake, Request, Settings, json_object};
-use super::channels::Verification;
+use super::channels::{PathVerification, Verification};
 use super::gate::{self, Gate, hex_digest, only_header};
 use super::verify;
 use crate::egress::Sender;
@@ -108,6 +108,16 @@ struct Numbers {
 impl Channel for Numbers {
     fn verification(&self) -> Verification {
         self.deliveries.verification()
+    }
+
+    fn verification_by_path(&self) -> Vec<PathVerification> {
+        let of = |methods: &'static [&'static str], gate: &Gate| PathVerification {
+            path: ROUTE.path.to_owned(),
+            methods,
+            verification: gate.verification(),
+            note: None,
+        };
+        vec![of(&["GET"], &self.challenges), of(&["POST"], &self.deliveries)]
     }
 
     fn verify(&self, _context: &Context, request: &Request<'_>) -> Result<()> {

@@ -25,8 +25,8 @@ pub struct RouteInfo {
     pub verified: String,
 }
 
-/// The routes of every tenant, those that are off included. A route whose paths are verified in different ways has a line
-/// for each of them.
+/// The routes of every tenant, those that are off included. A route whose paths or methods are verified in different ways
+/// has a line for each of them.
 pub(super) fn routes(app: &App) -> Vec<RouteInfo> {
     let mut routes = Vec::new();
     for tenant in app.backend.tenants() {
@@ -44,7 +44,10 @@ pub(super) fn routes(app: &App) -> Vec<RouteInfo> {
             };
             let by_path = channel.map(|channel| channel.verification_by_path()).unwrap_or_default();
             let by_path = by_path.iter().filter(|by| begins_alike(route.path, &by.path));
-            let lines = by_path.map(|by| info(shown(route.methods, &by.path), by.verification, by.to_string()));
+            let lines = by_path.map(|by| {
+                let methods = if by.methods.is_empty() { route.methods } else { by.methods };
+                info(shown(methods, &by.path), by.verification, by.to_string())
+            });
             let before = routes.len();
             routes.extend(lines);
             if routes.len() == before {
@@ -62,7 +65,7 @@ fn begins_alike(route: &str, path: &str) -> bool {
     path.starts_with(fixed)
 }
 
-/// Methods and path, as `GET|POST /whatsapp/webhook`.
+/// Methods and path, as `GET|POST /hooks`.
 fn shown(methods: &[&str], path: &str) -> String {
     let methods = if methods.contains(&"*") { "ANY".to_owned() } else { methods.join("|") };
     format!("{methods} {path}")

@@ -183,6 +183,12 @@ async fn deliveries_of_whatsapp_are_answered_message_by_message() {
         whatsapp::Address { phone_number_id: "1122".into(), to: Some("4917".into()), ..whatsapp::Address::default() };
     let said = replies(&host, whatsapp::PROVIDER, &address.to_text(), 3).await;
     assert_eq!(said, ["echo: a", "echo: b", "echo: c"]);
+
+    let status: Value = host.client.get(host.url("/admin/channels")).send().await.unwrap().json().await.unwrap();
+    let lines = status["routes"].as_array().unwrap().iter().filter(|route| route["provider"] == whatsapp::PROVIDER);
+    let lines: Vec<_> = lines.map(|route| [&route["route"], &route["verified"]]).collect();
+    let get = ["GET /whatsapp/webhook", "verified: WhatsApp verify token"];
+    assert_eq!(lines, [get, ["POST /whatsapp/webhook", "verified: WhatsApp signature, HMAC-SHA256"]]);
 }
 
 /// Webex, as far as the host asks it: who asked for what, and what was said.

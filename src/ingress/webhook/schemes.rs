@@ -106,7 +106,7 @@ impl Schemes {
         let rest = format!("{PREFIX}{{flow_id}}");
         let rest = match &self.rest {
             Some(door) => door.reported(rest),
-            None => PathVerification { path: rest, verification: Verification::Off, note: None },
+            None => PathVerification { path: rest, methods: &[], verification: Verification::Off, note: None },
         };
         flows.chain([rest]).collect()
     }
@@ -183,7 +183,7 @@ impl Door {
         let verification = self.verification();
         let is_missing = matches!(verification, Verification::Off | Verification::Insecure);
         let note = is_missing.then(|| format!("there is no secret {}", self.caller));
-        PathVerification { path, verification, note }
+        PathVerification { path, methods: &[], verification, note }
     }
 }
 

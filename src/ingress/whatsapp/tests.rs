@@ -371,6 +371,8 @@ fn the_challenge_is_given_back_to_who_knows_the_token() {
     }
     let off = open(&json!({}), &[(APP_SECRET, "s")]);
     assert_eq!(ask(&*off, "hub.mode=subscribe&hub.challenge=1&hub.verify_token=").map(drop), Err(Code::RouteOff));
+    let report: Vec<_> = off.verification_by_path().iter().map(|by| format!("{} {by}", by.methods.join("|"))).collect();
+    assert_eq!(report, ["GET off", "POST verified: WhatsApp signature, HMAC-SHA256"]);
     let insecure = open(&json!({"insecure": true}), &[]);
     assert!(ask(&*insecure, "hub.mode=subscribe&hub.challenge=1").is_ok());
 }
