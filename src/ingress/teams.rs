@@ -113,7 +113,7 @@ impl Adapter for Teams {
             (true, true) => Verification::Insecure,
             (true, false) => Verification::Off,
         };
-        let login = text(config, "login_base_url")?;
+        let login = gate::url(config, "login_base_url")?;
         Ok(Box::new(Bot {
             sender: sending::sender(settings, app, trust)?,
             verifier: Verifier::new(apps, trust, login.as_deref()),

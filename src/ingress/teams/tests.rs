@@ -299,6 +299,7 @@ fn settings_that_cannot_be_used_are_refused() {
         json!({"cloud": "gcc"}),
         json!({"cloud": ["public", "usgov"]}),
         json!({"login_base_url": true}),
+        json!({"login_base_url": "login.example"}),
         json!({"app_id": {}}),
         json!({"app_id": ""}),
         json!({"emulator": "yes"}),
