@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -64,10 +65,17 @@ impl Drop for Server {
     }
 }
 
-/// An address on which nothing listened a moment ago.
+/// An address on which nothing listens. It is below those that the system gives by itself, so that no other test gets it
+/// before the server is up; processes look for it at different places.
 async fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap().to_string()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let place = std::process::id().wrapping_mul(16).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let address = format!("127.0.0.1:{}", 10_000 + place % 20_000);
+        if TcpListener::bind(&address).await.is_ok() {
+            return address;
+        }
+    }
 }
 
 /// A client for plain requests.
