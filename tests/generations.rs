@@ -71,9 +71,9 @@ async fn each_shape_is_told_on_whose_behalf_it_works() {
         let tenant = output["ctx"]["tenant"].as_object_mut().unwrap();
         let deadlines: Vec<_> = ["deadline_unix_ms", "deadline_ms"].iter().filter_map(|k| tenant.remove(*k)).collect();
         if *fixture != "node-own-shape" {
-            // The call's own limit ends before the event's deadline.
+            // The call's own limit ends before the event's deadline, which is a minute away.
             let left = deadlines[0].as_u64().unwrap() - before;
-            assert!((5_000..=15_000).contains(&left), "{fixture}: {left}");
+            assert!((5_000..=40_000).contains(&left), "{fixture}: {left}");
         }
         assert_eq!(output["ctx"], expected_context(fixture), "{fixture}");
     }

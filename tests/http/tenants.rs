@@ -8,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::tokens::{AUDIENCE, ISSUER, Issuer, claims, unsigned};
 use crate::{Running, code};
@@ -227,7 +227,10 @@ async fn a_storm_of_unknown_keys_fetches_the_set_once() {
 
 #[tokio::test]
 async fn a_key_set_that_is_not_there_is_no_reason_to_believe_anybody() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Nobody else gets the port, and nobody listens.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let closed = socket.local_addr().unwrap();
     let url: Url = format!("http://{closed}/canary").parse().unwrap();
     let server = resolving(jwt(JwtKeys::SetUrl(url))).await;
     let token = format!("Bearer {}", Issuer::new(1).sign(&claims("acme")));

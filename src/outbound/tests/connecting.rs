@@ -96,7 +96,10 @@ async fn a_name_that_changes_its_address_leads_nowhere_else() {
 
 #[tokio::test]
 async fn who_cannot_be_reached_is_told_apart() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Nobody else gets the port, and nobody listens.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let closed = socket.local_addr().unwrap();
     let outbound = Outbound::with_lookup(
         policy(&["http://127.0.0.1:*", "https://127.0.0.1:*", "http://nowhere.example"]),
         Scripted::new(&[None]),
