@@ -142,7 +142,7 @@ async fn needs_schemathesis_every_answer_is_as_described() {
 
 /// Waits for a program; none if it had to be ended.
 async fn ended(mut program: Child) -> Option<ExitStatus> {
-    for _ in 0..3000 {
+    for _ in 0..5400 {
         if let Some(status) = program.try_wait().unwrap() {
             return Some(status);
         }

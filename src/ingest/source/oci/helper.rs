@@ -129,7 +129,13 @@ fn converse(child: &mut Child, server: &str, patience: Duration) -> Option<Zeroi
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use parking_lot::Mutex;
+
     use super::*;
+
+    /// Held by whoever runs a script: a process that begins while another thread writes one has that open for a moment,
+    /// and then it cannot be run.
+    static ALONE: Mutex<()> = Mutex::new(());
 
     /// A helper that is a shell script.
     fn script(dir: &Path, name: &str, text: &str) -> PathBuf {
@@ -140,6 +146,7 @@ mod tests {
     }
 
     fn answer(text: &str) -> Result<Option<Login>> {
+        let _alone = ALONE.lock();
         let dir = tempfile::tempdir().unwrap();
         ask(&script(dir.path(), "test", text), "test", "r.example", Duration::from_secs(20))
     }
@@ -166,6 +173,7 @@ mod tests {
 
     #[test]
     fn a_helper_that_does_not_answer_is_ended() {
+        let _alone = ALONE.lock();
         let dir = tempfile::tempdir().unwrap();
         for text in ["exec sleep 600", "exec >&-; exec sleep 600"] {
             let program = script(dir.path(), "slow", text);
