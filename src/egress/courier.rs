@@ -281,13 +281,13 @@ impl Courier {
             Ended::Stopped => return Ok(true),
             Ended::Sent => {
                 self.tally.count(way.provider, Delivery::Sent);
-                self.store.sent(route, reply.seq).await?;
+                self.noted(|| self.store.sent(route, reply.seq)).await?;
                 return Ok(true);
             }
             Ended::Refused(why) => (Code::DeliveryRefused, why),
             Ended::Unclear(part, why) => {
                 // So that it is sent from there on, if somebody wants it sent again.
-                self.store.clear_part(route, reply.seq, part).await?;
+                self.noted(|| self.store.clear_part(route, reply.seq, part)).await?;
                 (Code::DeliveryUnclear, why)
             }
         };
@@ -297,7 +297,7 @@ impl Courier {
         let (tenant, provider, seq) = (route.tenant(), way.provider, reply.seq);
         tracing::warn!(%code, tenant, provider, seq, "a reply was not delivered: {why}");
         let failure = Failure { code: code.to_string(), message: why, at: self.clock.now() };
-        self.store.undelivered(route, reply.seq, failure).await?;
+        self.noted(|| self.store.undelivered(route, reply.seq, failure.clone())).await?;
         Ok(true)
     }
 
@@ -359,20 +359,20 @@ impl Courier {
                 Verdict::Refused(why) => match call.otherwise.take() {
                     Some(otherwise) if steps < MOST_STEPS => {
                         tracing::debug!(provider = way.provider, what = call.what, "sent otherwise: {why}");
-                        self.store.clear_part(route, seq, part).await?;
+                        self.noted(|| self.store.clear_part(route, seq, part)).await?;
                         (call, began, pause, steps) = (*otherwise, Instant::now(), PAUSE, steps + 1);
                         continue;
                     }
                     _ => return Ok(Ended::Refused(format!("{}: {why}", call.what))),
                 },
                 Verdict::Next(next) if steps < MOST_STEPS => {
-                    self.store.clear_part(route, seq, part).await?;
+                    self.noted(|| self.store.clear_part(route, seq, part)).await?;
                     (call, began, pause, steps) = (*next, Instant::now(), PAUSE, steps + 1);
                     continue;
                 }
                 Verdict::Next(_) => return Ok(Ended::Refused(format!("{}: it leads nowhere", call.what))),
             };
-            self.store.clear_part(route, seq, part).await?;
+            self.noted(|| self.store.clear_part(route, seq, part)).await?;
             self.tally.count(way.provider, Delivery::Later);
             let wait = wanted.unwrap_or(pause).max(pause);
             if began.elapsed() + wait > PATIENCE {
@@ -381,6 +381,23 @@ impl Courier {
             tracing::debug!(provider = way.provider, what = call.what, "sending again in {wait:?}");
             if self.sleep(wait).await.is_none() {
                 return Ok(Ended::Stopped);
+            }
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+
+    /// Notes what became of a request, again while the store fails and the courier does not stop: what is not noted looks
+    /// as if nobody knew.
+    async fn noted<T, F: Future<Output = Result<T>>>(&self, note: impl Fn() -> F) -> Result<T> {
+        let mut pause = PAUSE;
+        loop {
+            let error = match note().await {
+                Err(error) if error.code() != Code::ReplyGone => error,
+                done => return done,
+            };
+            tracing::error!(code = %error.code(), "what became of a reply cannot be noted: {error}");
+            if self.sleep(pause).await.is_none() {
+                return Err(error);
             }
             pause = (pause * 2).min(LONGEST);
         }

@@ -3,13 +3,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use greentic_runner_host::Store;
+use async_trait::async_trait;
 use greentic_runner_host::clock::Timestamp;
 use greentic_runner_host::ingress::{slack, telegram, verify, webex, whatsapp};
 use greentic_runner_host::secret::Secret;
-use greentic_runner_host::store::RedbStore;
+use greentic_runner_host::store::{Lane, MemoryStore, RedbStore};
+use greentic_runner_host::{Code, Error, Result, Store};
 use serde_json::{Value, json};
 
 use crate::platforms::slack::Slack;
@@ -17,6 +19,7 @@ use crate::platforms::telegram::Telegram;
 use crate::platforms::webex::Webex;
 use crate::platforms::whatsapp::Whatsapp;
 use crate::platforms::{Instead, Taken};
+use crate::store::{Hand, Handled};
 use crate::{Running, Setup};
 
 const SECRETS: &[(&str, &str)] = &[
@@ -137,6 +140,36 @@ async fn what_nobody_knows_of_is_shown_and_sent_again_on_demand() {
     assert_eq!(running.client.post(url).bearer_auth("admin").send().await.unwrap().status(), 404);
 
     assert_eq!(delivered(&running, 4).await, [2, 1, 1]);
+    running.end().await;
+}
+
+/// Lets a store fail every other time that it is told what became of a reply, as on a disk that is full for a moment.
+#[derive(Default)]
+struct Forgetful(AtomicU32);
+
+#[async_trait]
+impl Hand for Forgetful {
+    async fn before(&self, transaction: &str, _: Option<&Lane>) -> Result<()> {
+        let is_told = matches!(transaction, "clear_part" | "sent" | "undelivered");
+        match is_told && self.0.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
+            true => Err(Error::new(Code::StoreFull, "no space left for a moment")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_of_a_reply_stays_known_while_the_store_fails() {
+    let platform = Telegram::start("123:token").await;
+    let store = Handled::new(Arc::new(MemoryStore::default()), Forgetful::default());
+    let setup = Setup { store: Some(store as _), ..setup("telegram", &json!({"base_url": platform.url})) };
+    let running = setup.start().await.unwrap();
+    platform.script.answer([Instead::TooMany(0), Instead::Forbidden]);
+    for (id, text) in [(1, "one"), (2, "two"), (3, "three")] {
+        tell(&running, &update(id, 5, text)).await;
+    }
+    assert_eq!(texts(&platform.script.taken(2).await, "5"), ["echo: two", "echo: three"]);
+    assert_eq!(delivered(&running, 3).await, [2, 1, 0]);
     running.end().await;
 }
 
