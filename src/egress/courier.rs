@@ -16,8 +16,8 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -46,7 +46,7 @@ const MOST_PARTS: usize = 100;
 const MOST_STEPS: u32 = 8;
 /// The most requests under way at once.
 const AT_ONCE: usize = 256;
-/// How many routes are looked for at once when the courier starts or fell behind.
+/// How many routes are looked for at once when the courier starts or fell behind; further ones when half of them are done.
 const SCAN: usize = 100_000;
 /// The first pause after a request that was not taken; each further one is twice as long.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -77,10 +77,14 @@ pub struct Courier {
     clock: Arc<dyn Clock>,
     /// Routes with a task; true if replies came since it looked last.
     active: Mutex<HashMap<ReplyRoute, bool>>,
+    /// A route has no task any more.
+    done: Notify,
     under_way: Semaphore,
     tally: Tally,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// How many routes are looked for at once.
+    scan: usize,
     me: Weak<Self>,
 }
 
@@ -124,6 +128,16 @@ impl Courier {
         outlets: Vec<Outlet>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>> {
+        Self::with_scan(store, watch, outlets, clock, SCAN)
+    }
+
+    fn with_scan(
+        store: Arc<dyn Store>,
+        watch: Arc<ReplyWatch>,
+        outlets: Vec<Outlet>,
+        clock: Arc<dyn Clock>,
+        scan: usize,
+    ) -> Result<Arc<Self>> {
         let post = Post::new()?;
         let tenants: HashMap<Id, Arc<pace::Bucket>> =
             outlets.iter().map(|outlet| (outlet.tenant.clone(), Arc::new(pace::Bucket::new(outlet.rate)))).collect();
@@ -140,10 +154,12 @@ impl Courier {
             post,
             clock,
             active: Mutex::default(),
+            done: Notify::new(),
             under_way: Semaphore::new(AT_ONCE),
             tally: Tally::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            scan,
             me: me.clone(),
         }))
     }
@@ -154,14 +170,22 @@ impl Courier {
         let driving = async {
             // Heard from before the look into the store, so that nothing falls in between.
             let mut told = self.watch.all();
-            self.look().await;
+            let mut more = self.look(true).await;
             loop {
-                match told.recv().await {
-                    Ok(route) if self.way(&route).is_some() => self.wake(route),
-                    Ok(_) => {}
-                    Err(RecvError::Lagged(_)) => self.look().await,
-                    // The watch lives as long as the courier.
-                    Err(RecvError::Closed) => std::future::pending().await,
+                tokio::select! {
+                    route = told.recv() => match route {
+                        Ok(route) if self.way(&route).is_some() => self.wake(route),
+                        Ok(_) => {}
+                        Err(RecvError::Lagged(_)) => more = self.look(true).await,
+                        // The watch lives as long as the courier.
+                        Err(RecvError::Closed) => std::future::pending().await,
+                    },
+                    () = self.done.notified(), if more => {
+                        let under_way = self.active.lock().len();
+                        if under_way <= self.scan / 2 {
+                            more = self.look(false).await;
+                        }
+                    }
                 }
             }
         };
@@ -202,13 +226,18 @@ impl Courier {
         self.tally.counts()
     }
 
-    /// Takes up what waits in the store.
-    async fn look(&self) {
+    /// Takes up what waits in the store, with `active` also where a task is at it already. True if there may be more.
+    async fn look(&self, active: bool) -> bool {
         let mut pause = PAUSE;
-        let wanted = |route: &ReplyRoute| self.way(route).is_some();
+        let wanted =
+            |route: &ReplyRoute| self.way(route).is_some() && (active || !self.active.lock().contains_key(route));
         loop {
-            match self.store.unsent_routes(SCAN, &wanted).await {
-                Ok(routes) => return routes.into_iter().for_each(|route| self.wake(route)),
+            match self.store.unsent_routes(self.scan, &wanted).await {
+                Ok(routes) => {
+                    let more = routes.len() >= self.scan;
+                    routes.into_iter().for_each(|route| self.wake(route));
+                    return more;
+                }
                 Err(error) => tracing::error!(code = %error.code(), "replies to send cannot be looked for: {error}"),
             }
             tokio::time::sleep(pause).await;
@@ -263,6 +292,7 @@ impl Courier {
             }
             _ => {
                 active.remove(route);
+                self.done.notify_one();
                 true
             }
         }

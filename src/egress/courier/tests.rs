@@ -18,6 +18,9 @@ use crate::secret::Secret;
 use crate::session::{SessionKey, reply_route};
 use crate::store::{Completion, End, MemoryStore, NewEvent, NewReply};
 
+/// How many routes are looked for at once.
+const FEW: usize = 4;
+
 /// A platform on a port of its own.
 #[derive(Default)]
 struct Platform {
@@ -132,7 +135,7 @@ impl Host {
         let rate = Rate { every: Duration::from_millis(1), burst: 1000 };
         let outlet = Outlet { tenant: Id::from("t"), provider: "chat", sender: Arc::new(ByText(address)), rate };
         let (store_, watch_) = (Arc::clone(&store), Arc::clone(&watch));
-        let courier = Courier::new(store_, watch_, vec![outlet], clock.clone()).unwrap();
+        let courier = Courier::with_scan(store_, watch_, vec![outlet], clock.clone(), FEW).unwrap();
         Self { store, watch, courier, clock }
     }
 
@@ -206,6 +209,22 @@ async fn replies_go_out_in_order_before_and_after_the_start() {
     assert_eq!((of("a"), of("b")), ((1..10).collect(), (4..10).collect()));
     assert_eq!(host.store.counts().await.unwrap().replies, 0);
     assert_eq!(host.count(Delivery::Sent), 14);
+    task.abort();
+}
+
+#[tokio::test]
+async fn more_routes_than_are_looked_for_at_once_are_sent_to() {
+    let platform = Arc::new(Platform::default());
+    let host = Host::new(platform.start().await);
+    let mut all: Vec<_> = (0..5 * FEW).map(|place| format!("p{place:02}")).collect();
+    for place in &all {
+        host.reply(place, json!("1")).await;
+    }
+    let task = host.start();
+    let mut taken = platform.took(all.len()).await;
+    taken.sort_unstable();
+    all.iter_mut().for_each(|place| place.push_str(r#" "1""#));
+    assert_eq!(taken, all);
     task.abort();
 }
 
