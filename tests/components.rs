@@ -8,6 +8,9 @@ mod common;
 #[cfg(test)]
 mod guests;
 #[cfg(test)]
+#[path = "common/logged.rs"]
+mod logged;
+#[cfg(test)]
 mod outbound;
 
 use std::sync::Arc;

@@ -6,12 +6,15 @@
 mod common;
 #[cfg(test)]
 mod guests;
+#[path = "common/logged.rs"]
+mod logged;
 
 use assert_cmd::Command;
 use common::{Sources, event, guest_path, host_with};
 use greentic_runner_host::flow::model::FlowState;
 use greentic_runner_host::{Code, Event, FlowChoice, HostBuilder, HostConfig, Outcome, RunnerHost, SessionKey};
 use guests::{Rig, limits, scope};
+use logged::Logged;
 use serde_json::{Value, json};
 
 /// The fixtures of the 0.4 and 0.5 lines, and the generation that each is recognised as.
@@ -483,36 +486,17 @@ async fn a_component_answers_an_operation_that_its_manifest_does_not_list() {
     assert_eq!(replies, [json!({ "text": "Ada!" })]);
 }
 
-/// What a subscriber wrote.
-#[derive(Clone, Default)]
-struct Sink(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn components_hear_that_their_pack_is_unloaded() {
-    let sink = Sink::default();
-    let writer = sink.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let log = || String::from_utf8(std::mem::take(&mut *sink.0.lock().unwrap())).unwrap();
+    let (logged, _guard) = Logged::here();
     let pack = Sources::of_flow(&echo_flow("node")).component("node", "node-0-4-b");
     let host = host_for("sad", &pack).await.unwrap();
-    assert!(!log().contains("stopped because"));
+    assert!(!logged.take().contains("stopped because"));
     host.load_pack("sad", &pack.path()).await.unwrap();
-    let replaced = log();
+    let replaced = logged.take();
     assert!(replaced.contains("component node failed as it was stopped: stopped because another pack"), "{replaced}");
     host.stop().await.unwrap();
-    let stopped = log();
+    let stopped = logged.take();
     assert!(stopped.contains("stopped because the host stops") && stopped.contains("GRH-0506"), "{stopped}");
 }
 

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
+#[path = "common/logged.rs"]
+mod logged;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -16,6 +18,7 @@ use greentic_runner_host::run::event::{Event, FlowChoice, ReplyTo};
 use greentic_runner_host::run::trace::{Observer, TraceEvent, What};
 use greentic_runner_host::store::{MemoryStore, ReplyRoute, Store};
 use greentic_runner_host::{Code, HostBuilder, HostConfig, PackSet, Result, RunnerHost, Sourced};
+use logged::Logged;
 use serde_json::{Value, json};
 
 /// A conversation that asks for a name and says goodbye.
@@ -604,30 +607,12 @@ async fn changes_of_one_tenant_come_one_after_the_other() {
     }
 }
 
-/// What is logged, to be read.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn only_components_that_go_are_stopped() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (logged, _guard) = Logged::here();
     // For the tenant `sad` these components fail as they are stopped, which is logged.
     let stopped = || {
-        let text = String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
+        let text = logged.take();
         ["base-node", "over-node"].map(|id| text.contains(&format!("component {id} failed as it was stopped")))
     };
     let config = HostConfig::from_yaml("tenant: sad", "bindings.yaml").unwrap();

@@ -2,7 +2,7 @@
 //! machine.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 
 use crate::common::{Sources, event, host_of};
 use crate::guests::{Rig, scope};
+use crate::logged::Logged;
 
 /// The interfaces as the guest calls them.
 const ALL: [&str; 10] = [
@@ -193,10 +194,7 @@ async fn every_interface_refuses_in_its_own_terms_and_the_reason_is_the_same_eve
         ("https://user:canary@api.example.com/", Reason::CredentialsInUrl),
         (&format!("http://{address}/endless"), Reason::AnswerTooLarge),
     ] {
-        let sink = Sink::default();
-        let writer = sink.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        let _guard = tracing::subscriber::set_default(subscriber);
+        let (logged, _guard) = Logged::here();
         let (rig, guest) = rig(&http).await;
         let mut asked = 0;
         for by in ALL {
@@ -218,7 +216,7 @@ async fn every_interface_refuses_in_its_own_terms_and_the_reason_is_the_same_eve
         }
         let counts = rig.services.http.tally().counts();
         assert_eq!(counts.failed, [(reason, asked)], "{url}");
-        let log = sink.text();
+        let log = logged.take();
         let lines: Vec<_> = log.lines().filter(|line| line.contains("greentic::outbound")).collect();
         assert_eq!(lines.len() as u64, asked, "{log}");
         for line in lines {
@@ -464,24 +462,4 @@ nodes:
     let counts = host.outbound_counts("t").unwrap();
     assert_eq!((counts.answered, counts.failed), (1, vec![(Reason::HostNotAllowed, 1)]));
     host.stop().await.unwrap();
-}
-
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Sink {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl std::io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
