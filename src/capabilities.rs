@@ -21,6 +21,7 @@ mod http_v1;
 mod interfaces_host;
 mod kv;
 mod log;
+mod oauth_broker;
 pub mod scope;
 mod secrets;
 mod secrets_store;

@@ -140,6 +140,9 @@ fn log_to_stderr(verbose: u8, usual: &str) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    // Whoever asks for every detail gets no token with it.
+    let bound = crate::oauth::LOG_BOUND.parse();
+    let filter = bound.into_iter().fold(filter, tracing_subscriber::EnvFilter::add_directive);
     // Fails only if a subscriber is installed already, which then logs.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

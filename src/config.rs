@@ -21,6 +21,7 @@ use crate::secrets::SecretsPolicy;
 mod bindings;
 mod env;
 mod gtbind;
+mod oauth;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -29,9 +30,10 @@ mod units;
 mod webhook;
 mod yaml;
 
+pub use crate::oauth::OAuthBroker;
 pub use env::{JwtKeys, JwtSettings, PackSettings, RunnerConfig, SecretsSettings, TenantResolver};
 pub use gtbind::{EXTENSION as GTBIND, PackBinding};
-pub use policy::{OAuthBroker, OperatorPolicy, RateLimits, RetryPolicy, RunLimits, WebhookPolicy};
+pub use policy::{OperatorPolicy, RateLimits, RetryPolicy, RunLimits, WebhookPolicy};
 pub use timers::{CatchUp, MAX_SCHEDULE_ID, Overlap, Timer};
 pub use webhook::{DigestEncoding, HashFunction, KeyRequired, WebhookScheme, WebhookSettings};
 
@@ -196,9 +198,9 @@ impl HostConfig {
         &self.timers
     }
 
-    /// The OAuth broker, if there is one; `env` is the deployment environment where the file states none.
+    /// Who gives the tokens of other services, if components may ask for any; `env` is the deployment environment where the file states none.
     pub fn oauth_broker_config(&self, env: &Id) -> Option<OAuthBroker> {
-        self.bindings.oauth.as_ref().map(|oauth| OAuthBroker::of(oauth, env))
+        self.bindings.oauth.as_ref().map(|oauth| oauth.broker(env))
     }
 
     /// What operators may invoke from outside.

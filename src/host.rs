@@ -11,7 +11,7 @@ mod packs;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
@@ -23,8 +23,9 @@ use crate::abi::Registry;
 use crate::activity::Activity;
 use crate::clock::{Clock, Timestamp};
 use crate::config::HostConfig;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::id::Id;
+use crate::oauth::Landing;
 use crate::pack::model::Digest;
 use crate::run::completion::Completer;
 use crate::run::event::Event;
@@ -79,6 +80,13 @@ impl RunnerHost {
         if woken > 0 {
             tracing::info!(sessions = woken, "going on with what was accepted before");
         }
+        let oauth = self.tenants.iter().filter_map(|(id, tenant)| Some((id, tenant.services().oauth.as_ref()?)));
+        let starts = oauth.map(|(tenant, oauth)| async move {
+            if let Err(error) = oauth.start().await {
+                tracing::error!(%tenant, %error, "components will not get the tokens of other services");
+            }
+        });
+        futures::future::join_all(starts).await;
         let task = housekeeping::spawn(&self.store, Arc::clone(&self.clock), &self.lanes);
         if let Some(old) = self.housekeeping.lock().replace(task) {
             old.abort();
@@ -119,6 +127,18 @@ impl RunnerHost {
     /// `TenantUnknown`.
     pub fn outbound_counts(&self, tenant: &str) -> Result<crate::outbound::Counts> {
         Ok(self.tenants.get(tenant)?.services().http.tally().counts())
+    }
+
+    /// Takes a browser that came back from a provider of the tenant's, until `end` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// `TenantUnknown`; `RouteOff` if the tenant's bindings have no `oauth` block; what [`crate::oauth::OAuth::land`] says.
+    pub async fn land(&self, tenant: &str, landing: Landing, end: Instant) -> Result<()> {
+        match &self.tenants.get(tenant)?.services().oauth {
+            Some(oauth) => oauth.land(landing, end).await,
+            None => Err(Error::new(Code::RouteOff, "the tenant's bindings have no `oauth` block")),
+        }
     }
 
     /// Accepts an event. When this returns, the event is stored and will be worked on.

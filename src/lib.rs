@@ -41,6 +41,7 @@ pub mod id;
 pub mod ingest;
 pub mod ingress;
 pub mod net;
+pub mod oauth;
 pub mod outbound;
 pub mod pack;
 mod private;

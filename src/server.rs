@@ -37,6 +37,7 @@ mod fetch;
 mod health;
 mod keys;
 mod listing;
+mod oauth;
 mod openapi;
 mod opening;
 mod options;

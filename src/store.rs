@@ -22,12 +22,14 @@ mod outgoing;
 pub mod redb;
 #[cfg(test)]
 mod suite;
+mod vault;
 
 pub use marks::Mark;
 pub use memory::MemoryStore;
 pub use once::{Kept, MAX_RESULT, Once, Repeated};
 pub use outgoing::{Begun, Outgoing, RouteFilter, Undelivered};
 pub use redb::RedbStore;
+pub use vault::VaultEntry;
 
 /// The most things that one call of [`Store::sweep`] forgets.
 pub const SWEEP_BATCH: usize = 512;
@@ -442,10 +444,19 @@ pub trait Store: StateReader {
     /// Keeps a mark for good, unless one is kept under its key that it does not replace. What was kept there before.
     async fn mark(&self, mark: Mark) -> Result<Option<Bytes>>;
 
+    /// Keeps an entry of the vault, in place of what is kept under its key.
+    async fn vault_put(&self, entry: VaultEntry) -> Result<()>;
+
+    /// What is kept under a key of the vault.
+    async fn vault_get(&self, key: &str, now: Timestamp) -> Result<Option<Bytes>>;
+
+    /// Forgets what is kept under a key of the vault, and gives it to this caller and to no other.
+    async fn vault_take(&self, key: &str, now: Timestamp) -> Result<Option<Bytes>>;
+
     /// Whether an event was accepted and is not done.
     async fn is_pending(&self, event: EventId) -> Result<bool>;
 
-    /// Forgets expired waits, dedupe keys past their time, and replies, undelivered ones and dead letters older than
+    /// Forgets expired waits, dedupe keys and entries of the vault past their time, and replies, undelivered ones and dead letters older than
     /// `keep`. A wait is spared while an event of its lane is claimed, which may be resuming it. Forgets at most
     /// [`SWEEP_BATCH`] things and returns how many, so that the caller goes on while it is not 0.
     async fn sweep(&self, now: Timestamp, keep: Duration) -> Result<u64>;

@@ -22,6 +22,7 @@ use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
 use crate::flow::doc::FlowKind;
 use crate::id::Id;
+use crate::oauth::{self, OAuth};
 use crate::outbound::Outbound;
 use crate::pack::model::Digest;
 use crate::run::program::{Program, Programs};
@@ -86,6 +87,7 @@ impl Tenants {
             let services = Services {
                 http: Arc::new(Outbound::new(config.outbound())),
                 secrets: Arc::new(GuestSecrets::new(Arc::clone(secrets), policy)),
+                oauth: None,
             };
             let tenant = Tenant {
                 services,
@@ -103,6 +105,17 @@ impl Tenants {
                 .hint("add bindings with HostBuilder::with_config, or --bindings"));
         }
         Ok(Self { tenants })
+    }
+
+    /// Gives each tenant whose bindings name a broker or providers the tokens that these have; `host_of` says what a
+    /// tenant's service needs of the host.
+    pub fn connect_oauth(&mut self, env: &Id, host_of: impl Fn(&Id) -> oauth::Host) -> Result<()> {
+        for (id, tenant) in &mut self.tenants {
+            if let Some(settings) = tenant.config.oauth_broker_config(env) {
+                tenant.services.oauth = Some(Arc::new(OAuth::new(settings, host_of(id))?));
+            }
+        }
+        Ok(())
     }
 
     /// A tenant by its id.

@@ -531,3 +531,32 @@ async fn the_report_names_every_route_and_how_it_is_verified() {
         assert!(of_tenant.iter().any(|route| route.route == "POST /slack/events"), "{tenant}");
     }
 }
+
+#[tokio::test]
+async fn a_browser_that_comes_back_gets_a_page_with_nothing_of_its_request() {
+    let server = Running::start().await;
+    let script = "<script>alert(1)</script>";
+    for (state, status, text) in [
+        ("good", 200, "You can close this window"),
+        ("refused", 400, "gave no consent"),
+        ("down", 503, "does not answer now"),
+        ("broken", 500, "finds the reason in its log"),
+        (script, 400, "not good any more"),
+    ] {
+        for path in ["/oauth/callback", "/t/acme/oauth/callback"] {
+            let query = [("state", state), ("code", script), ("error", script), ("error_description", script)];
+            let answer = server.client.get(server.url(path)).query(&query).send().await.unwrap();
+            let header = |name| answer.headers()[name].to_str().unwrap().to_owned();
+            assert_eq!((answer.status().as_u16(), header("content-type")), (status, "text/html; charset=utf-8".into()));
+            assert!(header("content-security-policy").contains("default-src 'none'"));
+            assert_eq!((header("referrer-policy"), header("cache-control")), ("no-referrer".into(), "no-store".into()));
+            let page = answer.text().await.unwrap();
+            assert!(page.contains(text) && !page.contains("script") && !page.contains("canary"), "{page}");
+        }
+    }
+    let twice = server.get("/oauth/callback?state=good&state=good").await;
+    assert_eq!(twice.status(), 400, "which one counts is not guessed");
+    let head = server.client.head(server.url("/oauth/callback?state=good")).send().await.unwrap();
+    assert_eq!(head.status(), 405, "it would spend the state");
+    assert_eq!(server.get("/t/nobody/oauth/callback?state=good").await.status(), 404);
+}

@@ -24,6 +24,7 @@ pub mod imports {
                 "../wit/http-1.0.0",
                 "../wit/http-1.1.0",
                 "../wit/interfaces-host-0.1.0",
+                "../wit/oauth-broker-1.0.0",
                 "../wit/secrets-store-1.0.0",
                 "../wit/secrets-store-1.1.0",
                 "../wit/state-1.0.0",
@@ -52,6 +53,7 @@ pub mod imports {
                     import greentic:http/client@1.1.0;
                     import greentic:http/http-client@1.1.0;
                     import greentic:interfaces-host/imports@0.1.0;
+                    import greentic:oauth-broker/broker-v1@1.0.0;
                     import greentic:secrets-store/secrets-store@1.0.0;
                     import greentic:secrets-store/secrets-store@1.1.0;
                     import greentic:state/state-store@1.0.0;
@@ -88,6 +90,7 @@ pub mod imports {
     pub use generated::greentic::http1_1_0::http_client as http_client_v1_1;
     pub use generated::greentic::interfaces_host::imports as interfaces_host;
     pub use generated::greentic::interfaces_types::types as interfaces_types;
+    pub use generated::greentic::oauth_broker::broker_v1 as oauth_broker;
     pub use generated::greentic::secrets_store1_0_0::secrets_store as secrets_store_v1_0;
     pub use generated::greentic::secrets_store1_1_0::secrets_store as secrets_store_v1_1;
     pub use generated::greentic::state::state_store;
@@ -271,6 +274,7 @@ wit_packages! {
     "http-1.0.0",
     "http-1.1.0",
     "interfaces-host-0.1.0",
+    "oauth-broker-1.0.0",
     "pack-export-0.2.0",
     "pack-export-0.4.0",
     "pack-export-v1-0.1.0",

@@ -18,11 +18,15 @@ pub enum Grant {
     Http,
     /// Secrets that the bindings name.
     Secrets,
+    /// Tokens of other services: with the `oauth` block, and never without.
+    #[serde(rename = "oauth")]
+    OAuth,
 }
 
 impl Grant {
     /// Every grant.
-    pub const ALL: [Self; 6] = [Self::State, Self::Session, Self::Kv, Self::Telemetry, Self::Http, Self::Secrets];
+    pub const ALL: [Self; 7] =
+        [Self::State, Self::Session, Self::Kv, Self::Telemetry, Self::Http, Self::Secrets, Self::OAuth];
 
     /// Its name, as messages show it.
     pub fn name(self) -> &'static str {
@@ -33,6 +37,7 @@ impl Grant {
             Self::Telemetry => "telemetry",
             Self::Http => "http",
             Self::Secrets => "secrets",
+            Self::OAuth => "oauth",
         }
     }
 
@@ -44,6 +49,7 @@ impl Grant {
             Self::Telemetry => 1 << 3,
             Self::Http => 1 << 4,
             Self::Secrets => 1 << 5,
+            Self::OAuth => 1 << 6,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::oauth::OAuth;
 use crate::outbound::Outbound;
 use crate::secrets::GuestSecrets;
 
@@ -12,4 +13,6 @@ pub struct Services {
     pub http: Arc<Outbound>,
     /// Secrets.
     pub secrets: Arc<GuestSecrets>,
+    /// Tokens of other services; none without the `oauth` block.
+    pub oauth: Option<Arc<OAuth>>,
 }

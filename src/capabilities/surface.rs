@@ -15,7 +15,7 @@ use super::grants::{Grant, Grants};
 use super::served::Served;
 use super::{
     control, convert, host_import, host_import_0_2, host_import_http, host_import_secrets, http_client, http_v1,
-    interfaces_host, kv, secrets_store, state_store, telemetry,
+    interfaces_host, kv, oauth_broker, secrets_store, state_store, telemetry,
 };
 use crate::conform::{ComponentShape, Conversion, How, Link, Surface, links};
 use crate::error::{Code, Error, Result};
@@ -84,6 +84,7 @@ surface! {
     "greentic:http/http-client@1.1.0", &[Grant::Http], http_client_v1_1, http_client::SERVED_1_1, HTTP_CLIENT_1_1;
     "greentic:interfaces-host/imports@0.1.0", &[Grant::State, Grant::Session, Grant::Telemetry], interfaces_host,
         interfaces_host::SERVED, &[];
+    "greentic:oauth-broker/broker-v1@1.0.0", &[Grant::OAuth], oauth_broker, oauth_broker::SERVED, &[];
     "greentic:secrets-store/secrets-store@1.0.0", &[Grant::Secrets], secrets_store_v1_0, secrets_store::SERVED_1_0, &[];
     "greentic:secrets-store/secrets-store@1.1.0", &[Grant::Secrets], secrets_store_v1_1, secrets_store::SERVED_1_1, &[];
     "greentic:state/state-store@1.0.0", &[Grant::State], state_store, state_store::SERVED, STATE_STORE_SHAPES;

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::oauth::OAuth;
 use super::timers::{CatchUp, Overlap};
 use super::units::{ByteSize, Count, Name, Origin, Private, SecretName, Span, Text};
 use super::yaml::Cursor;
@@ -49,7 +50,7 @@ top_level! {
     /// Flows that start on a schedule.
     #[schemars(default)]
     timers: Vec<Timer>,
-    /// The OAuth broker that packs may use.
+    /// Tokens of other services that components may ask for, and who gives them.
     oauth: Option<OAuth>,
     /// Whether components get the state store.
     #[schemars(default)]
@@ -139,22 +140,6 @@ pub(super) struct Timer {
     pub(super) catch_up: Option<CatchUp>,
     /// What becomes of a time that comes while the run before is not done: `skip` unless stated.
     pub(super) overlap: Option<Overlap>,
-}
-
-/// An OAuth broker.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OAuth {
-    /// The broker's HTTP address.
-    pub(super) http_base_url: Text,
-    /// The broker's NATS address.
-    pub(super) nats_url: Text,
-    /// The OAuth provider that is asked for.
-    pub(super) provider: Text,
-    /// The deployment environment, `GREENTIC_ENV` unless stated.
-    pub(super) env: Option<Name>,
-    /// The team, if the broker keeps tokens per team.
-    pub(super) team: Option<Text>,
 }
 
 /// Whether components get the state store.

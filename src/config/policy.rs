@@ -13,7 +13,6 @@ use super::yaml::{Cursor, Finding};
 use crate::capabilities::grants::{Grant, Grants};
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Location, Result};
-use crate::id::Id;
 use crate::outbound;
 use crate::secrets::SecretsPolicy;
 
@@ -132,33 +131,6 @@ impl RateLimits {
     }
 }
 
-/// An OAuth broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OAuthBroker {
-    /// Its HTTP address.
-    pub http_base_url: String,
-    /// Its NATS address.
-    pub nats_url: String,
-    /// The OAuth provider that is asked for.
-    pub provider: String,
-    /// The deployment environment.
-    pub env: Id,
-    /// The team, if tokens are kept per team.
-    pub team: Option<String>,
-}
-
-impl OAuthBroker {
-    pub(super) fn of(section: &bindings::OAuth, env: &Id) -> Self {
-        Self {
-            http_base_url: section.http_base_url.0.clone(),
-            nats_url: section.nats_url.0.clone(),
-            provider: section.provider.0.clone(),
-            env: section.env.as_ref().map_or_else(|| env.clone(), |Name(env)| env.clone()),
-            team: section.team.as_ref().map(|Text(team)| team.clone()),
-        }
-    }
-}
-
 /// What operators may invoke from outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OperatorPolicy {
@@ -268,8 +240,17 @@ pub(super) fn check(bindings: &Bindings, root: Cursor<'_>) {
     {
         at.report(Finding::at(at.place(), "`timeout` is longer than a day").hint("give at most 24h"));
     }
+    if bindings.grants.as_ref().is_some_and(|grants| grants.contains(&Grant::OAuth))
+        && !root.has("oauth")
+        && let Some(at) = root.get("grants")
+    {
+        let finding = Finding::at(at.place(), "`grants` names `oauth`, and nothing says who is asked");
+        at.report(finding.hint("add the block `oauth`, which is the grant, or remove it from the list"));
+    }
     check_overlay_grants(bindings, root);
-    check_addresses(bindings, root);
+    if let (Some(oauth), Some(at)) = (&bindings.oauth, root.get("oauth")) {
+        oauth.check(at);
+    }
 }
 
 /// Overlays never get what the tenant as a whole does not.
@@ -286,31 +267,18 @@ fn check_overlay_grants(bindings: &Bindings, root: Cursor<'_>) {
 /// What a tenant's components may be linked to.
 pub(super) fn granted(bindings: &Bindings) -> Grants {
     let granted: Grants = bindings.grants.as_deref().unwrap_or(&Grant::ALL).iter().copied().collect();
-    if bindings.state_store.allow { granted } else { granted.without(Grant::State) }
-}
-
-fn check_addresses(bindings: &Bindings, root: Cursor<'_>) {
-    let (Some(oauth), Some(at)) = (&bindings.oauth, root.get("oauth")) else { return };
-    for (key, Text(url), schemes) in [
-        ("http_base_url", &oauth.http_base_url, &["https://", "http://"][..]),
-        ("nats_url", &oauth.nats_url, &["nats://", "tls://"][..]),
-    ] {
-        if !schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
-            let place = at.get(key).map_or(at.place(), |at| at.place());
-            let finding = Finding::at(place, format!("`{key}` is no address of the kind that is needed"));
-            at.report(finding.hint(format!("begin it with {}", schemes.join(" or "))));
-        }
-    }
+    let granted = if bindings.state_store.allow { granted } else { granted.without(Grant::State) };
+    // The block is what grants it: it says who is asked.
+    if bindings.oauth.is_some() { granted.with(Grant::OAuth) } else { granted.without(Grant::OAuth) }
 }
 
 /// What the file states and this version does not do.
 pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<Note> {
-    let Bindings { oauth, operator, mocks, mcp, http, http_enabled, secrets, .. } = bindings;
+    let Bindings { operator, mocks, mcp, http, http_enabled, secrets, .. } = bindings;
     let asks = http.as_ref().is_some_and(|http| !http.allow.is_empty());
     let stored = !secrets.write.is_empty() || !secrets.components.is_empty();
     let operator = !operator.allowed_providers.is_empty() || !operator.allowed_ops.is_empty();
     let sections = [
-        ("oauth", oauth.is_some(), "this version offers packs no OAuth broker; one that imports it is refused"),
         ("operator", operator, "this version has no operator API"),
         ("mocks", mocks.is_some(), "this version has nothing that it would replace"),
         ("mcp", mcp.is_some(), "this version calls no tools"),

@@ -64,8 +64,8 @@ fn reads_every_section() {
     assert_eq!(timers, timers_read);
     let oauth = config.oauth_broker_config(&Id::from("local")).unwrap();
     assert_eq!(
-        (&*oauth.env, oauth.team.as_deref(), &*oauth.nats_url),
-        ("prod", Some("platform"), "nats://oauth-broker:4222")
+        (&*oauth.env, oauth.team.as_deref(), oauth.nats_url.as_deref()),
+        ("prod", Some("platform"), Some("nats://oauth-broker:4222"))
     );
     let operator = config.operator_policy();
     assert!(operator.allows("mail", "send") && !operator.allows("mail", "drop") && !operator.allows("sms", "send"));
@@ -88,7 +88,7 @@ fn reads_every_section() {
     assert_eq!(config.wait_ttl(), Duration::from_secs(12 * 3_600));
     assert_eq!(
         config.grants(),
-        [Grant::Kv, Grant::Telemetry, Grant::Http].into_iter().collect(),
+        [Grant::Kv, Grant::Telemetry, Grant::Http, Grant::OAuth].into_iter().collect(),
         "no state: the store is not allowed"
     );
     let asked = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
@@ -125,7 +125,7 @@ fn has_the_promised_defaults() {
         assert_eq!(config.limits(), Limits::default());
         assert_eq!(config.run_limits(), RunLimits::default());
         assert_eq!(config.wait_ttl(), Duration::from_secs(604_800));
-        assert_eq!(config.grants(), Grants::all());
+        assert_eq!(config.grants(), Grants::all().without(Grant::OAuth), "which takes the block");
         assert_eq!(config.outbound(), outbound::Policy::default());
         assert!(config.operator_policy().allows("any", "op"));
         assert!(config.oauth_broker_config(&Id::from("local")).is_none());
@@ -140,6 +140,30 @@ fn the_oauth_block_falls_back_to_the_environment() {
          provider: greentic.oauth.default }",
     );
     assert_eq!(&*config.oauth_broker_config(&Id::from("local")).unwrap().env, "local");
+}
+
+#[test]
+fn the_oauth_block_is_the_grant() {
+    let granted = |more: &str| read(&format!("tenant: t\n{more}")).grants().has(Grant::OAuth);
+    let block = "oauth: { http_base_url: https://broker.example.com }";
+    assert!(granted(block) && granted(&format!("{block}\ngrants: [state]")));
+    assert!(!granted("") && !granted("grants: [state]"));
+}
+
+#[test]
+fn providers_are_read_with_their_defaults() {
+    let config = read(
+        "tenant: t\noauth:\n  public_url: https://bots.example.com/base\n  providers:\n    \
+         github: { authorization_url: https://a.example/auth, token_url: https://a.example/token, client_id: bot,\n      \
+         client_secret: GITHUB, client_auth: post, scopes: [repo], authorization_params: { prompt: consent } }\n",
+    );
+    let oauth = config.oauth_broker_config(&Id::from("local")).unwrap();
+    assert_eq!((oauth.provider.as_deref(), &*oauth.key), (Some("github"), "OAUTH_KEY"), "the only one is the default");
+    assert_eq!(oauth.public_url.as_ref().unwrap().as_str(), "https://bots.example.com/base/");
+    let github = &oauth.providers["github"];
+    assert!(github.secret_in_body && !oauth.has_broker());
+    assert_eq!((github.client_secret.as_deref(), &*github.scopes), (Some("GITHUB"), &["repo".to_owned()][..]));
+    assert_eq!(github.authorization_params["prompt"], "consent");
 }
 
 #[test]
@@ -270,6 +294,9 @@ fn the_schema_agrees_with_the_reader() {
         "timers",
         "http-hosts",
         "http-time",
+        "oauth-empty",
+        "oauth-grant",
+        "oauth-providers",
     ];
     for (name, text) in cases("tests/bindings/invalid") {
         if !beyond.iter().any(|file| name.ends_with(&format!("/{file}.yaml"))) {

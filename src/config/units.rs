@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
+use url::Url;
 
 use super::yaml::with_hint;
 use crate::id::{self, Id, clip};
@@ -41,6 +42,14 @@ pub(super) struct Count(pub(super) u32);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin(pub(super) Allowed);
 
+/// An address by HTTP, without user and fragment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WebUrl(pub(super) Url);
+
+/// An address by NATS, without user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NatsUrl(pub(super) String);
+
 /// A host or a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Private(pub(super) AllowedHost);
@@ -68,6 +77,24 @@ impl ByteSize {
     /// The size as this machine counts, at most the largest it can.
     pub(super) fn bytes(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+impl WebUrl {
+    fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        (plain && matches!(url.scheme(), "https" | "http") && url.has_host()).then_some(Self(url))
+    }
+}
+
+impl NatsUrl {
+    fn parse(text: &str) -> Option<Self> {
+        let url = Url::parse(text).ok()?;
+        let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        let plain = plain && url.fragment().is_none() && matches!(url.path(), "" | "/");
+        let is_nats = matches!(url.scheme(), "nats" | "tls") && url.host_str().is_some_and(|host| !host.is_empty());
+        (plain && is_nats).then(|| Self(text.to_owned()))
     }
 }
 
@@ -113,6 +140,15 @@ impl<T> Checked<T> {
     }
 }
 
+/// `text` without what an address says before its host: that may be a password.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
+    match rest.rsplit_once('@') {
+        Some((_, rest)) => Cow::Owned(format!("{scheme}://…@{rest}")),
+        None => Cow::Borrowed(text),
+    }
+}
+
 fn shown(found: de::Unexpected<'_>) -> String {
     match found {
         de::Unexpected::Unsigned(n) => n.to_string(),
@@ -129,8 +165,9 @@ impl<T> Visitor<'_> for Checked<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        (self.parse)(text)
-            .ok_or_else(|| E::custom(with_hint(format_args!("{:?} is not {}", clip(text), self.expecting), self.hint)))
+        (self.parse)(text).ok_or_else(|| {
+            E::custom(with_hint(format_args!("{:?} is not {}", clip(&harmless(text)), self.expecting), self.hint))
+        })
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<T, E> {
@@ -196,6 +233,14 @@ checked!(Count, "a whole number from 1 on", "write a number between 1 and 429496
 checked!(Origin, "what may be asked", "write scheme, host and port, as https://api.example.com, https://*.example.com:8443 or \
     http://localhost:9000; `*` alone is everything that is public", |text| text.parse().ok().map(Origin), None,
     { "type": "string", "pattern": "^([*]|https?://[^/@?#\\\\ ]+/?)$" });
+
+checked!(WebUrl, "an address by HTTP", "write it whole and without user and fragment, as https://broker.example.com/",
+    WebUrl::parse, None,
+    { "type": "string", "pattern": "^https?://[^/@?#\\\\ ]+([/?][^# ]*)?$" });
+
+checked!(NatsUrl, "an address by NATS", "write it as nats://broker:4222 or tls://broker:4222, and name what the host logs in with in `nats_credentials`",
+    NatsUrl::parse, None,
+    { "type": "string", "pattern": "^(nats|tls)://[^/@?#\\\\ ]+/?$" });
 
 checked!(Private, "a host or a network", "write a name, an address or a network, as packs.internal, 10.1.2.3 or 10.1.0.0/16",
     |text| text.parse().ok().map(Private), None,

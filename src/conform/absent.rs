@@ -24,15 +24,6 @@ const ABSENT: &[(&[&str], Absent)] = &[
         },
     ),
     (
-        &["greentic:oauth-broker/", "greentic:oauth/"],
-        Absent {
-            nearest: None,
-            hint: "this version of the host is no OAuth broker, and offers nothing that comes near. Give a provider a token as its configuration \
-                   (`providers.<id>.config` in the bindings), or put the operations that need consent into a component \
-                   of their own",
-        },
-    ),
-    (
         &["wasix:mcp/"],
         Absent {
             nearest: None,

@@ -18,7 +18,7 @@ use super::shape::ComponentShape;
 use super::surface::{Offer, Surface};
 use super::trail::Difference;
 use super::types::Differ;
-use crate::capabilities::grants::Grants;
+use crate::capabilities::grants::{Grant, Grants};
 use crate::capabilities::served::{Reads, Served};
 use crate::capabilities::surface::{Interface as Offered, KnownShape, SURFACE, needed_by_wasi};
 use crate::error::Code;
@@ -217,10 +217,17 @@ fn not_granted(name: &str, offer: &Offer, grants: Grants) -> Vec<Finding> {
     missing
         .map(|grant| Finding {
             asked: Some(grant.name().to_owned()),
-            hint: Some(format!("grant `{grant}` to the pack in the tenant's bindings")),
+            hint: Some(how_to_grant(*grant)),
             ..Finding::new(Code::ImportNotGranted, name, Rule::Granted)
         })
         .collect()
+}
+
+fn how_to_grant(grant: Grant) -> String {
+    match grant {
+        Grant::OAuth => "add the block `oauth` to the tenant's bindings, with a broker or with providers".to_owned(),
+        grant => format!("grant `{grant}` to the pack in the tenant's bindings"),
+    }
 }
 
 fn unknown_function(name: &str, function: &str, offer: &Offer) -> Finding {

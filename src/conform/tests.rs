@@ -47,7 +47,6 @@ fn an_import_is_judged_by_its_full_name() {
         ("greentic:state/state-stor@1.0.0", Some((Code::ImportUnknown, Some(STORE), None))),
         ("greentic:secrets-store/secrets-store@1.1.0", Some((Code::ImportUnknown, Some(STORE), None))),
         ("greentic:host-import/mcp@0.6.0", Some((Code::ImportUnknown, None, None))),
-        ("greentic:oauth-broker/broker-v1@1.0.0", Some((Code::ImportUnknown, None, None))),
         ("wasix:mcp/router@25.6.18", Some((Code::ImportUnknown, None, None))),
         ("greentic:state/state-store@1.0.1-rc.1", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),
         ("greentic:state/state-store@2.0.0", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),

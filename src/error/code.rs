@@ -470,6 +470,24 @@ codes! {
     SecretsAnswer = 1104, Unavailable;
     /// This host may not read or write a secret of this name.
     SecretForbidden = 1105, Unavailable;
+
+    // 111x: tokens of other services
+    /// What a component asks of OAuth is nothing that can be asked.
+    OAuthRequest = 1110, BadInput;
+    /// A provider of OAuth is not known to the tenant's bindings.
+    OAuthProvider = 1111, BadInput;
+    /// A consent is not under way, or was used, or took too long.
+    OAuthState = 1112, BadInput;
+    /// A provider or a broker gives no consent or no token.
+    OAuthRefused = 1113, BadInput;
+    /// A provider or a broker does not answer now.
+    OAuthUnavailable = 1114, Unavailable;
+    /// The answer of a provider or a broker is of no use.
+    OAuthAnswer = 1115, Failed;
+    /// A secret that OAuth needs is missing, or cannot be used.
+    OAuthSecret = 1116, BadInput;
+    /// What is stored of a subject's tokens cannot be decrypted.
+    OAuthSealed = 1117, Failed;
 }
 
 impl fmt::Display for Code {

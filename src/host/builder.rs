@@ -13,6 +13,7 @@ use crate::engine::{Engine, EngineOptions};
 use crate::environment::Environment;
 use crate::error::Result;
 use crate::host::{Health, RunnerHost};
+use crate::oauth;
 use crate::run::executor::Services;
 use crate::run::lanes::Lanes;
 use crate::run::program::Programs;
@@ -172,7 +173,7 @@ impl HostBuilder {
         };
         let secrets: Arc<dyn SecretsManager> =
             Arc::new(CachedSecrets::new(place, Arc::clone(&clock), env.secrets.cache_ttl));
-        let tenants = Arc::new(Tenants::new(self.configs, &secrets)?);
+        let mut tenants = Tenants::new(self.configs, &secrets)?;
         let (store, dir) = self.storage.open(&env)?;
         let registry = match self.shared {
             Some(registry) => registry,
@@ -187,6 +188,14 @@ impl HostBuilder {
                 })
             }
         };
+        tenants.connect_oauth(&env.env, |tenant| oauth::Host {
+            tenant: tenant.clone(),
+            env: env.env.clone(),
+            store: Arc::clone(&store),
+            secrets: Arc::clone(&secrets),
+            clock: Arc::clone(&clock),
+        })?;
+        let tenants = Arc::new(tenants);
         let watch = Arc::new(ReplyWatch::default());
         let services = Services {
             store: Arc::clone(&store),

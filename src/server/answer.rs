@@ -105,6 +105,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         Code::BodyTooLarge | Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::RequestInvalid | Code::InvalidJson | Code::InvalidId | Code::IdempotencyKey => StatusCode::BAD_REQUEST,
+        Code::OAuthRequest | Code::OAuthState | Code::OAuthRefused => StatusCode::BAD_REQUEST,
         Code::DeadlinePassed | Code::GuestTimeout => StatusCode::GATEWAY_TIMEOUT,
         code => match code.kind() {
             Kind::Failed => StatusCode::BAD_GATEWAY,

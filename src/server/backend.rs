@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -17,6 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::flow::pick::Pick;
 use crate::host::{Health, RunnerHost};
 use crate::id::Id;
+use crate::oauth::Landing;
 use crate::reload::status::{PacksStatus, ReloadReport};
 use crate::reload::{Readiness, Reloads};
 use crate::run::completion::Completer;
@@ -72,6 +74,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Lets events of which only ids are known be asked for by `completer`.
     async fn complete_with(&self, completer: Arc<dyn Completer>) -> Result<()>;
+
+    /// Takes a browser that came back from a provider of OAuth, until `end` at the latest.
+    async fn land(&self, tenant: &str, landing: Landing, end: Instant) -> Result<()>;
 
     /// How the host is.
     fn health(&self) -> Health;
@@ -262,6 +267,10 @@ impl Backend for HostBackend {
 
     async fn complete_with(&self, completer: Arc<dyn Completer>) -> Result<()> {
         self.host.complete_with(completer).await
+    }
+
+    async fn land(&self, tenant: &str, landing: Landing, end: Instant) -> Result<()> {
+        self.host.land(tenant, landing, end).await
     }
 
     fn health(&self) -> Health {

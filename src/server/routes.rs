@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use super::openapi::{Operation, Schemas, describe, failed};
-use super::{App, admin, channel, directline, health, openapi, webchat};
+use super::{App, admin, channel, directline, health, oauth, openapi, webchat};
 use crate::ingress::Adapters;
 use crate::ingress::webchat::directline::PREFIX;
 
@@ -142,6 +142,13 @@ pub(super) const ROUTES: &[Route] = &[
         serve: || get(webchat::stream),
         methods: &["get"],
         describe: describe::stream,
+    },
+    Route {
+        scope: Scope::Tenant,
+        path: "/oauth/callback",
+        serve: || get(oauth::callback),
+        methods: &["get"],
+        describe: openapi::oauth::callback,
     },
     Route {
         scope: Scope::Tenant,

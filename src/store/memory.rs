@@ -11,7 +11,7 @@ use super::outgoing::Progress;
 use super::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, End, EventId, Failure, Kept, Lane,
     LaneFilter, Mark, NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope,
-    StateWrite, Store, StoredReply, StoredRun, Undelivered, Wait, claim_lost, foreign_run,
+    StateWrite, Store, StoredReply, StoredRun, Undelivered, VaultEntry, Wait, claim_lost, foreign_run,
 };
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -22,6 +22,7 @@ mod marks;
 mod once;
 mod outgoing;
 mod sweep;
+mod vault;
 
 /// The store in memory. Every call takes one lock, for as long as a few map operations take.
 #[derive(Debug, Default)]
@@ -56,6 +57,7 @@ struct Inner {
     last_undelivered: u64,
     undelivered: BTreeMap<u64, Undelivered>,
     marks: HashMap<String, Bytes>,
+    vault: HashMap<String, (Bytes, Option<Timestamp>)>,
     /// What [`Store::sweep`] looks at, in the order of time.
     due: Due,
 }
@@ -67,6 +69,7 @@ struct Due {
     replies: BTreeSet<(Timestamp, ReplyRoute, u64)>,
     dead: BTreeSet<(Timestamp, EventId)>,
     undelivered: BTreeSet<(Timestamp, u64)>,
+    vault: BTreeSet<(Timestamp, String)>,
 }
 
 #[derive(Debug)]
@@ -483,6 +486,19 @@ impl Store for MemoryStore {
 
     async fn mark(&self, mark: Mark) -> Result<Option<Bytes>> {
         Ok(self.inner.lock().mark(mark))
+    }
+
+    async fn vault_put(&self, entry: VaultEntry) -> Result<()> {
+        self.inner.lock().vault_put(entry);
+        Ok(())
+    }
+
+    async fn vault_get(&self, key: &str, now: Timestamp) -> Result<Option<Bytes>> {
+        Ok(self.inner.lock().vault_get(key, now))
+    }
+
+    async fn vault_take(&self, key: &str, now: Timestamp) -> Result<Option<Bytes>> {
+        Ok(self.inner.lock().vault_take(key, now))
     }
 
     async fn is_pending(&self, event: EventId) -> Result<bool> {

@@ -21,7 +21,7 @@ use redb::{ReadTransaction, ReadableDatabase};
 use super::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
     NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
-    StoredReply, StoredRun, Undelivered,
+    StoredReply, StoredRun, Undelivered, VaultEntry,
 };
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
@@ -42,6 +42,7 @@ mod sweep;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod vault;
 mod write;
 mod writer;
 
@@ -210,6 +211,19 @@ impl Store for RedbStore {
 
     async fn mark(&self, mark: Mark) -> Result<Option<Bytes>> {
         self.writer.write(move |tables| tables.mark(&mark)).await
+    }
+
+    async fn vault_put(&self, entry: VaultEntry) -> Result<()> {
+        self.writer.write(move |tables| tables.vault_put(&entry)).await
+    }
+
+    async fn vault_get(&self, key: &str, now: Timestamp) -> Result<Option<Bytes>> {
+        self.read(|txn| vault::vault_get(txn, key, now))
+    }
+
+    async fn vault_take(&self, key: &str, now: Timestamp) -> Result<Option<Bytes>> {
+        let key = key.to_owned();
+        self.writer.write(move |tables| tables.vault_take(&key, now)).await
     }
 
     async fn is_pending(&self, event: EventId) -> Result<bool> {

@@ -15,6 +15,7 @@ mod once;
 mod outgoing;
 mod queue;
 mod runs;
+mod vault;
 
 pub(super) const T0: Timestamp = Timestamp(1_000_000);
 pub(super) const LEASE: Duration = Duration::from_secs(60);
@@ -102,6 +103,12 @@ suite! {
         marks_of_many_at_once_give_one_first
         marks_are_not_swept
         an_event_is_pending_until_it_is_done
+    ;
+    vault:
+        keeps_what_was_put_last
+        gives_to_one_taker_alone
+        forgets_entries_at_their_time
+        forgets_a_bounded_number_of_entries
     ;
     once:
         tells_a_repetition_whether_it_is_the_same_and_how_it_ended

@@ -11,7 +11,7 @@ use greentic_runner_host::id::Id;
 use greentic_runner_host::store::{
     Accepted, Checkpoint, Claim, ClaimToken, Completion, Counts, DeadLetter, EventId, Failure, Lane, LaneFilter, Mark,
     NewEvent, NewReply, Outgoing, Replayed, ReplyRoute, RouteFilter, RunId, StateReader, StateScope, Store,
-    StoredReply, StoredRun, Undelivered,
+    StoredReply, StoredRun, Undelivered, VaultEntry,
 };
 
 /// What a test does about the transactions of a store.
@@ -81,6 +81,9 @@ handled! {
     replay(event: EventId, deadline: Timestamp) -> Option<Replayed>;
     purge_dead(event: EventId) -> bool;
     mark(mark: Mark) -> Option<Bytes>;
+    vault_put(entry: VaultEntry) -> ();
+    vault_get(key: &str, now: Timestamp) -> Option<Bytes>;
+    vault_take(key: &str, now: Timestamp) -> Option<Bytes>;
     is_pending(event: EventId) -> bool;
     sweep(now: Timestamp, keep: Duration) -> u64;
     counts() -> Counts;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use greentic_runner_host::config::HostConfig;
 use greentic_runner_host::error::{Code, Error, Result};
 use greentic_runner_host::host::Health;
 use greentic_runner_host::id::Id;
+use greentic_runner_host::oauth::Landing;
 use greentic_runner_host::reload::status::{PacksStatus, ReloadReport, ReloadState};
 use greentic_runner_host::reload::{NotReady, Readiness};
 use greentic_runner_host::run::completion::Completer;
@@ -241,6 +243,16 @@ impl Backend for TestHost {
 
     async fn complete_with(&self, _: Arc<dyn Completer>) -> Result<()> {
         Ok(())
+    }
+
+    async fn land(&self, _: &str, landing: Landing, _: Instant) -> Result<()> {
+        match landing.state.as_deref() {
+            Some("good") => Ok(()),
+            Some("refused") => Err(Error::new(Code::OAuthRefused, "canary")),
+            Some("down") => Err(Error::new(Code::OAuthUnavailable, "canary")),
+            Some("broken") => Err(Error::new(Code::OAuthSecret, "canary")),
+            _ => Err(Error::new(Code::OAuthState, "canary")),
+        }
     }
 
     fn health(&self) -> Health {

@@ -110,7 +110,7 @@ fn limits() -> Limits {
 /// A rig with a guest whose requests `http` allows.
 async fn rig(http: &str) -> (Rig, Arc<Prepared>) {
     let mut rig = Rig::new(limits());
-    rig.services = Services { http: Arc::new(Outbound::new(policy(http))) };
+    rig.services = Services { http: Arc::new(Outbound::new(policy(http))), ..Services::default() };
     let guest = rig.guest("web-client").await;
     (rig, guest)
 }
@@ -243,7 +243,7 @@ async fn nothing_is_asked_unless_the_bindings_say_so() {
     ] {
         let config = HostConfig::from_yaml(&format!("tenant: t\n{bindings}"), "test.yaml").unwrap();
         let mut rig = Rig::new(limits());
-        rig.services = Services { http: Arc::new(Outbound::new(config.outbound())) };
+        rig.services = Services { http: Arc::new(Outbound::new(config.outbound())), ..Services::default() };
         let guest = rig.guest("web-client").await;
         let answer = ask(&rig, &guest, json!({ "by": "http-client@1.1.0", "url": url })).await;
         let message = answer["error"]["message"].as_str().unwrap();

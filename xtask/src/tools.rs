@@ -25,7 +25,7 @@ struct Set {
     proof: &'static str,
 }
 
-const NODE: [Set; 3] = [
+const NODE: [Set; 4] = [
     Set {
         wanted: "src/author/templates/js/package.json",
         into: "",
@@ -43,6 +43,12 @@ const NODE: [Set; 3] = [
         into: programs::WEBCHAT,
         kept: "installed-package.json",
         proof: programs::CLIENT,
+    },
+    Set {
+        wanted: "tests/oauth/provider/package.json",
+        into: programs::OAUTH,
+        kept: "installed-package.json",
+        proof: programs::PROVIDER,
     },
 ];
 

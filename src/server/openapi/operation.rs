@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::describe::JSON;
 use super::schemas::Schemas;
 use crate::error::{Code, Kind};
 use crate::server::answer;
@@ -151,17 +152,15 @@ impl Answer {
             answer.insert("headers".into(), headers.into());
         }
         let (problems, plain): (Vec<Code>, Vec<Code>) = errors.iter().partition(|code| answer::is_problem(**code));
-        let error = (!plain.is_empty()).then(|| schemas.error());
+        let error = (!plain.is_empty()).then(|| (JSON, schemas.error()));
         let content = match (self.content, error) {
-            (Some(("application/json", schema)), Some(error)) => {
-                Some(("application/json", json!({"anyOf": [schema, error]})))
-            }
-            (Some(content), _) => Some(content),
-            (None, error) => error.map(|error| ("application/json", error)),
+            (Some((JSON, schema)), Some((_, error))) => [Some((JSON, json!({"anyOf": [schema, error]}))), None],
+            (content, error) => [content, error],
         };
         let problem = (!problems.is_empty()).then(|| (answer::PROBLEM_JSON, schemas.problem()));
         let contents: Map<String, Value> = content
             .into_iter()
+            .flatten()
             .chain(problem)
             .map(|(media, schema)| (media.to_owned(), json!({ "schema": schema })))
             .collect();

@@ -13,7 +13,8 @@ impl Inner {
         done += self.sweep_dedupe(now, SWEEP_BATCH - done);
         done += self.sweep_replies(now, keep, SWEEP_BATCH - done);
         done += self.sweep_dead(now, keep, SWEEP_BATCH - done);
-        done + self.sweep_undelivered(now, keep, SWEEP_BATCH - done)
+        done += self.sweep_undelivered(now, keep, SWEEP_BATCH - done);
+        done + self.sweep_vault(now, SWEEP_BATCH - done)
     }
 
     fn sweep_waits(&mut self, now: Timestamp, limit: usize) -> usize {
@@ -66,7 +67,7 @@ impl Inner {
 }
 
 /// Takes the first things out of `set` that are due, at most `limit`.
-fn take_due<T: Ord>(set: &mut BTreeSet<T>, limit: usize, is_due: impl Fn(&T) -> bool) -> Vec<T> {
+pub(super) fn take_due<T: Ord>(set: &mut BTreeSet<T>, limit: usize, is_due: impl Fn(&T) -> bool) -> Vec<T> {
     let mut taken = Vec::new();
     while taken.len() < limit && set.first().is_some_and(&is_due) {
         taken.extend(set.pop_first());

@@ -18,6 +18,7 @@ impl Tables<'_> {
         let kept_until = i64::try_from(keep.as_millis()).ok().and_then(|keep| now.0.checked_sub(keep));
         let mut done = self.sweep_waits(now, SWEEP_BATCH)?;
         done += self.sweep_dedupe(now, SWEEP_BATCH - done)?;
+        done += self.sweep_vault(now, SWEEP_BATCH - done)?;
         if let Some(until) = kept_until {
             done += self.sweep_replies(until, SWEEP_BATCH - done)?;
             done += self.sweep_dead(until, SWEEP_BATCH - done)?;

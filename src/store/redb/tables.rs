@@ -86,6 +86,10 @@ tables! {
     DEAD_DUE dead_due: (i64, u64) => ();
     /// Key to a mark.
     MARKS marks: &'static Hash => &'static [u8];
+    /// Key to an entry of the vault.
+    VAULT vault: &'static Hash => &'static [u8];
+    /// When it is forgotten, and the key.
+    VAULT_DUE vault_due: (i64, &'static Hash) => ();
 }
 
 /// The names in [`META`].
@@ -116,6 +120,10 @@ pub(super) fn dedupe_key(key: &str) -> Hash {
 
 pub(super) fn mark_key(key: &str) -> Hash {
     hash("mark", &[key])
+}
+
+pub(super) fn vault_key(key: &str) -> Hash {
+    hash("vault", &[key])
 }
 
 pub(super) fn state_key(key: &str) -> Hash {

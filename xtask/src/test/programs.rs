@@ -38,16 +38,32 @@ pub(crate) fn missing() -> impl Iterator<Item = Missing> {
         marker: wanted.marker,
         what: format!("{}, which is not installed: {}", wanted.program, wanted.install),
     });
-    programs.chain(missing_client())
+    programs.chain(LIBRARIES.iter().filter_map(Library::missing))
 }
 
-/// The published client of the web chat is no program: a test runs it with Node.
-fn missing_client() -> Option<Missing> {
-    let is_here = tools_dir().join(WEBCHAT).join(CLIENT).is_file() && is_in("node", env::var_os("PATH").as_deref());
-    (!is_here).then(|| Missing {
-        marker: "needs_directlinejs",
-        what: "botframework-directlinejs, which is not installed: cargo xtask tools, with npm".to_owned(),
-    })
+/// What is no program: a test runs it with Node.
+struct Library {
+    name: &'static str,
+    marker: &'static str,
+    /// Where it is, below the directory of the tools.
+    directory: &'static str,
+    /// A file of it.
+    file: &'static str,
+}
+
+const LIBRARIES: [Library; 2] = [
+    Library { name: "botframework-directlinejs", marker: "needs_directlinejs", directory: WEBCHAT, file: CLIENT },
+    Library { name: "oidc-provider", marker: "needs_oidc_provider", directory: OAUTH, file: PROVIDER },
+];
+
+impl Library {
+    fn missing(&self) -> Option<Missing> {
+        let is_here = tools_dir().join(self.directory).join(self.file).is_file();
+        (!is_here || !is_in("node", env::var_os("PATH").as_deref())).then(|| Missing {
+            marker: self.marker,
+            what: format!("{}, which is not installed: cargo xtask tools, with npm", self.name),
+        })
+    }
 }
 
 /// Whether `program` is in `PATH` or installed by `cargo xtask tools`.
@@ -65,6 +81,12 @@ pub(crate) const WEBCHAT: &str = "webchat";
 
 /// A file of the client.
 pub(crate) const CLIENT: &str = "node_modules/botframework-directlinejs/package.json";
+
+/// Where the provider of OpenID is, below the directory of the tools.
+pub(crate) const OAUTH: &str = "oauth";
+
+/// A file of the provider.
+pub(crate) const PROVIDER: &str = "node_modules/oidc-provider/package.json";
 
 /// Where `npm` puts programs, below the directory that it installs to.
 pub(crate) const NODE: &str = "node_modules/.bin";

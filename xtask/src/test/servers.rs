@@ -27,6 +27,11 @@ const SERVERS: &[Server] = &[
     },
     Server { program: "moto_server", marker: "needs_moto_server", install: "cargo xtask tools, with python3" },
     Server { program: "fake-gcs-server", marker: "needs_fake_gcs_server", install: "cargo xtask tools, with python3" },
+    Server {
+        program: "nats-server",
+        marker: "needs_nats_server",
+        install: "apt-get install --no-install-recommends nats-server",
+    },
     Server { program: "azurite-blob", marker: "needs_azurite", install: "cargo xtask tools, with npm" },
 ];
 

@@ -1,0 +1,141 @@
+//! `greentic:oauth-broker/broker-v1@1.0.0`
+//!
+//! The interface has no errors: whatever goes wrong is an empty text, and a coded line in the log.
+
+use std::sync::Arc;
+
+use greentic_runner_bindings::imports::oauth_broker::Host;
+use tracing::Level;
+use wasmtime::component::Val;
+
+use super::calls::Function;
+use super::context::HostCtx;
+use super::served::{Arguments, Reads, Reply, Served};
+use crate::error::{Code, Error, Result};
+use crate::id::clip;
+use crate::oauth::OAuth;
+
+const INTERFACE: &str = "greentic:oauth-broker/broker-v1@1.0.0";
+const CONSENT: Function = Function { interface: INTERFACE, name: "get-consent-url" };
+const EXCHANGE: Function = Function { interface: INTERFACE, name: "exchange-code" };
+const TOKEN: Function = Function { interface: INTERFACE, name: "get-token" };
+
+impl Host for HostCtx {
+    async fn get_consent_url(
+        &mut self,
+        provider_id: String,
+        subject: String,
+        scopes: Vec<String>,
+        redirect_path: String,
+        extra_json: String,
+    ) -> wasmtime::Result<String> {
+        Ok(consent(self, [&provider_id, &subject, &redirect_path, &extra_json], &scopes).await?)
+    }
+
+    async fn exchange_code(
+        &mut self,
+        provider_id: String,
+        subject: String,
+        code: String,
+        redirect_path: String,
+    ) -> wasmtime::Result<String> {
+        Ok(exchange(self, [&provider_id, &subject, &code, &redirect_path]).await?)
+    }
+
+    async fn get_token(
+        &mut self,
+        provider_id: String,
+        subject: String,
+        scopes: Vec<String>,
+    ) -> wasmtime::Result<String> {
+        Ok(token(self, [&provider_id, &subject], &scopes).await?)
+    }
+}
+
+async fn consent(ctx: &mut HostCtx, texts: [&str; 4], scopes: &[String]) -> Result<String> {
+    let [provider, subject, path, extra] = texts;
+    let end = ctx.cancel_at;
+    let ask = async |oauth: Arc<OAuth>| oauth.consent_url(provider, subject, scopes, path, extra, end).await;
+    ctx.ask(CONSENT, bytes(&texts, scopes), provider, ask).await
+}
+
+async fn exchange(ctx: &mut HostCtx, texts: [&str; 4]) -> Result<String> {
+    let [provider, subject, code, path] = texts;
+    let end = ctx.cancel_at;
+    let ask = async |oauth: Arc<OAuth>| {
+        let tokens = oauth.exchange_code(provider, subject, code, path, end).await?;
+        Ok(tokens.expose().to_owned())
+    };
+    ctx.ask(EXCHANGE, bytes(&texts, &[]), provider, ask).await
+}
+
+async fn token(ctx: &mut HostCtx, texts: [&str; 2], scopes: &[String]) -> Result<String> {
+    let [provider, subject] = texts;
+    let end = ctx.cancel_at;
+    let ask = async |oauth: Arc<OAuth>| {
+        let tokens = oauth.get_token(provider, subject, scopes, end).await?;
+        Ok(tokens.map(|tokens| tokens.expose().to_owned()).unwrap_or_default())
+    };
+    ctx.ask(TOKEN, bytes(&texts, scopes), provider, ask).await
+}
+
+fn bytes(texts: &[&str], scopes: &[String]) -> usize {
+    let texts: usize = texts.iter().map(|text| text.len()).sum();
+    texts + scopes.iter().map(String::len).sum::<usize>()
+}
+
+impl HostCtx {
+    /// Counts a call, carries it out, and logs why it gives nothing. The note names the provider, and nothing that it gave.
+    async fn ask(
+        &mut self,
+        function: Function,
+        bytes: usize,
+        provider: &str,
+        ask: impl AsyncFnOnce(Arc<OAuth>) -> Result<String>,
+    ) -> Result<String> {
+        let begun = self.begin(function, bytes)?;
+        let answer = match self.services.oauth.clone() {
+            Some(oauth) => ask(oauth).await,
+            None => Err(Error::new(Code::OAuthProvider, "nobody is asked for tokens on behalf of this call")),
+        };
+        let provider = clip(provider);
+        let note = match &answer {
+            Ok(text) if text.is_empty() => format!("{provider}: none"),
+            Ok(_) => provider,
+            Err(error) => format!("{provider}: {}", error.code()),
+        };
+        self.calls.end(begun, answer.is_ok(), &note);
+        answer.or_else(|error| {
+            self.record(Some(Level::WARN), &format!("{}: {error}", function.name));
+            Ok(String::new())
+        })
+    }
+}
+
+/// The functions for components with shapes of their own.
+pub(super) const SERVED: &[Served] = &[
+    Served { name: CONSENT.name, reads: &[Reads::All; 5], call: serve_consent },
+    Served { name: EXCHANGE.name, reads: &[Reads::All; 4], call: serve_exchange },
+    Served { name: TOKEN.name, reads: &[Reads::All; 3], call: serve_token },
+];
+
+fn serve_consent<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(async move {
+        let texts = [arguments.text(0)?, arguments.text(1)?, arguments.text(3)?, arguments.text(4)?];
+        Ok(Some(Val::String(consent(ctx, texts, &arguments.texts(2)?).await?)))
+    })
+}
+
+fn serve_exchange<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(async move {
+        let texts = [arguments.text(0)?, arguments.text(1)?, arguments.text(2)?, arguments.text(3)?];
+        Ok(Some(Val::String(exchange(ctx, texts).await?)))
+    })
+}
+
+fn serve_token<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(async move {
+        let texts = [arguments.text(0)?, arguments.text(1)?];
+        Ok(Some(Val::String(token(ctx, texts, &arguments.texts(2)?).await?)))
+    })
+}

@@ -1,0 +1,110 @@
+//! What is kept for owners, encrypted.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable as _};
+use zeroize::Zeroizing;
+
+use super::seal::{Keys, Opened};
+use super::secrets::Secrets;
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Code, Error, Kind, Result};
+use crate::store::{Store, VaultEntry};
+
+pub(super) struct Vault {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    secrets: Arc<Secrets>,
+    /// The secret that holds the key, by its name.
+    key: String,
+    /// Takes the secret's place where it may be missing: what is kept is then gone with the process.
+    fleeting: Option<Arc<Keys>>,
+}
+
+/// What is kept: where, and to whom it is bound.
+pub(super) struct Place {
+    pub(super) key: String,
+    pub(super) bound: Vec<u8>,
+}
+
+impl Vault {
+    /// A vault with a key of its own where the secret is missing and `may_forget`.
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        secrets: Arc<Secrets>,
+        key: String,
+        may_forget: bool,
+    ) -> Result<Self> {
+        let fleeting = if may_forget { Some(Arc::new(Keys::fleeting()?)) } else { None };
+        Ok(Self { store, clock, secrets, key, fleeting })
+    }
+
+    /// The keys.
+    ///
+    /// # Errors
+    ///
+    /// `OAuthSecret` if there are none, or what there is is none.
+    pub(super) async fn keys(&self) -> Result<Arc<Keys>> {
+        let keys = Keys::of(&self.key, &self.secrets.values(&self.key).await?)?;
+        match &self.fleeting {
+            _ if !keys.is_empty() => Ok(Arc::new(keys)),
+            Some(fleeting) => Ok(Arc::clone(fleeting)),
+            None => Err(self.secrets.missing(&self.key).hint(
+                "set it to 32 random bytes, as `openssl rand -base64 32` prints them: stored tokens are encrypted with it",
+            )),
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) async fn put(&self, place: &Place, plain: &[u8], keep: Option<Duration>) -> Result<()> {
+        let value = self.keys().await?.seal(&place.bound, plain)?;
+        let expires_at = keep.map(|keep| self.now().plus(keep));
+        self.store.vault_put(VaultEntry { key: place.key.clone(), value: value.into(), expires_at }).await
+    }
+
+    /// The same for what cannot be had again: a store that fails for a moment is asked again.
+    pub(super) async fn put_surely(&self, place: &Place, plain: &[u8], keep: Option<Duration>) -> Result<()> {
+        let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(6);
+        let passes = |error: &Error| error.code().kind() == Kind::Unavailable;
+        (|| self.put(place, plain, keep)).retry(pauses).when(passes).await
+    }
+
+    /// What is kept there. What no key opens any more is none, and said.
+    pub(super) async fn get(&self, place: &Place) -> Result<Option<Opened>> {
+        let Some(sealed) = self.store.vault_get(&place.key, self.now()).await? else { return Ok(None) };
+        opened(self.keys().await?.open(&place.bound, &sealed))
+    }
+
+    /// The same, and nobody gets it a second time.
+    pub(super) async fn take(&self, place: &Place) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let keys = self.keys().await?;
+        let Some(sealed) = self.store.vault_take(&place.key, self.now()).await? else { return Ok(None) };
+        Ok(opened(keys.open(&place.bound, &sealed))?.map(|opened| opened.plain))
+    }
+
+    pub(super) async fn forget(&self, place: &Place) -> Result<()> {
+        self.store.vault_take(&place.key, self.now()).await.map(drop)
+    }
+}
+
+fn opened(opened: Result<Opened>) -> Result<Option<Opened>> {
+    match opened {
+        Err(error) if error.code() == Code::OAuthSealed => {
+            tracing::warn!(target: super::TARGET, %error, "something stored is of no use any more");
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("key", &self.key).finish_non_exhaustive()
+    }
+}
