@@ -17,8 +17,9 @@ mod node;
 mod prepared;
 mod provider;
 mod registry;
+mod tool;
 mod val;
 
 pub use flows::ExportedFlow;
-pub use prepared::{Prepared, Surroundings};
+pub use prepared::{Prepared, Surroundings, ToolRun};
 pub use registry::Registry;

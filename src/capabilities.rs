@@ -21,8 +21,10 @@ mod http_v1;
 mod interfaces_host;
 mod kv;
 mod log;
+mod mcp;
 mod oauth_broker;
 pub mod scope;
+mod secret_store;
 mod secrets;
 mod secrets_store;
 pub mod served;
@@ -34,6 +36,7 @@ pub mod state_view;
 mod stderr;
 pub mod surface;
 mod telemetry;
+pub mod tools;
 
 pub use assets::AssetsDir;
 pub use context::HostCtx;

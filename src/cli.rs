@@ -11,6 +11,8 @@ mod dev;
 mod fetching;
 mod ingress;
 mod invoke;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod new;
 mod pack;
 mod page;
@@ -72,6 +74,9 @@ enum Command {
     Cache(cache::Command),
     #[command(subcommand)]
     Ingress(ingress::Command),
+    #[cfg(feature = "mcp")]
+    #[command(subcommand)]
+    Mcp(mcp::Command),
 }
 
 impl Command {
@@ -121,6 +126,8 @@ fn dispatch(command: Command, verbose: bool) -> Result<ExitCode> {
         Command::Pack(command) => pack::run(command),
         Command::Cache(command) => block_on(cache::run(command)),
         Command::Ingress(command) => ingress::run(command),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(command) => block_on(mcp::run(command)),
     }
 }
 

@@ -15,12 +15,14 @@ use crate::capabilities::grants::Grants;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Location, Result};
 use crate::id::Id;
+use crate::mcp::Settings;
 use crate::outbound;
 use crate::secrets::SecretsPolicy;
 
 mod bindings;
 mod env;
 mod gtbind;
+mod mcp;
 mod oauth;
 mod policy;
 #[cfg(test)]
@@ -57,6 +59,7 @@ pub struct HostConfig {
     bindings: Bindings,
     webhook: Option<WebhookPolicy>,
     timers: Vec<Timer>,
+    mcp: Option<Settings>,
     notes: Vec<Note>,
     pack_binding: Option<PackBinding>,
     secrets_unlimited: bool,
@@ -95,6 +98,7 @@ impl HostConfig {
             bindings: Bindings::default(),
             webhook: None,
             timers: Vec::new(),
+            mcp: None,
             notes: Vec::new(),
             pack_binding: None,
             secrets_unlimited: false,
@@ -116,13 +120,14 @@ impl HostConfig {
         policy::check(&bindings, cursor);
         let webhook = policy::webhook_policy(cursor);
         let timers = timers::read(&bindings, cursor);
+        let mcp = mcp::read(&bindings, cursor);
         let notes = policy::notes(&bindings, cursor, file);
         let mut findings = findings.into_inner();
         findings.sort_by_key(|finding| finding.place);
         match &bindings.tenant {
             Some(Name(tenant)) if findings.is_empty() => {
                 let (tenant, file) = (tenant.clone(), Some(file.to_owned()));
-                Ok(Self { file, bindings, webhook, timers, notes, ..Self::for_tenant(tenant) })
+                Ok(Self { file, bindings, webhook, timers, mcp, notes, ..Self::for_tenant(tenant) })
             }
             _ => {
                 let summary = format!("{file} has {} problems", findings.len());
@@ -206,6 +211,11 @@ impl HostConfig {
     /// What operators may invoke from outside.
     pub fn operator_policy(&self) -> OperatorPolicy {
         OperatorPolicy::of(&self.bindings.operator)
+    }
+
+    /// What the file says of tools, if it says anything.
+    pub fn mcp(&self) -> Option<&Settings> {
+        self.mcp.as_ref()
     }
 
     /// What components may ask over HTTP.

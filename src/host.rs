@@ -21,6 +21,7 @@ pub use packs::Work;
 
 use crate::abi::Registry;
 use crate::activity::Activity;
+use crate::capabilities::tools::Tools;
 use crate::clock::{Clock, Timestamp};
 use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
@@ -108,6 +109,7 @@ impl RunnerHost {
         }
         let unloaded: Vec<_> = self.tenants.iter().filter_map(|(_, tenant)| tenant.swap(None)).collect();
         futures::future::join_all(unloaded.iter().map(|old| old.farewell("the host stops", None))).await;
+        futures::future::join_all(self.tenants.iter().map(|(_, tenant)| tenant.stop())).await;
         Ok(())
     }
 
@@ -179,6 +181,15 @@ impl RunnerHost {
     /// Lets events of which only ids are known be asked for by `completer`. Until then they stay where they are.
     pub async fn complete_with(&self, completer: Arc<dyn Completer>) -> Result<()> {
         self.lanes.complete_with(completer).await
+    }
+
+    /// The tenant's tools as they lie there now; none if its bindings have no `mcp` block, or this host calls no tools.
+    ///
+    /// # Errors
+    ///
+    /// `TenantUnknown`.
+    pub fn tools(&self, tenant: &str) -> Result<Option<Arc<dyn Tools>>> {
+        Ok(self.tenants.get(tenant)?.services_now(&self.registry, &self.secrets, &self.env).mcp)
     }
 
     /// Where secrets are read.

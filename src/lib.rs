@@ -40,6 +40,7 @@ pub mod host;
 pub mod id;
 pub mod ingest;
 pub mod ingress;
+pub mod mcp;
 pub mod net;
 pub mod oauth;
 pub mod outbound;

@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod program;
 mod record;
 mod state;
+mod tool;
 pub mod trace;
 pub mod transcript;
 mod value;

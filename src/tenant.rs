@@ -11,12 +11,15 @@ pub mod load;
 mod overlaid;
 pub(crate) mod provider;
 mod set;
+#[cfg(feature = "mcp")]
+mod tools;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
+use crate::abi::Registry;
 use crate::capabilities::services::Services;
 use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
@@ -26,6 +29,8 @@ use crate::oauth::{self, OAuth};
 use crate::outbound::Outbound;
 use crate::pack::model::Digest;
 use crate::run::program::{Program, Programs};
+#[cfg(feature = "mcp")]
+use crate::secrets::SecretScope;
 use crate::secrets::{GuestSecrets, SecretsManager};
 
 pub use set::{PackSet, Sourced};
@@ -42,6 +47,9 @@ pub struct Tenant {
     config: Arc<HostConfig>,
     services: Services,
     loaded: ArcSwapOption<Loaded>,
+    /// Its MCP servers, which outlive the packs too.
+    #[cfg(feature = "mcp")]
+    servers: std::sync::OnceLock<Arc<crate::mcp::Servers>>,
     /// Held by whoever changes what is loaded, from the moment at which it looks at what there is.
     changing: tokio::sync::Mutex<()>,
 }
@@ -88,11 +96,14 @@ impl Tenants {
                 http: Arc::new(Outbound::new(config.outbound())),
                 secrets: Arc::new(GuestSecrets::new(Arc::clone(secrets), policy)),
                 oauth: None,
+                mcp: None,
             };
             let tenant = Tenant {
                 services,
                 config: Arc::new(config),
                 loaded: ArcSwapOption::empty(),
+                #[cfg(feature = "mcp")]
+                servers: std::sync::OnceLock::new(),
                 changing: tokio::sync::Mutex::default(),
             };
             if tenants.insert(id.clone(), tenant).is_some() {
@@ -143,6 +154,28 @@ impl Tenant {
     /// What its guests may ask. It outlives the packs, with its connections, places and counts.
     pub fn services(&self) -> &Services {
         &self.services
+    }
+
+    /// What guests of packs that are loaded now may ask: the tenant's services, and its tools as they lie there now.
+    pub fn services_now(&self, registry: &Arc<Registry>, secrets: &Arc<dyn SecretsManager>, env: &Id) -> Services {
+        let services = self.services.clone();
+        #[cfg(feature = "mcp")]
+        if let Some(settings) = self.config.mcp() {
+            let scope = SecretScope::of_tenant(env, self.config.tenant());
+            let servers = self.servers.get_or_init(|| Arc::new(crate::mcp::Servers::new(settings, secrets, &scope)));
+            let mcp = tools::TenantTools::of(&self.config, Arc::clone(servers), Arc::clone(registry), &services);
+            return Services { mcp, ..services };
+        }
+        let _ = (registry, secrets, env);
+        services
+    }
+
+    /// Ends what runs for the tenant outside of this process, for good.
+    pub async fn stop(&self) {
+        #[cfg(feature = "mcp")]
+        if let Some(servers) = self.servers.get() {
+            servers.stop().await;
+        }
     }
 
     /// Its packs, if any are loaded.

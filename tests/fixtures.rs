@@ -106,6 +106,8 @@ const FIXTURES: &[Fixture] = &[
     node("spinning", &[]),
     node("spinning-start", &[]),
     node("stateful-counter", &[Grant::State]),
+    #[cfg(feature = "mcp")]
+    node("tool-user", &[Grant::Http, Grant::Kv, Grant::Mcp, Grant::Secrets, Grant::Telemetry]),
     node("trapping", &[]),
     node("waiting-bot", &[Grant::State, Grant::Session]),
     node("web-client", &[Grant::Http, Grant::Telemetry]),

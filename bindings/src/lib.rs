@@ -25,6 +25,7 @@ pub mod imports {
                 "../wit/http-1.1.0",
                 "../wit/interfaces-host-0.1.0",
                 "../wit/oauth-broker-1.0.0",
+                "../wit/secrets-1.0.0",
                 "../wit/secrets-store-1.0.0",
                 "../wit/secrets-store-1.1.0",
                 "../wit/state-1.0.0",
@@ -44,6 +45,7 @@ pub mod imports {
                     import greentic:host-import/secrets@0.4.0;
                     import greentic:host-import/telemetry@0.4.0;
                     import greentic:host-import/http@0.6.0;
+                    import greentic:host-import/mcp@0.6.0;
                     import greentic:host-import/secrets@0.6.0;
                     import greentic:host-import/session@0.6.0;
                     import greentic:host-import/state@0.6.0;
@@ -54,6 +56,7 @@ pub mod imports {
                     import greentic:http/http-client@1.1.0;
                     import greentic:interfaces-host/imports@0.1.0;
                     import greentic:oauth-broker/broker-v1@1.0.0;
+                    import greentic:secrets/secret-store@1.0.0;
                     import greentic:secrets-store/secrets-store@1.0.0;
                     import greentic:secrets-store/secrets-store@1.1.0;
                     import greentic:state/state-store@1.0.0;
@@ -80,6 +83,7 @@ pub mod imports {
     pub use generated::greentic::host_import0_4_0::secrets as host_import_secrets_v0_4;
     pub use generated::greentic::host_import0_4_0::telemetry as host_import_telemetry_v0_4;
     pub use generated::greentic::host_import0_6_0::http as host_import_http;
+    pub use generated::greentic::host_import0_6_0::mcp as host_import_mcp;
     pub use generated::greentic::host_import0_6_0::secrets as host_import_secrets;
     pub use generated::greentic::host_import0_6_0::session as host_import_session;
     pub use generated::greentic::host_import0_6_0::state as host_import_state;
@@ -91,6 +95,7 @@ pub mod imports {
     pub use generated::greentic::interfaces_host::imports as interfaces_host;
     pub use generated::greentic::interfaces_types::types as interfaces_types;
     pub use generated::greentic::oauth_broker::broker_v1 as oauth_broker;
+    pub use generated::greentic::secrets::secret_store;
     pub use generated::greentic::secrets_store1_0_0::secrets_store as secrets_store_v1_0;
     pub use generated::greentic::secrets_store1_1_0::secrets_store as secrets_store_v1_1;
     pub use generated::greentic::state::state_store;
@@ -275,12 +280,16 @@ wit_packages! {
     "http-1.1.0",
     "interfaces-host-0.1.0",
     "oauth-broker-1.0.0",
+    "mcp-24.11.5",
+    "mcp-25.3.26",
+    "mcp-25.6.18",
     "pack-export-0.2.0",
     "pack-export-0.4.0",
     "pack-export-v1-0.1.0",
     "provider-1.0.0",
     "provider-core-1.0.0",
     "provider-schema-core-1.0.0",
+    "secrets-1.0.0",
     "secrets-store-1.0.0",
     "secrets-store-1.1.0",
     "state-1.0.0",

@@ -6,6 +6,7 @@ use super::component::Component;
 use super::description::Describer;
 use super::flows::FlowLister;
 use super::provider::ProviderPre;
+use super::tool::Tool;
 use crate::capabilities::HostCtx;
 use crate::conform::{ComponentShape, Generation, Surface, Want, export, refusal};
 use crate::error::{Code, Error, Result};
@@ -14,6 +15,7 @@ use crate::error::{Code, Error, Result};
 pub(super) struct Exports {
     component: Result<Component>,
     provider: Result<(Generation, ProviderPre)>,
+    tool: Result<Tool>,
     pub(super) describer: Option<Describer>,
     pub(super) flows: Option<FlowLister>,
 }
@@ -30,8 +32,9 @@ impl Exports {
                 None => Err(Error::new(Code::Internal, format!("nothing calls {generation}, which is looked for"))),
             }
         });
+        let tool = Tool::find(name, shape, pre);
         let (describer, flows) = (Describer::find(shape, pre), FlowLister::find(shape, pre));
-        Self { component, provider, describer, flows }
+        Self { component, provider, tool, describer, flows }
     }
 
     /// The component as a node.
@@ -42,6 +45,11 @@ impl Exports {
     /// The component as a provider.
     pub(super) fn provider(&self) -> Result<&ProviderPre> {
         self.provider.as_ref().map(|(_, provider)| provider).map_err(Clone::clone)
+    }
+
+    /// The component as a tool.
+    pub(super) fn tool(&self) -> Result<&Tool> {
+        self.tool.as_ref().map_err(Clone::clone)
     }
 
     /// The generation that it speaks as a provider.

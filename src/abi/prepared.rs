@@ -10,24 +10,25 @@ use tokio::sync::OnceCell;
 use wasmtime::component::InstancePre;
 
 use super::answer::{self, failed, rejected};
-use super::call::{Answer, Call, CallFailure};
+use super::call::{Answer, Call, CallFailure, HostCall};
 use super::circumstances::Circumstances;
 use super::component::{Raw, Read, unencodable};
 use super::description::Describer;
 use super::exports::Exports;
 use super::flows::{ExportedFlow, FlowLister};
 use super::named::Hook;
-use super::{description, provider};
+use super::{description, provider, val};
 use crate::capabilities::grants::Grants;
 use crate::capabilities::scope::Scope;
 use crate::capabilities::services::Services;
-use crate::capabilities::state_view::StateView;
+use crate::capabilities::state_view::{Overlay, StateView};
 use crate::capabilities::{AssetsDir, HostCtx};
 use crate::conform::Generation;
 use crate::engine::limits::Limits;
 use crate::engine::{Compiled, Engine, Guest, Subject, output_too_large, until};
 use crate::error::{Code, Error, Kind, Result};
 use crate::id::clip;
+use crate::mcp::Failure;
 use crate::store::{StateReader, StateScope};
 
 /// A prepared component, shared by every tenant and reload that uses the same bytes with the same grants. Each call
@@ -142,6 +143,58 @@ impl Prepared {
         let result = until(guest.deadline(), pre.call(guest.store(), request)).await;
         let read = checked(&mut guest, subject, result, limits, Vec::len);
         conclude(guest, subject, read.and_then(|bytes| provider_answer(subject, bytes)))
+    }
+
+    /// Whether it can be called as a tool.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::ToolUnusable`] if it exports no tool.
+    pub fn tool_callable(&self) -> Result<()> {
+        self.exports.tool().map(drop)
+    }
+
+    /// Calls the tool `call.op` of a component that is one. What it writes is kept only if it does not fail.
+    pub async fn invoke_tool(&self, call: Call<'_>) -> ToolRun {
+        let refused =
+            |error| ToolRun { result: Err(Failure::of_host(error)), writes: Overlay::new(), host_calls: Vec::new() };
+        let tool = match self.exports.tool() {
+            Ok(tool) => tool,
+            Err(error) => return refused(error),
+        };
+        let component = call.scope.component.clone();
+        let (subject, arguments) = (Subject { component: &component, op: call.op }, call.input.to_string());
+        let limits = call.limits;
+        let mut guest = match self.enter(call).await {
+            Ok(guest) => guest,
+            Err(error) => return refused(error),
+        };
+        let result = until(guest.deadline(), tool.call(&self.pre, guest.store(), subject.op, arguments)).await;
+        let answer = checked(&mut guest, subject, result, limits, val::size);
+        let mut ctx = guest.into_data();
+        let host_calls = ctx.take_calls();
+        let result = match answer {
+            Ok(answer) => tool.read(subject.op, answer),
+            Err(error) => {
+                ctx.log_last_words(&error);
+                Err(Failure::of_host(error))
+            }
+        };
+        let writes = if result.is_ok() { ctx.into_state().into_writes() } else { Overlay::new() };
+        ToolRun { result, writes, host_calls }
+    }
+
+    /// The tools that the component lists; none if it has no way to.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be asked.
+    pub async fn tools(&self, name: &str, limits: &Limits) -> Result<Option<Vec<Value>>> {
+        let tool = self.exports.tool()?;
+        let subject = Subject { component: name, op: "list-tools" };
+        let mut guest = self.enter_alone(Scope::outside(name), limits).await?;
+        let result = until(guest.deadline(), tool.list(&self.pre, guest.store())).await;
+        checked(&mut guest, subject, result, limits, |(_, size)| *size).map(|(tools, _)| tools)
     }
 
     /// What the provider says of itself, asked once and remembered.
@@ -341,6 +394,17 @@ impl Prepared {
         let ctx = ctx.with_assets(surroundings.assets).with_services(surroundings.services);
         self.engine.guest(ctx, limits, deadline).await
     }
+}
+
+/// What became of a tool's call.
+#[derive(Debug)]
+pub struct ToolRun {
+    /// Its result, or why there is none.
+    pub result: Result<Value, Failure>,
+    /// What it wrote to the state.
+    pub writes: Overlay,
+    /// The host calls that it made, if they were recorded.
+    pub host_calls: Vec<HostCall>,
 }
 
 /// What a guest outside of any session finds. The default is nothing.

@@ -21,12 +21,14 @@ pub enum Grant {
     /// Tokens of other services: with the `oauth` block, and never without.
     #[serde(rename = "oauth")]
     OAuth,
+    /// Tools.
+    Mcp,
 }
 
 impl Grant {
     /// Every grant.
-    pub const ALL: [Self; 7] =
-        [Self::State, Self::Session, Self::Kv, Self::Telemetry, Self::Http, Self::Secrets, Self::OAuth];
+    pub const ALL: [Self; 8] =
+        [Self::State, Self::Session, Self::Kv, Self::Telemetry, Self::Http, Self::Secrets, Self::OAuth, Self::Mcp];
 
     /// Its name, as messages show it.
     pub fn name(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Grant {
             Self::Http => "http",
             Self::Secrets => "secrets",
             Self::OAuth => "oauth",
+            Self::Mcp => "mcp",
         }
     }
 
@@ -50,6 +53,7 @@ impl Grant {
             Self::Http => 1 << 4,
             Self::Secrets => 1 << 5,
             Self::OAuth => 1 << 6,
+            Self::Mcp => 1 << 7,
         }
     }
 }

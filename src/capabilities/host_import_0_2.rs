@@ -7,11 +7,13 @@ use super::calls::Function;
 use super::context::HostCtx;
 use super::host_import_http::{REQUEST, fetch, iface_error, serve_fetch};
 use super::host_import_secrets::{self, serve_get};
+use super::mcp;
 use super::served::{Arguments, Reads, Reply, Served};
 
 const IMPORTS: &str = "greentic:host-import/imports@0.2.0";
 const SECRET: Function = Function { interface: IMPORTS, name: "secrets-get" };
 const EMIT: Function = Function { interface: IMPORTS, name: "telemetry-emit" };
+const INVOKE: Function = Function { interface: IMPORTS, name: "tool-invoke" };
 const FETCH: Function = Function { interface: IMPORTS, name: "http-fetch" };
 
 impl v0_2::Host for HostCtx {
@@ -35,6 +37,16 @@ impl v0_2::Host for HostCtx {
         let answer = fetch(self, FETCH, req.into()).await?;
         Ok(answer.map(Into::into).map_err(|failure| own_error(iface_error(&failure))))
     }
+
+    async fn tool_invoke(
+        &mut self,
+        tool: String,
+        action: String,
+        args_json: String,
+        _ctx: Option<v0_2::TenantCtx>,
+    ) -> wasmtime::Result<Result<String, v0_2::IfaceError>> {
+        Ok(mcp::call(self, INVOKE, &tool, &action, &args_json).await?.map_err(own_error))
+    }
 }
 
 /// This line has the later one's errors as a type of its own.
@@ -52,6 +64,7 @@ fn own_error(error: IfaceError) -> v0_2::IfaceError {
 pub(super) const SERVED: &[Served] = &[
     Served { name: SECRET.name, reads: &[Reads::All, Reads::Nothing], call: serve_secrets_get },
     Served { name: EMIT.name, reads: &[Reads::All, Reads::Nothing], call: serve_emit },
+    Served { name: INVOKE.name, reads: mcp::READ, call: serve_tool_invoke },
     Served { name: FETCH.name, reads: &[REQUEST, Reads::Nothing], call: serve_http_fetch },
 ];
 
@@ -68,4 +81,8 @@ fn serve_emit<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
 
 fn serve_http_fetch<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
     Box::pin(serve_fetch(ctx, FETCH, arguments, true))
+}
+
+fn serve_tool_invoke<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
+    Box::pin(mcp::serve(ctx, INVOKE, arguments, true))
 }

@@ -38,13 +38,23 @@ impl HostCtx {
         }))
     }
 
-    /// Stores a secret. The interface knows no failures, so one that is not stored ends the guest.
-    pub(super) async fn store_secret(&mut self, function: Function, key: &str, value: SecretBytes) -> Result<()> {
+    /// Stores a secret, or says why not.
+    pub(super) async fn put_secret(
+        &mut self,
+        function: Function,
+        key: &str,
+        value: SecretBytes,
+    ) -> Result<std::result::Result<(), Refusal>> {
         let begun = self.begin(function, key.len() + value.expose().len())?;
         let answer = self.services.secrets.put(&asker(&self.scope), key, value, self.cancel_at).await;
         let note = self.told(function, &answer, key);
         self.calls.end(begun, answer.is_ok(), &note);
-        answer.map_err(|refusal| {
+        Ok(answer)
+    }
+
+    /// Stores a secret. The interface knows no failures, so one that is not stored ends the guest.
+    pub(super) async fn store_secret(&mut self, function: Function, key: &str, value: SecretBytes) -> Result<()> {
+        self.put_secret(function, key, value).await?.map_err(|refusal| {
             let message = format!("the component stored a secret, and it is not stored: {refusal}");
             Error::new(Code::SecretNotStored, message).hint(
                 "name the secret in `secrets.write` of the bindings, and use a place for secrets that can be written",

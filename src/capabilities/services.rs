@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::tools::Tools;
 use crate::oauth::OAuth;
 use crate::outbound::Outbound;
 use crate::secrets::GuestSecrets;
@@ -15,4 +16,6 @@ pub struct Services {
     pub secrets: Arc<GuestSecrets>,
     /// Tokens of other services; none without the `oauth` block.
     pub oauth: Option<Arc<OAuth>>,
+    /// Tools; none if the tenant has none.
+    pub mcp: Option<Arc<dyn Tools>>,
 }

@@ -41,6 +41,19 @@ impl StateView {
         self.own.insert((scope, key), value);
     }
 
+    /// A view over what this one sees, for what is done on behalf of this invocation.
+    #[must_use]
+    pub fn over(&self) -> Self {
+        let mut run = (*self.run).clone();
+        run.extend(self.own.iter().map(|(at, value)| (at.clone(), value.clone())));
+        Self::new(Arc::clone(&self.committed), Arc::new(run))
+    }
+
+    /// Buffers the writes of what was done on behalf of this invocation.
+    pub fn absorb(&mut self, writes: Overlay) {
+        writes.into_iter().for_each(|((scope, key), value)| self.set(scope, key, value));
+    }
+
     /// How many bytes were written through this view, overwritten ones included.
     pub fn written_bytes(&self) -> usize {
         self.own_bytes

@@ -12,10 +12,12 @@ use wasmtime::component::{Component, HasSelf, Linker, LinkerInstance};
 
 use super::context::HostCtx;
 use super::grants::{Grant, Grants};
+#[cfg(feature = "mcp")]
+use super::mcp;
 use super::served::Served;
 use super::{
     control, convert, host_import, host_import_0_2, host_import_http, host_import_secrets, http_client, http_v1,
-    interfaces_host, kv, oauth_broker, secrets_store, state_store, telemetry,
+    interfaces_host, kv, oauth_broker, secret_store, secrets_store, state_store, telemetry,
 };
 use crate::conform::{ComponentShape, Conversion, How, Link, Surface, links};
 use crate::error::{Code, Error, Result};
@@ -47,9 +49,9 @@ pub struct KnownShape {
 type LinkShape = fn(&mut LinkerInstance<'_, HostCtx>) -> wasmtime::Result<()>;
 
 macro_rules! surface {
-    ($($name:literal, $needs:expr, $module:ident, $served:expr, $known:expr;)+) => {
+    ($($(#[$when:meta])* $name:literal, $needs:expr, $module:ident, $served:expr, $known:expr;)+) => {
         /// Every interface of the host beside WASI.
-        pub const SURFACE: &[Interface] = &[$(Interface {
+        pub const SURFACE: &[Interface] = &[$($(#[$when])* Interface {
             name: $name,
             needs: $needs,
             served: $served,
@@ -67,6 +69,8 @@ surface! {
     "greentic:host-import/http@0.6.0", &[Grant::Http], host_import_http, host_import_http::SERVED_0_6, &[];
     "greentic:host-import/imports@0.2.0", &[Grant::Http, Grant::Secrets, Grant::Telemetry], host_import_v0_2,
         host_import_0_2::SERVED, &[];
+    #[cfg(feature = "mcp")]
+    "greentic:host-import/mcp@0.6.0", &[Grant::Mcp], host_import_mcp, mcp::SERVED, &[];
     "greentic:host-import/secrets@0.4.0", &[Grant::Secrets], host_import_secrets_v0_4, host_import_secrets::SERVED_0_4,
         &[];
     "greentic:host-import/secrets@0.6.0", &[Grant::Secrets], host_import_secrets, host_import_secrets::SERVED_0_6, &[];
@@ -87,6 +91,7 @@ surface! {
     "greentic:oauth-broker/broker-v1@1.0.0", &[Grant::OAuth], oauth_broker, oauth_broker::SERVED, &[];
     "greentic:secrets-store/secrets-store@1.0.0", &[Grant::Secrets], secrets_store_v1_0, secrets_store::SERVED_1_0, &[];
     "greentic:secrets-store/secrets-store@1.1.0", &[Grant::Secrets], secrets_store_v1_1, secrets_store::SERVED_1_1, &[];
+    "greentic:secrets/secret-store@1.0.0", &[Grant::Secrets], secret_store, secret_store::SERVED, &[];
     "greentic:state/state-store@1.0.0", &[Grant::State], state_store, state_store::SERVED, STATE_STORE_SHAPES;
     "greentic:telemetry/logger-api@1.0.0", &[Grant::Telemetry], logger_api, telemetry::SERVED, &[];
 }

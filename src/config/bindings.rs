@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::mcp::Mcp;
 use super::oauth::OAuth;
 use super::timers::{CatchUp, Overlap};
 use super::units::{ByteSize, Count, Name, Origin, Private, SecretName, Span, Text};
@@ -62,8 +63,7 @@ top_level! {
     #[schemars(with = "BTreeMap<String, serde_json::Value>", default)]
     mocks: Option<Opaque>,
     /// Tools over the Model Context Protocol.
-    #[schemars(with = "BTreeMap<String, serde_json::Value>", default)]
-    mcp: Option<Opaque>,
+    mcp: Option<Mcp>,
     /// What one invocation and one run may use.
     #[schemars(default)]
     limits: LimitsSection,

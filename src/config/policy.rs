@@ -7,12 +7,14 @@ use serde_json::{Map, Value};
 
 use super::Note;
 use super::bindings::{self, Bindings, LimitsSection};
+use super::mcp::Mcp;
 use super::units::{ByteSize, Count, Name, Origin, Private, SecretName, Span, Text};
 use super::webhook;
 use super::yaml::{Cursor, Finding};
 use crate::capabilities::grants::{Grant, Grants};
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Location, Result};
+use crate::mcp::OFFERED;
 use crate::outbound;
 use crate::secrets::SecretsPolicy;
 
@@ -269,7 +271,8 @@ pub(super) fn granted(bindings: &Bindings) -> Grants {
     let granted: Grants = bindings.grants.as_deref().unwrap_or(&Grant::ALL).iter().copied().collect();
     let granted = if bindings.state_store.allow { granted } else { granted.without(Grant::State) };
     // The block is what grants it: it says who is asked.
-    if bindings.oauth.is_some() { granted.with(Grant::OAuth) } else { granted.without(Grant::OAuth) }
+    let granted = if bindings.oauth.is_some() { granted.with(Grant::OAuth) } else { granted.without(Grant::OAuth) };
+    if bindings.mcp.is_some() { granted } else { granted.without(Grant::Mcp) }
 }
 
 /// What the file states and this version does not do.
@@ -281,7 +284,7 @@ pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<No
     let sections = [
         ("operator", operator, "this version has no operator API"),
         ("mocks", mocks.is_some(), "this version has nothing that it would replace"),
-        ("mcp", mcp.is_some(), "this version calls no tools"),
+        ("mcp", mcp.is_some() && !OFFERED, "this host was built without the feature `mcp`, and calls no tools"),
         ("http", asks && !outbound(bindings).enabled, "`http_enabled` is false, or `http` is not among `grants`"),
         ("secrets", stored && !granted(bindings).has(Grant::Secrets), "`secrets` is not among `grants`"),
         ("http_enabled", *http_enabled == Some(true) && !asks, "no host is allowed before `http.allow` names it"),
@@ -291,6 +294,11 @@ pub(super) fn notes(bindings: &Bindings, root: Cursor<'_>, file: &str) -> Vec<No
         .filter(|(_, is_stated, _)| *is_stated)
         .filter_map(|(key, _, why)| Some(note(root.get(key)?, file, format!("`{key}` has no effect: {why}"))))
         .collect();
+    if mcp.as_ref().is_some_and(Mcp::states_fuel)
+        && let Some(at) = root.get("mcp").and_then(|mcp| mcp.get("runtime")?.get("fuel"))
+    {
+        notes.push(note(at, file, "`fuel` has no effect: tools are bounded by `timeout_ms`".into()));
+    }
     notes.sort_by_key(|note| note.location.position);
     notes
 }

@@ -14,29 +14,20 @@ pub(super) struct Absent {
 /// Interfaces by name, without version; a name that ends in `/` stands for all of its package.
 const ABSENT: &[(&[&str], Absent)] = &[
     (
-        &["greentic:secrets-store/", "greentic:secrets/", "greentic:host-import/secrets"],
-        Absent {
-            nearest: Some("greentic:state/state-store"),
-            hint: "this version of the host gives components no secrets. Give a provider what it needs as its \
-                   configuration (`providers.<id>.config` in the bindings), another component in its payload; what is \
-                   no secret can be kept with greentic:state/state-store@1.0.0. The author can take what is configured \
-                   first, and import secrets in a component of its own",
-        },
-    ),
-    (
         &["wasix:mcp/"],
         Absent {
             nearest: None,
-            hint: "this version of the host calls no MCP routers, and offers nothing that comes near. Compose the component with its router before it is \
-                   put into the pack, as pack tools do (`wac plug`): what comes out has no such import",
+            hint: "the host calls MCP routers as tools that the tenant's bindings name, and links none to another \
+                   component. Compose the component with its router before it is put into the pack, as pack tools do (`wac plug`): what comes out has no such import",
         },
     ),
+    #[cfg(not(feature = "mcp"))]
     (
         &["greentic:host-import/mcp"],
         Absent {
             nearest: None,
-            hint: "this version of the host runs no MCP tools for components, and offers nothing that comes near. Call the tool's component by a node of \
-                   the flow, and give its answer to this component in the payload",
+            hint: "this host was built without the feature `mcp`, and calls no tools for components. Build it with \
+                   `--features mcp`",
         },
     ),
 ];

@@ -104,6 +104,12 @@ pub(super) const CALLED: &[(&str, Shape, Source)] = &[
     ("greentic:provider-schema-core/schema-core-api@1.0.0", Shape::Only, Source::Package),
     ("greentic:provider/schema-core-api@1.0.0", Shape::Only, Source::Package),
     ("greentic:provider-core/schema-core-api@1.0.0", Shape::Only, Source::Package),
+    #[cfg(feature = "mcp")]
+    ("wasix:mcp/router@24.11.5", Shape::Only, Source::Package),
+    #[cfg(feature = "mcp")]
+    ("wasix:mcp/router@25.3.26", Shape::Only, Source::Package),
+    #[cfg(feature = "mcp")]
+    ("wasix:mcp/router@25.6.18", Shape::Only, Source::Package),
 ];
 
 /// Whether a component holds flows that the host runs, and need not be callable itself.

@@ -226,6 +226,9 @@ fn not_granted(name: &str, offer: &Offer, grants: Grants) -> Vec<Finding> {
 fn how_to_grant(grant: Grant) -> String {
     match grant {
         Grant::OAuth => "add the block `oauth` to the tenant's bindings, with a broker or with providers".to_owned(),
+        Grant::Mcp => {
+            "add an `mcp` block to the tenant's bindings; `grants`, if it is there, has to name `mcp`".to_owned()
+        }
         grant => format!("grant `{grant}` to the pack in the tenant's bindings"),
     }
 }

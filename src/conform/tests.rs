@@ -45,7 +45,7 @@ fn an_import_is_judged_by_its_full_name() {
         ("wasi:io/stream@0.2.6", Some((Code::ImportUnknown, Some("wasi:io/streams"), None))),
         ("acme:billing/ledger@1.0.0", Some((Code::ImportUnknown, None, None))),
         ("greentic:state/state-stor@1.0.0", Some((Code::ImportUnknown, Some(STORE), None))),
-        ("greentic:secrets-store/secrets-store@1.1.0", Some((Code::ImportUnknown, Some(STORE), None))),
+        #[cfg(not(feature = "mcp"))]
         ("greentic:host-import/mcp@0.6.0", Some((Code::ImportUnknown, None, None))),
         ("wasix:mcp/router@25.6.18", Some((Code::ImportUnknown, None, None))),
         ("greentic:state/state-store@1.0.1-rc.1", Some((Code::ImportVersion, Some(STORE), Some("1.0.0")))),

@@ -488,6 +488,28 @@ codes! {
     OAuthSecret = 1116, BadInput;
     /// What is stored of a subject's tokens cannot be decrypted.
     OAuthSealed = 1117, Failed;
+
+    // 112x: tools
+    /// This host was built without the feature that calls tools.
+    ToolsMissing = 1120, BadInput;
+    /// There is no such tool.
+    ToolUnknown = 1121, BadInput;
+    /// A tool's component is not one that the tenant's bindings trust.
+    ToolUntrusted = 1122, BadInput;
+    /// A component cannot be called as a tool.
+    ToolUnusable = 1123, BadInput;
+    /// A tool does not take the arguments.
+    ToolArguments = 1124, BadInput;
+    /// A tool says that it failed.
+    ToolFailed = 1125, Failed;
+    /// A tool's server cannot be reached, or broke the call off.
+    ToolServer = 1126, Failed;
+    /// A tool did not answer in time.
+    ToolTimeout = 1127, Failed;
+    /// A tool's answer cannot be used.
+    ToolAnswer = 1128, Failed;
+    /// The tenant's bindings allow no tools.
+    ToolsDenied = 1129, BadInput;
 }
 
 impl fmt::Display for Code {

@@ -12,6 +12,7 @@ mod node;
 mod policy;
 mod provider;
 mod route;
+mod tool;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ use crate::flow::doc::FlowDoc;
 use crate::flow::hint;
 use crate::flow::model::{Flow, FlowSet, FlowState, Node, NodeIx};
 use crate::id::{self, Id};
+
+pub use tool::tools_named;
 
 /// Whether `name` stands for what the host itself does, and for no component.
 pub fn is_builtin(name: &str) -> bool {
@@ -44,6 +47,10 @@ pub trait Catalog {
     fn providers_of_type(&self, provider_type: &str) -> Vec<Id>;
     /// The ids of all providers.
     fn provider_ids(&self) -> Vec<Id>;
+    /// Whether the server or component `name` can be called as a tool, or why not. Who does not know says that it can.
+    fn tool(&self, _name: &str) -> Result<(), Error> {
+        Ok(())
+    }
     /// The component that was published under a reference such as `oci://host/path/name:tag`.
     fn published(&self, _reference: &str) -> Option<Id> {
         None

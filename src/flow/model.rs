@@ -82,6 +82,8 @@ pub enum Action {
     Provider(ProviderCall),
     /// Calls a component of the pack.
     Component(ComponentCall),
+    /// Calls a tool of the tenant's.
+    Tool(ToolCall),
     /// Waits for the next event of the session.
     Wait {
         /// Shown to the caller and in the admin API.
@@ -139,6 +141,19 @@ pub struct ComponentCall {
     /// Where the payload gets the pack's translations.
     pub texts: Texts,
     /// Maps the component's error to an output: rendered with `input` and `error`. With it the node does not fail.
+    pub err_map: Option<Mapping>,
+}
+
+/// A call of a tool.
+#[derive(Debug)]
+pub struct ToolCall {
+    /// The MCP server, or the component, by its name in the bindings.
+    pub tool: Id,
+    /// Which of its tools: a text.
+    pub action: Mapping,
+    /// The arguments.
+    pub args: Mapping,
+    /// Maps the failure to an output: rendered with `input` and `error`. With it the node does not fail.
     pub err_map: Option<Mapping>,
 }
 

@@ -167,8 +167,8 @@ impl RunnerHost {
         let running = tenant.loaded();
         let strict = config.strict_packs();
         // Large and rare: it is kept out of the futures of those who wait for it.
-        let prepared =
-            Box::pin(load::prepare(&self.registry, &config, tenant.services().clone(), &self.env, set, strict));
+        let services = tenant.services_now(&self.registry, &self.secrets, &self.env);
+        let prepared = Box::pin(load::prepare(&self.registry, &config, services, &self.env, set, strict));
         let mut loaded = prepared.await?;
         loaded.notes.extend(reported);
         accept(&loaded)?;

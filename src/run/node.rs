@@ -96,13 +96,13 @@ pub(super) async fn component(
     called.map_error(call.err_map.as_ref(), vars, &request.input)
 }
 
-fn done(payload: Value) -> NodeOutput {
+pub(super) fn done(payload: Value) -> NodeOutput {
     NodeOutput { ok: true, payload, meta: Value::Null }
 }
 
 impl Called {
     /// Lets an error map make an output of a failure. Without one the failure stays, for the route to catch.
-    fn map_error(mut self, map: Option<&Mapping>, vars: &Vars<'_>, input: &Value) -> Result<Self> {
+    pub(super) fn map_error(mut self, map: Option<&Mapping>, vars: &Vars<'_>, input: &Value) -> Result<Self> {
         if let (Err(error), Some(map)) = (&self.result, map)
             && !is_fatal(error)
         {

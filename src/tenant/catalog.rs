@@ -14,6 +14,9 @@ use crate::tenant::provider::LoadedProvider;
 pub(super) type Components = HashMap<Id, Result<LoadedComponent>>;
 pub(super) type Providers = HashMap<Id, Result<LoadedProvider>>;
 
+/// The tools that flows name, and why those cannot be called that cannot.
+pub(super) type NamedTools = HashMap<String, Result<()>>;
+
 /// A component that can be called.
 pub(super) struct LoadedComponent {
     pub(super) prepared: Arc<Prepared>,
@@ -30,6 +33,7 @@ pub(super) struct PackCatalog<'a> {
     pub(super) pack: &'a Pack,
     pub(super) components: &'a Components,
     pub(super) providers: &'a Providers,
+    pub(super) tools: &'a NamedTools,
     pub(super) cards: &'a Cards,
 }
 
@@ -65,6 +69,10 @@ impl Catalog for PackCatalog<'_> {
 
     fn provider_ids(&self) -> Vec<Id> {
         self.pack.providers.keys().cloned().collect()
+    }
+
+    fn tool(&self, name: &str) -> Result<()> {
+        self.tools.get(name).cloned().unwrap_or(Ok(()))
     }
 
     fn published(&self, reference: &str) -> Option<Id> {

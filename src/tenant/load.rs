@@ -11,14 +11,15 @@ use crate::capabilities::services::Services;
 use crate::config::HostConfig;
 use crate::engine::Binary;
 use crate::error::{Code, Error, Kind, Result};
-use crate::flow::compile::compile;
+use crate::flow::compile::{compile, tools_named};
+use crate::flow::doc::FlowDoc;
 use crate::flow::model::{FlowSet, FlowState, Retry};
 use crate::id::{Id, clip};
 use crate::pack::model::{Pack, PackComponent};
 use crate::pack::overlay::{self, Merged};
 use crate::pack::{self, Assets, LoadOptions};
 use crate::run::program::Program;
-use crate::tenant::catalog::{Components, LoadedComponent, PackCatalog, Providers};
+use crate::tenant::catalog::{Components, LoadedComponent, NamedTools, PackCatalog, Providers};
 use crate::tenant::exported::{self, Flows};
 use crate::tenant::overlaid::{self, Layer};
 use crate::tenant::{Loaded, PackSet, provider};
@@ -68,11 +69,13 @@ pub async fn prepare(
     unless_unavailable(providers.values())?;
     let pack = &merged.pack;
     let cards = pack.assets.cards();
-    let catalog = PackCatalog { pack, components: &components, providers: &providers, cards: &cards };
+    let tools = prepare_tools(&services, &pack.flows).await;
+    unless_unavailable(tools.values())?;
+    let catalog = PackCatalog { pack, components: &components, providers: &providers, tools: &tools, cards: &cards };
     let mut flows = compile(&pack.flows, &catalog);
     overlaid::name_overlays(&mut flows, &merged);
     let mut notes = notes_of(pack, &flows, &components, &providers);
-    overlaid::check_unbroken(&merged, &layers, &flows, &components, &providers)?;
+    overlaid::check_unbroken(&merged, &layers, &flows, &components, &providers, &tools)?;
     refuse_useless(pack, &flows, &components, &providers, strict, &notes)?;
     notes.extend(advice(config, pack, &providers));
     let readers = components.values().filter_map(|component| component.as_ref().ok());
@@ -198,6 +201,19 @@ async fn load_providers(config: &HostConfig, merged: &Merged, components: &Compo
         (decl.id.clone(), loaded)
     });
     futures::future::join_all(loads).await.into_iter().collect()
+}
+
+/// Makes the tools ready that flows name.
+async fn prepare_tools(services: &Services, flows: &[FlowDoc]) -> NamedTools {
+    let prepares = tools_named(flows).into_iter().map(|name| async {
+        let ready = match &services.mcp {
+            Some(tools) => tools.prepare(&name).await,
+            None => Err(Error::new(Code::ToolsDenied, "the tenant's bindings have no `mcp` block")
+                .hint("add `mcp:` with the server or the store that has the tool")),
+        };
+        (name, ready)
+    });
+    futures::future::join_all(prepares).await.into_iter().collect()
 }
 
 fn notes_of(pack: &Pack, flows: &FlowSet, components: &Components, providers: &Providers) -> Vec<Error> {

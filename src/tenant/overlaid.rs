@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::catalog::{Components, PackCatalog, Providers};
+use super::catalog::{Components, NamedTools, PackCatalog, Providers};
 use crate::abi::Registry;
 use crate::capabilities::grants::Grants;
 use crate::config::HostConfig;
@@ -87,6 +87,7 @@ pub(super) fn check_unbroken(
     flows: &FlowSet,
     components: &Components,
     providers: &Providers,
+    tools: &NamedTools,
 ) -> Result<()> {
     let disabled = || {
         flows.flows.iter().filter_map(|(id, state)| match state {
@@ -101,7 +102,7 @@ pub(super) fn check_unbroken(
     let mut runs: BTreeMap<Id, usize> = BTreeMap::new();
     for count in 1..layers.len() {
         let below = layers.get(..count).unwrap_or_default();
-        let ready = ready(below, components, providers)?;
+        let ready = ready(below, components, providers, tools)?;
         runs.extend(ready.into_iter().map(|id| (id, count)));
     }
     let findings = disabled().filter_map(|(id, reason)| {
@@ -118,14 +119,15 @@ pub(super) fn check_unbroken(
 }
 
 /// The flows of these packs that can run without those above them.
-fn ready(layers: &[Layer<'_>], components: &Components, providers: &Providers) -> Result<Vec<Id>> {
+fn ready(layers: &[Layer<'_>], components: &Components, providers: &Providers, tools: &NamedTools) -> Result<Vec<Id>> {
     let packs: Vec<_> = layers.iter().map(|layer| layer.pack).collect();
     let mut merged = overlay::merge(&packs)?;
     for (at, layer) in layers.iter().enumerate() {
         merged.add_flows(at, layer.flows.clone(), &[])?;
     }
     let cards = merged.pack.assets.cards();
-    let flows = compile(&merged.pack.flows, &PackCatalog { pack: &merged.pack, components, providers, cards: &cards });
+    let catalog = PackCatalog { pack: &merged.pack, components, providers, tools, cards: &cards };
+    let flows = compile(&merged.pack.flows, &catalog);
     let ready = flows.flows.into_iter().filter(|(_, state)| matches!(state, FlowState::Ready(_)));
     Ok(ready.map(|(id, _)| id).collect())
 }

@@ -39,6 +39,12 @@ const NODE: [Set; 4] = [
         proof: "node_modules/.bin/azurite-blob",
     },
     Set {
+        wanted: "tests/mcp/package.json",
+        into: programs::MCP,
+        kept: "installed-package.json",
+        proof: "node_modules/.bin/mcp-server-everything",
+    },
+    Set {
         wanted: "tests/channels/directline/package.json",
         into: programs::WEBCHAT,
         kept: "installed-package.json",

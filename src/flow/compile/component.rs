@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::error::Code;
 use crate::flow::cards::Texts;
 use crate::flow::compile::node::{BUILTINS, Compiler};
-use crate::flow::compile::{ComponentInfo, builtin, card};
+use crate::flow::compile::{ComponentInfo, builtin, card, tool};
 use crate::flow::doc::NodeDoc;
 use crate::flow::hint;
 use crate::flow::model::{Action, ComponentCall};
@@ -37,6 +37,10 @@ pub(super) fn exec(written: &NodeDoc) -> Option<(&str, Cow<'_, Value>)> {
         return None;
     }
     let mapping = &written.input;
+    // It has a component of its own to name, which is none of the pack's.
+    if node_op(written) == Some(tool::EXEC) {
+        return Some((tool::EXEC, Cow::Borrowed(mapping)));
+    }
     let target = target(mapping).or(Some(written.component.as_str()).filter(|id| *id != EXEC));
     let is_builtin = |op: &str| op.starts_with("emit.") || target.is_none() && BUILTINS.contains(&op);
     let in_mapping = op_in_mapping(written, true).filter(|(_, op)| is_builtin(op));

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::error::{Code, Error, Location};
 use crate::flow::cards::Cards;
 use crate::flow::compile::route::RouteDraft;
-use crate::flow::compile::{Catalog, Known, component, policy, provider, route};
+use crate::flow::compile::{Catalog, Known, component, policy, provider, route, tool};
 use crate::flow::condition::Condition;
 use crate::flow::doc::{FlowDoc, NodeDoc};
 use crate::flow::hint;
@@ -23,6 +23,7 @@ pub(super) const BUILTINS: &[&str] = &[
     "provider.invoke",
     "session.wait",
     "flow.call",
+    "mcp.exec",
     "emit.response",
     "emit.text",
     "emit.log",
@@ -119,6 +120,7 @@ impl Compiler<'_> {
             "provider.invoke" => provider::call(self, &payload).map(Action::Provider),
             "session.wait" => Some(self.wait(&payload, route)),
             "flow.call" => self.call(&payload),
+            tool::EXEC => tool::call(self, &payload).map(Action::Tool),
             _ => match kind.strip_prefix("emit.") {
                 Some(channel) => Some(self.emit(channel, &payload)),
                 None => component::call(self, kind),

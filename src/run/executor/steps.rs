@@ -16,6 +16,7 @@ use crate::flow::template::NodeOutput;
 use crate::id::Id;
 use crate::run::control::{Control, Landing};
 use crate::run::node::{self, Called, Environment};
+use crate::run::tool;
 use crate::run::trace::What;
 
 impl<'a> Execution<'a> {
@@ -78,7 +79,7 @@ impl<'a> Execution<'a> {
 
     async fn node(&mut self, flow: &Arc<Flow>, node: &Node) -> Result<Next> {
         let begun = Instant::now();
-        if matches!(node.action, Action::Provider(_) | Action::Component(_)) {
+        if matches!(node.action, Action::Provider(_) | Action::Component(_) | Action::Tool(_)) {
             return self.guest(flow, node).await;
         }
         self.run_mut()?.count_step();
@@ -106,7 +107,9 @@ impl<'a> Execution<'a> {
                 let payload = if *json { parsed(payload) } else { payload };
                 self.after(NodeOutput { ok: true, payload, meta: Value::Null })
             }
-            Action::Provider(_) | Action::Component(_) => Err(Error::new(Code::Internal, "a guest was not called")),
+            Action::Provider(_) | Action::Component(_) | Action::Tool(_) => {
+                Err(Error::new(Code::Internal, "a guest was not called"))
+            }
         }
     }
 
@@ -163,6 +166,7 @@ impl<'a> Execution<'a> {
         let called = match &node.action {
             Action::Provider(call) => node::provider(env, node, call, &vars).await?,
             Action::Component(call) => node::component(env, node, call, &vars, &events).await?,
+            Action::Tool(call) => tool::call(env, node, call, &vars).await?,
             Action::Wait { .. } | Action::Call { .. } | Action::Text { .. } | Action::Emit { .. } => {
                 return Err(Error::new(Code::Internal, "a node without a guest was called"));
             }
@@ -217,6 +221,7 @@ impl<'a> Execution<'a> {
                 (self.program.provider(&call.provider)?.component_id.clone(), Some(call.provider.clone()))
             }
             Action::Component(call) => (call.component.clone(), None),
+            Action::Tool(call) => (call.tool.clone(), None),
             Action::Wait { .. } | Action::Call { .. } | Action::Text { .. } | Action::Emit { .. } => {
                 (Id::from(""), None)
             }

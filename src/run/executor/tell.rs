@@ -57,6 +57,7 @@ fn action_of(node: &Node) -> String {
     match &node.action {
         Action::Provider(call) => format!("provider.invoke {} {}", call.provider, call.op),
         Action::Component(call) => format!("{} {}", call.component, call.op),
+        Action::Tool(call) => format!("mcp.exec {}", call.tool),
         Action::Wait { .. } => "session.wait".to_owned(),
         Action::Call { flow, .. } => format!("flow.call {flow}"),
         Action::Text { .. } => "template".to_owned(),

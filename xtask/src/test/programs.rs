@@ -68,13 +68,16 @@ impl Library {
 
 /// Whether `program` is in `PATH` or installed by `cargo xtask tools`.
 pub(super) fn is_here(program: &str) -> bool {
-    let mut own =
-        [tools_dir(), tools_dir().join(SERVERS)].into_iter().flat_map(|dir| [dir.join(NODE), dir.join(PYTHON)]);
+    let dirs = [tools_dir(), tools_dir().join(SERVERS), tools_dir().join(MCP)];
+    let mut own = dirs.into_iter().flat_map(|dir| [dir.join(NODE), dir.join(PYTHON)]);
     own.any(|dir| dir.join(program).is_file()) || is_in(program, env::var_os("PATH").as_deref())
 }
 
 /// Where the servers that tests start are, below the directory of the tools: what they depend on is theirs alone.
 pub(crate) const SERVERS: &str = "servers";
+
+/// Where the MCP server that tests start is, below the directory of the tools.
+pub(crate) const MCP: &str = "mcp";
 
 /// Where the published client of the web chat is, below the directory of the tools.
 pub(crate) const WEBCHAT: &str = "webchat";

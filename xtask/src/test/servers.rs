@@ -33,6 +33,11 @@ const SERVERS: &[Server] = &[
         install: "apt-get install --no-install-recommends nats-server",
     },
     Server { program: "azurite-blob", marker: "needs_azurite", install: "cargo xtask tools, with npm" },
+    Server {
+        program: "mcp-server-everything",
+        marker: "needs_mcp_server_everything",
+        install: "cargo xtask tools, with npm",
+    },
 ];
 
 /// What cannot be started here.

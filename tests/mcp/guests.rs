@@ -1,0 +1,66 @@
+//! Components that call tools through the host.
+
+use serde_json::{Value, json};
+
+use super::common::{Sources, host_of};
+use super::{ask, fixtures, host};
+
+fn user(op: &str) -> Sources {
+    let flow = format!(
+        "id: main\ntype: messaging\nnodes:\n  in: {{ component: user, operation: {op}, payload: '{{{{in}}}}' }}\n"
+    );
+    Sources::of_flow(&flow).component("user", "tool-user")
+}
+
+#[tokio::test]
+async fn both_interfaces_call_tools_and_say_what_failed() {
+    let host = host(&fixtures(), &user("call")).await.unwrap();
+    for by in ["host-import@0.2.0", "host-import@0.6.0"] {
+        for (tool, action, args, expected) in [
+            ("mcp-exec-tool", "add", r#"{"a":1,"b":2}"#, json!({ "ok": "{\"sum\":3}" })),
+            ("mcp-exec-tool", "bump", "", json!({ "ok": "{\"count\":1}" })),
+            ("mcp-exec-tool", "fail", "{}", json!({ "error": "IfaceError::Denied" })),
+            ("mcp-exec-tool", "nothing", "{}", json!({ "error": "IfaceError::NotFound" })),
+            ("no-such-tool", "add", "{}", json!({ "error": "IfaceError::NotFound" })),
+            ("../../etc/passwd", "add", "{}", json!({ "error": "IfaceError::NotFound" })),
+            ("mcp-exec-tool", "add", "no json", json!({ "error": "IfaceError::InvalidArg" })),
+            ("mcp-exec-tool", "add", "[1]", json!({ "error": "IfaceError::InvalidArg" })),
+            ("mcp-router-24-11-5", "add", r#"{"a":"x"}"#, json!({ "error": "IfaceError::InvalidArg" })),
+            ("mcp-router-25-6-18", "ask", "{}", json!({ "error": "IfaceError::Unavailable" })),
+            ("echo-node", "add", "{}", json!({ "error": "IfaceError::Unavailable" })),
+        ] {
+            let asked = json!({ "tool": tool, "action": action, "args": args, "by": by });
+            // Each in a session and a pack state of its own.
+            let answer: Value = ask(&host, asked).await;
+            if action == "bump" {
+                assert!(answer["ok"].as_str().unwrap().contains("count"), "{by}: {answer}");
+                continue;
+            }
+            assert_eq!(answer, expected, "{by} {tool} {action} {args}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tool_sees_what_its_caller_wrote_and_the_caller_what_the_tool_did() {
+    let host = host(&fixtures(), &user("count")).await.unwrap();
+    let answer = ask(&host, json!({ "tool": "mcp-exec-tool" })).await;
+    assert_eq!(answer, json!({ "by_tool": { "ok": "{\"count\":42}" }, "seen": "42" }));
+}
+
+#[tokio::test]
+async fn a_tool_ends_before_its_caller_does() {
+    let bindings = format!("tenant: t\nlimits: {{ timeout: 1s }}\nmcp:\n{}", fixtures());
+    let host = host_of(&bindings, &user("call"), |builder| builder.with_memory_store()).await.unwrap();
+    let asked = json!({ "tool": "mcp-exec-tool", "action": "spin", "args": "{}", "by": "host-import@0.6.0" });
+    assert_eq!(ask(&host, asked).await, json!({ "error": "IfaceError::Unavailable" }));
+}
+
+#[tokio::test]
+async fn without_the_block_the_import_is_refused_with_what_to_do() {
+    for bindings in ["tenant: t", "tenant: t\ngrants: [kv, http, secrets, telemetry]\nmcp: {}"] {
+        let error = host_of(bindings, &user("call"), |builder| builder.with_memory_store()).await.unwrap_err();
+        let all = format!("{error:#?} {error}");
+        assert!(all.contains("greentic:host-import/mcp@0.6.0") && all.contains("`mcp` block"), "{all}");
+    }
+}
