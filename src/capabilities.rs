@@ -23,6 +23,7 @@ mod kv;
 mod log;
 mod mcp;
 mod oauth_broker;
+mod redact;
 pub mod scope;
 mod secret_store;
 mod secrets;

@@ -86,6 +86,15 @@ impl Error {
         self
     }
 
+    /// The same with its own words and those of its details as `reword` makes them.
+    #[must_use]
+    pub(crate) fn reworded(mut self, reword: &impl Fn(&str) -> String) -> Self {
+        self.0.message = reword(&self.0.message);
+        self.0.hint = self.0.hint.as_deref().map(reword);
+        self.0.details = self.0.details.into_iter().map(|detail| detail.reworded(reword)).collect();
+        self
+    }
+
     /// The stable code.
     pub fn code(&self) -> Code {
         self.0.code

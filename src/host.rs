@@ -8,6 +8,7 @@ mod builder;
 mod failed;
 mod housekeeping;
 mod packs;
+mod secrets;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 
 pub use builder::HostBuilder;
 pub use packs::Work;
+pub use secrets::Lacking;
 
 use crate::abi::Registry;
 use crate::activity::Activity;
@@ -50,6 +52,7 @@ pub struct RunnerHost {
     watch: Arc<ReplyWatch>,
     env: Id,
     secrets: Arc<dyn SecretsManager>,
+    secrets_watch: Arc<secrets::SecretsWatch>,
     trust: TrustPolicy,
     health: Mutex<Health>,
     /// How many packs were prepared.
@@ -192,7 +195,7 @@ impl RunnerHost {
         Ok(self.tenants.get(tenant)?.services_now(&self.registry, &self.secrets, &self.env).mcp)
     }
 
-    /// Where secrets are read.
+    /// Where secrets are read; what was read is kept for a while.
     pub fn secrets_manager(&self) -> &Arc<dyn SecretsManager> {
         &self.secrets
     }

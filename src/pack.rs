@@ -41,6 +41,7 @@ mod resolve;
 mod runtime_flows;
 pub mod sbom;
 pub mod scaffold;
+mod secrets;
 pub mod sign;
 pub mod signature;
 mod verify;

@@ -12,6 +12,8 @@ mod guests;
 mod logged;
 #[cfg(test)]
 mod outbound;
+#[cfg(test)]
+mod secrets;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -102,6 +102,8 @@ const FIXTURES: &[Fixture] = &[
     node("memory-eating", &[]),
     node("old-imports", &[Grant::State, Grant::Session, Grant::Telemetry]),
     node("reaching-out", &[]),
+    // `imports@0.2.0` holds all that its line has.
+    node("secret-reader", &[Grant::Http, Grant::Secrets, Grant::Telemetry]),
     node("session-user", &[Grant::State, Grant::Session, Grant::Telemetry]),
     node("spinning", &[]),
     node("spinning-start", &[]),
@@ -110,7 +112,7 @@ const FIXTURES: &[Fixture] = &[
     node("tool-user", &[Grant::Http, Grant::Kv, Grant::Mcp, Grant::Secrets, Grant::Telemetry]),
     node("trapping", &[]),
     node("waiting-bot", &[Grant::State, Grant::Session]),
-    node("web-client", &[Grant::Http, Grant::Telemetry]),
+    node("web-client", &[Grant::Http, Grant::Secrets, Grant::Telemetry]),
     Fixture {
         name: "empty",
         want: Want::Node,

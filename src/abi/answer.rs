@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::call::{CallFailure, HostCall};
 use super::cbor;
+use crate::capabilities::HostCtx;
 use crate::engine::Subject;
 use crate::error::{Code, Error, Kind, Result};
 use crate::id;
@@ -51,6 +52,12 @@ impl Rejection {
             backoff_ms: None,
             details: Some(output.clone()),
         }
+    }
+
+    /// The same without the secrets that the component was given.
+    pub(super) fn hidden(self, ctx: &HostCtx) -> Self {
+        let details = self.details.map(|details| ctx.hide_in(details));
+        Self { code: ctx.hide(&self.code), message: ctx.hide(&self.message), details, ..self }
     }
 
     fn into_value(self) -> Value {

@@ -443,8 +443,9 @@ fn conclude(guest: Guest<HostCtx>, subject: Subject<'_>, read: Result<Read>) -> 
     });
     match read {
         Ok(Ok(output)) => Ok(Answer { output, state: ctx.into_state(), host_calls }),
-        Ok(Err(rejection)) => Err(rejected(subject, rejection, host_calls)),
+        Ok(Err(rejection)) => Err(rejected(subject, rejection.hidden(&ctx), host_calls)),
         Err(error) => {
+            let error = error.reworded(&|text| ctx.hide(text));
             ctx.log_last_words(&error);
             Err(failed(error, host_calls))
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 
@@ -11,6 +12,7 @@ use super::calls::{Begun, Calls, Function};
 use super::fetch::Failures;
 use super::http::Http;
 use super::log::LOG_BYTES;
+use super::redact::Given;
 use super::scope::Scope;
 use super::secrets::MAX_REFUSALS;
 use super::services::Services;
@@ -36,6 +38,8 @@ pub struct HostCtx {
     pub(super) services: Services,
     /// How many refused secrets are worth a line in the log.
     pub(super) refusals_left: u32,
+    /// The secrets that the guest was given.
+    pub(super) given: Given,
     failures: Option<Arc<Failures>>,
     limiter: Limiter,
     table: ResourceTable,
@@ -54,6 +58,7 @@ impl HostCtx {
             failures: None,
             services: Services::default(),
             refusals_left: MAX_REFUSALS,
+            given: Given::default(),
             scope,
             state,
             calls: Calls::new(limits, trace),
@@ -95,6 +100,16 @@ impl HostCtx {
         if !words.is_empty() {
             self.record(Some(tracing::Level::WARN), &format!("{}: stderr: {words}", failure.code()));
         }
+    }
+
+    /// `text` without the secrets that the guest was given: for what the host writes of it.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        self.given.hide(text)
+    }
+
+    /// The same for all texts in `value`; most guests were given none.
+    pub(crate) fn hide_in(&self, value: Value) -> Value {
+        if self.given.is_empty() { value } else { self.given.hide_in(value) }
     }
 
     /// The state with the guest's writes.

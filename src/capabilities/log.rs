@@ -41,7 +41,7 @@ impl HostCtx {
 
     /// Writes a record, whoever asked for it.
     pub(super) fn record(&mut self, level: Option<Level>, text: &str) {
-        let mut text = printable(text);
+        let mut text = printable(&self.hide(text));
         if self.log_left == 0 {
             return;
         }

@@ -22,6 +22,9 @@ impl HostCtx {
     ) -> Result<std::result::Result<SecretBytes, Refusal>> {
         let begun = self.begin(function, key.len())?;
         let answer = self.services.secrets.get(&asker(&self.scope), key, self.cancel_at).await;
+        if let Ok(secret) = &answer {
+            self.given.note(secret);
+        }
         let note = self.told(function, &answer, key);
         self.calls.end(begun, answer.is_ok(), &note);
         Ok(answer)
@@ -46,6 +49,7 @@ impl HostCtx {
         value: SecretBytes,
     ) -> Result<std::result::Result<(), Refusal>> {
         let begun = self.begin(function, key.len() + value.expose().len())?;
+        self.given.note(&value);
         let answer = self.services.secrets.put(&asker(&self.scope), key, value, self.cancel_at).await;
         let note = self.told(function, &answer, key);
         self.calls.end(begun, answer.is_ok(), &note);

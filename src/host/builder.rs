@@ -12,6 +12,7 @@ use crate::config::{HostConfig, RunnerConfig};
 use crate::engine::{Engine, EngineOptions};
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::host::secrets::SecretsWatch;
 use crate::host::{Health, RunnerHost};
 use crate::oauth;
 use crate::run::executor::Services;
@@ -206,6 +207,7 @@ impl HostBuilder {
         let programs: Arc<dyn Programs> = Arc::clone(&tenants) as _;
         let lanes = Lanes::new(services, programs, self.parallel.unwrap_or(PARALLEL));
         Ok(RunnerHost {
+            secrets_watch: Arc::new(SecretsWatch::new(Arc::clone(&tenants), env.env.clone())),
             tenants,
             registry,
             store,

@@ -187,6 +187,7 @@ impl RunnerHost {
         if let Some(old) = old {
             old.farewell("another pack takes its place", Some(&loaded)).await;
         }
+        self.look_for_secrets_later();
         Ok(loaded)
     }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::config::HostConfig;
 use crate::error::Error;
-use crate::host::RunnerHost;
+use crate::host::{Lacking, RunnerHost};
 use crate::tenant::{Loaded, Sourced};
 use crate::trust::Verification;
 
@@ -35,7 +35,7 @@ pub struct TenantStatus {
     pub overlays: Vec<PackStatus>,
     /// The secrets that the packs ask for.
     pub required_secrets: Vec<String>,
-    /// Those of them that the tenant's bindings do not allow, or that are not there.
+    /// Those of them that the tenant's bindings do not allow, or that are not there, as far as it was looked.
     pub missing_secrets: Vec<String>,
     /// When this tenant's packs were last looked at, in RFC 3339.
     pub last_reload: Option<String>,
@@ -67,7 +67,8 @@ impl PacksStatus {
         let loaded = host.active_packs();
         let of = |config: &HostConfig| {
             let pack = loaded.binary_search_by(|(tenant, _)| tenant.cmp(config.tenant())).ok();
-            TenantStatus::of(config, pack.and_then(|at| loaded.get(at)).map(|(_, pack)| &**pack))
+            let pack = pack.and_then(|at| loaded.get(at)).map(|(_, pack)| &**pack);
+            TenantStatus::of(config, pack, host.lacking_secrets(config.tenant()))
         };
         Self {
             tenants: configs.iter().map(|config| of(config)).collect(),
@@ -80,18 +81,17 @@ impl PacksStatus {
 
 impl TenantStatus {
     /// What runs for a tenant, as far as what was loaded tells it.
-    pub fn of(config: &HostConfig, loaded: Option<&Loaded>) -> Self {
-        let required = loaded.map(Loaded::required_secrets).unwrap_or_default();
-        let policy = config.secrets_policy();
+    pub fn of(config: &HostConfig, loaded: Option<&Loaded>, lacking: Lacking) -> Self {
+        let notes = loaded.iter().flat_map(|loaded| &loaded.notes).chain(&lacking.reasons);
         Self {
             tenant: config.tenant().to_string(),
             pack: loaded.map(|loaded| PackStatus::of(&loaded.set.main)),
             overlays: loaded.map(|loaded| loaded.set.overlays.iter().map(PackStatus::of).collect()).unwrap_or_default(),
-            missing_secrets: required.iter().filter(|name| !policy.allows(name)).cloned().collect(),
-            required_secrets: required,
+            notes: notes.map(ErrorStatus::from).collect(),
+            required_secrets: loaded.map(Loaded::required_secrets).unwrap_or_default(),
+            missing_secrets: lacking.missing,
             last_reload: None,
             last_error: None,
-            notes: loaded.map(|loaded| loaded.notes.iter().map(ErrorStatus::from).collect()).unwrap_or_default(),
         }
     }
 }

@@ -59,10 +59,11 @@ impl CachedSecrets {
         {
             return kept.found;
         }
-        // One after another for one secret: who waited finds what the first one found.
+        // One after another for one secret: who waited takes what the one before found meanwhile, a failure too.
+        let began = self.clock.now();
         let answered = self.kept.entry(asked.clone()).and_compute_with(|entry| async {
             let known = entry.map(moka::Entry::into_value);
-            match known.filter(|kept| self.is_fresh(kept)) {
+            match known.filter(|kept| kept.at >= began || self.is_fresh(kept)) {
                 Some(_) => Op::Nop,
                 None => Op::Put(self.ask(&asked).await),
             }
@@ -124,11 +125,12 @@ impl SecretsManager for CachedSecrets {
     }
 
     async fn check(&self) -> Result<()> {
+        let began = self.clock.now();
         let mut checked = self.checked.lock().await;
         let now = self.clock.now();
         let good_for = |known: &Result<()>| if known.is_ok() { self.ttl } else { self.ttl.min(FAILED) };
         if let Some((at, known)) = &*checked
-            && is_within(*at, now, good_for(known))
+            && (*at >= began || is_within(*at, now, good_for(known)))
         {
             return known.clone();
         }
@@ -141,5 +143,194 @@ impl SecretsManager for CachedSecrets {
 impl fmt::Debug for CachedSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedSecrets").field("ttl", &self.ttl).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::future::join_all;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::id::Id;
+
+    const TTL: Duration = Duration::from_secs(60);
+
+    /// A place that says what it is told to, when it is let.
+    struct Place {
+        value: parking_lot::Mutex<Result<Vec<&'static str>>>,
+        asked: AtomicUsize,
+        gate: Semaphore,
+    }
+
+    impl Place {
+        fn new(value: &'static str) -> Arc<Self> {
+            let gate = Semaphore::new(Semaphore::MAX_PERMITS);
+            Arc::new(Self { value: parking_lot::Mutex::new(Ok(vec![value])), asked: AtomicUsize::new(0), gate })
+        }
+
+        fn says(&self, value: Result<Vec<&'static str>>) {
+            *self.value.lock() = value;
+        }
+
+        fn asked(&self) -> usize {
+            self.asked.load(Ordering::SeqCst)
+        }
+    }
+
+    #[async_trait]
+    impl SecretsManager for Place {
+        async fn read(&self, _: &SecretScope, _: &str) -> Result<Vec<Secret>> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let _permit = self.gate.acquire().await.unwrap();
+            self.value.lock().clone().map(|values| values.into_iter().map(Secret::new).collect())
+        }
+
+        async fn write(&self, _: &SecretScope, _: &str, value: &SecretBytes) -> Result<()> {
+            let text: &'static str = if value == &SecretBytes::new("new") { "new" } else { "other" };
+            self.says(Ok(vec![text]));
+            Ok(())
+        }
+
+        async fn check(&self) -> Result<()> {
+            self.read(&tenant("t"), "").await.map(drop)
+        }
+    }
+
+    fn tenant(id: &str) -> SecretScope {
+        SecretScope::of_tenant(&Id::from("local"), &Id::from(id))
+    }
+
+    fn cached(place: &Arc<Place>, ttl: Duration) -> (Arc<CachedSecrets>, ManualClock) {
+        let clock = ManualClock::new(Timestamp(1_000_000));
+        (Arc::new(CachedSecrets::new(Arc::clone(place) as _, Arc::new(clock.clone()), ttl)), clock)
+    }
+
+    async fn read(cached: &CachedSecrets, id: &str) -> Result<Vec<String>, Code> {
+        let values = cached.read(&tenant(id), "KEY").await.map_err(|error| error.code())?;
+        Ok(values.iter().map(|value| value.expose().to_owned()).collect())
+    }
+
+    #[tokio::test]
+    async fn a_changed_secret_takes_effect_after_the_ttl() {
+        let place = Place::new("old");
+        let (cached, clock) = cached(&place, TTL);
+        assert_eq!(read(&cached, "t").await.unwrap(), ["old"]);
+        place.says(Ok(vec!["new", "old"]));
+        clock.advance(TTL - Duration::from_millis(1));
+        assert_eq!((read(&cached, "t").await.unwrap(), place.asked()), (vec!["old".to_owned()], 1));
+        clock.advance(Duration::from_millis(1));
+        assert_eq!((read(&cached, "t").await.unwrap(), place.asked()), (vec!["new".to_owned(), "old".to_owned()], 2));
+        clock.set(Timestamp(0));
+        read(&cached, "t").await.unwrap();
+        assert_eq!(place.asked(), 3, "a clock that was set back keeps nothing");
+        assert!(!format!("{cached:?}").contains("new"));
+    }
+
+    #[tokio::test]
+    async fn each_scope_and_name_is_kept_for_itself() {
+        let place = Place::new("of one");
+        let (cached, _) = cached(&place, TTL);
+        read(&cached, "one").await.unwrap();
+        place.says(Ok(vec!["of the other"]));
+        assert_eq!(read(&cached, "other").await.unwrap(), ["of the other"]);
+        assert_eq!(read(&cached, "one").await.unwrap(), ["of one"]);
+        let user = SecretScope { user: Some(Id::from("u")), ..tenant("one") };
+        assert_eq!(cached.read(&user, "KEY").await.unwrap()[0].expose(), "of the other");
+        assert_eq!(cached.read(&tenant("one"), "OTHER").await.unwrap()[0].expose(), "of the other");
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_ask_once() {
+        for says in [Ok(vec!["value"]), Err(Error::new(Code::SecretUnavailable, "down"))] {
+            let place = Place::new("");
+            place.says(says.clone());
+            let (cached, _) = cached(&place, TTL);
+            // None gets an answer before all have asked.
+            let gate = place.gate.forget_permits(Semaphore::MAX_PERMITS);
+            let all = join_all((0..50).map(|_| read(&cached, "t")));
+            let release = async {
+                while place.asked() == 0 {
+                    tokio::task::yield_now().await;
+                }
+                place.gate.add_permits(gate);
+            };
+            let (all, ()) = tokio::join!(all, release);
+            assert_eq!(place.asked(), 1, "{says:?}");
+            let wanted = says.map(|values| values.into_iter().map(str::to_owned).collect()).map_err(|e| e.code());
+            assert!(all.iter().all(|found| *found == wanted), "{all:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_the_question_to_the_next() {
+        let place = Place::new("value");
+        let (cached, _) = cached(&place, TTL);
+        let gate = place.gate.forget_permits(Semaphore::MAX_PERMITS);
+        let scope = tenant("t");
+        let mut first = Box::pin(cached.read(&scope, "KEY"));
+        assert!(futures::poll!(&mut first).is_pending());
+        let mut second = Box::pin(cached.read(&scope, "KEY"));
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(first);
+        place.gate.add_permits(gate);
+        assert_eq!(second.await.unwrap()[0].expose(), "value");
+        assert_eq!(place.asked(), 2);
+    }
+
+    #[tokio::test]
+    async fn failures_and_absence_are_believed_for_a_moment_only() {
+        let place = Place::new("");
+        let (cached, clock) = cached(&place, TTL);
+        for (says, long) in [(Ok(vec![]), ABSENT), (Err(Error::new(Code::SecretUnavailable, "down")), FAILED)] {
+            place.says(says.clone());
+            clock.advance(TTL);
+            let before = place.asked();
+            assert_eq!(read(&cached, "t").await.is_ok(), says.is_ok());
+            clock.advance(long - Duration::from_millis(1));
+            assert_eq!(read(&cached, "t").await.is_ok(), says.is_ok());
+            assert_eq!(place.asked(), before + 1);
+            place.says(Ok(vec!["there"]));
+            clock.advance(Duration::from_millis(1));
+            assert_eq!(read(&cached, "t").await.unwrap(), ["there"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_ttl_nothing_is_kept() {
+        let place = Place::new("value");
+        let (cached, clock) = cached(&place, Duration::ZERO);
+        for asked in 1..4 {
+            clock.advance(Duration::from_millis(1));
+            read(&cached, "t").await.unwrap();
+            assert_eq!(place.asked(), asked);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_stored_is_read_at_once() {
+        let place = Place::new("old");
+        let (cached, _) = cached(&place, TTL);
+        read(&cached, "t").await.unwrap();
+        cached.read_bytes(&tenant("t"), "KEY").await.unwrap();
+        cached.write(&tenant("t"), "KEY", &SecretBytes::new("new")).await.unwrap();
+        assert_eq!(read(&cached, "t").await.unwrap(), ["new"]);
+        assert_eq!(cached.read_bytes(&tenant("t"), "KEY").await.unwrap(), [SecretBytes::new("new")]);
+    }
+
+    #[tokio::test]
+    async fn whether_it_can_be_asked_is_asked_once_in_a_while() {
+        let place = Place::new("");
+        let (cached, clock) = cached(&place, TTL);
+        place.says(Err(Error::new(Code::SecretUnavailable, "down")));
+        assert!(cached.check().await.is_err() && cached.check().await.is_err());
+        assert_eq!(place.asked(), 1);
+        place.says(Ok(vec![]));
+        clock.advance(FAILED);
+        assert!(cached.check().await.is_ok() && cached.check().await.is_ok());
+        assert_eq!(place.asked(), 2);
     }
 }

@@ -9,6 +9,7 @@ use super::policy::{Asker, SecretsPolicy};
 use super::refusal::{Refusal, RefusalReason};
 use super::{SecretScope, SecretsManager};
 use crate::error::{Code, Error, Result};
+use crate::id::clip;
 use crate::secret::SecretBytes;
 
 /// The largest value that a guest may store, in bytes; what the stores of the clouds take at most.
@@ -37,7 +38,7 @@ impl GuestSecrets {
         let places = self.policy.places(asker);
         match within(until, key, first(&**manager, &places, &name)).await? {
             Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(Refusal::new(RefusalReason::NotFound, key, missing(&**manager, &places, &name))),
+            Ok(None) => Err(Refusal::new(RefusalReason::NotFound, key, looked_for(&**manager, &places, &name))),
             Err(error) => Err(unavailable(key, &error)),
         }
     }
@@ -63,6 +64,37 @@ impl GuestSecrets {
             Code::SecretNotStored => Refusal::new(RefusalReason::NotStored, key, error.to_string()),
             _ => unavailable(key, &error),
         })
+    }
+
+    /// Looks whether a secret that a pack needs would be found in flows of any type.
+    ///
+    /// # Errors
+    ///
+    /// `SecretMissing`, with where it was looked for, or why that cannot be said now.
+    pub async fn check(&self, asker: &Asker<'_>, name: &str) -> Result<()> {
+        let lacking = |what: String, hint: &str| {
+            let message = format!("secret {}, which pack {} needs, {what}", clip(name), asker.pack);
+            Err(Error::new(Code::SecretMissing, message).hint(hint))
+        };
+        let Some(key) = SecretKey::parse(name) else {
+            return lacking("is none: its name cannot be one".to_owned(), "ask the pack's author for another name");
+        };
+        let (Some(manager), Some(spelt)) = (&self.manager, self.policy.spelt(&key)) else {
+            let what = format!("is in no list of the bindings of tenant {}", asker.tenant);
+            return lacking(
+                what,
+                "name it under `flow_type_bindings`, in `secrets` of the types of flows that need it",
+            );
+        };
+        let places = self.policy.places(asker);
+        match first(&**manager, &places, &spelt).await? {
+            Some(_) => Ok(()),
+            None => {
+                let what =
+                    format!("is not there for tenant {}: {}", asker.tenant, looked_for(&**manager, &places, &spelt));
+                lacking(what, "store it at one of these places")
+            }
+        }
     }
 
     /// What keeps secrets, the key as it is compared, and as the bindings spell it, if `asker` may have it at all.
@@ -107,9 +139,9 @@ fn unavailable(key: &str, error: &Error) -> Refusal {
     Refusal::new(RefusalReason::Unavailable, key, error.to_string())
 }
 
-fn missing(manager: &dyn SecretsManager, places: &[SecretScope], name: &str) -> String {
+fn looked_for(manager: &dyn SecretsManager, places: &[SecretScope], name: &str) -> String {
     let places: Vec<_> = places.iter().map(|place| manager.place(place, name)).collect();
-    format!("it is not there; looked for at {}", places.join(", then "))
+    format!("looked for at {}", places.join(", then "))
 }
 
 fn not_allowed(asker: &Asker<'_>) -> String {

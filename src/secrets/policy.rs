@@ -100,10 +100,20 @@ impl SecretsPolicy {
         renamed
     }
 
-    /// Whether any flow may read the secret.
+    /// Whether flows of any type may read the secret.
     pub fn allows(&self, name: &str) -> bool {
-        let Some(key) = SecretKey::parse(name) else { return false };
-        self.all || self.flow_types.values().any(|names| names.get(&key).is_some())
+        SecretKey::parse(name).is_some_and(|key| self.spelt(&key).is_some())
+    }
+
+    /// The name of the secret as the bindings spell it, if flows of any type may read it.
+    pub(super) fn spelt(&self, key: &SecretKey) -> Option<String> {
+        let named = self.flow_types.values().find_map(|names| names.get(key));
+        named.map(str::to_owned).or_else(|| self.of_all(key))
+    }
+
+    /// The name of a secret that no binding spells, where every secret may be read.
+    fn of_all(&self, key: &SecretKey) -> Option<String> {
+        self.all.then(|| key.as_str().to_ascii_uppercase())
     }
 
     /// The names of the secrets that bindings of flow types name, in the order of their keys; each once.
@@ -122,7 +132,7 @@ impl SecretsPolicy {
             Some(flow_type) => self.flow_types.get(flow_type).and_then(|names| names.get(key)),
             None => own.and_then(|own| own.get(key)),
         };
-        named.map(str::to_owned).or_else(|| self.all.then(|| key.as_str().to_ascii_uppercase()))
+        named.map(str::to_owned).or_else(|| self.of_all(key))
     }
 
     /// Whether who may read the secret may store it too.
@@ -140,5 +150,117 @@ impl SecretsPolicy {
         let in_teams =
             |scope: SecretScope| teams.iter().map(move |team| SecretScope { team: team.clone(), ..scope.clone() });
         users.into_iter().chain(in_teams(pack)).chain(in_teams(tenant)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> Id {
+        Id::from(text)
+    }
+
+    fn policy() -> SecretsPolicy {
+        let mut policy = SecretsPolicy::default();
+        policy.allow("messaging", ["CRM_KEY", "crm-key", "Both"]);
+        policy.allow("http", ["HOOK_KEY", "both"]);
+        policy.narrow("narrow", ["CRM_KEY", "OUTSIDE"]);
+        policy.narrow("mute", Vec::<String>::new());
+        policy.allow_writing(["Crm.Key"]);
+        policy
+    }
+
+    /// As what `component` may read `key` in flows of a type, or outside of flows.
+    fn readable(policy: &SecretsPolicy, component: &str, flow_type: Option<&str>, key: &str) -> Option<String> {
+        let (env, tenant, pack, component) = (id("local"), id("t"), id("p"), id(component));
+        let asker = Asker { env: &env, tenant: &tenant, pack: &pack, component: &component, flow_type, user: None };
+        policy.readable(&asker, &SecretKey::parse(key)?)
+    }
+
+    #[test]
+    fn a_secret_is_readable_where_the_bindings_name_it() {
+        let (policy, messaging, http) = (policy(), Some("messaging"), Some("http"));
+        for (component, flow_type, key, name) in [
+            ("any", messaging, "crm_key", Some("CRM_KEY")),
+            ("any", messaging, "CRM-KEY", Some("CRM_KEY")),
+            ("any", messaging, "hook_key", None),
+            ("any", messaging, "both", Some("Both")),
+            ("any", http, "BOTH", Some("both")),
+            ("any", http, "crm_key", None),
+            ("any", Some("event"), "crm_key", None),
+            ("any", None, "crm_key", None),
+            ("any", messaging, "outside", None),
+            ("narrow", messaging, "crm_key", Some("CRM_KEY")),
+            ("narrow", messaging, "both", None),
+            ("narrow", http, "crm_key", None),
+            ("narrow", messaging, "outside", None),
+            ("narrow", None, "outside", Some("OUTSIDE")),
+            ("narrow", None, "crm_key", Some("CRM_KEY")),
+            ("narrow", None, "both", None),
+            ("mute", messaging, "crm_key", None),
+            ("mute", None, "crm_key", None),
+        ] {
+            assert_eq!(
+                readable(&policy, component, flow_type, key).as_deref(),
+                name,
+                "{component} {flow_type:?} {key}"
+            );
+        }
+        assert_eq!(policy.names().collect::<Vec<_>>(), ["Both", "CRM_KEY", "HOOK_KEY"]);
+        assert!(policy.allows("hook-key") && !policy.allows("outside") && !policy.allows(".."));
+        let writable = |key| policy.is_writable(&SecretKey::parse(key).unwrap());
+        assert!(writable("CRM_KEY") && !writable("BOTH"));
+    }
+
+    #[test]
+    fn nothing_is_readable_by_default_and_everything_where_nothing_is_said() {
+        let all = SecretsPolicy::everything();
+        for flow_type in [Some("messaging"), None] {
+            assert_eq!(readable(&SecretsPolicy::default(), "any", flow_type, "key"), None);
+            assert_eq!(readable(&all, "any", flow_type, "my/key").as_deref(), Some("MY_KEY"));
+        }
+        assert!(all.allows("any") && !all.is_writable(&SecretKey::parse("any").unwrap()));
+    }
+
+    #[test]
+    fn types_have_the_names_of_flows() {
+        let mut policy = policy();
+        policy.allow("webhook", ["FURTHER"]);
+        let own = policy.by_types(|name| match name {
+            "http" | "webhook" => Some("http"),
+            _ => None,
+        });
+        for key in ["hook_key", "further"] {
+            assert!(readable(&own, "any", Some("http"), key).is_some(), "{key}");
+        }
+        assert!(readable(&own, "any", Some("webhook"), "further").is_none());
+        assert!(readable(&own, "any", Some("messaging"), "crm_key").is_none() && !own.allows("crm_key"));
+    }
+
+    #[test]
+    fn a_secret_is_looked_for_from_the_narrowest_place_to_the_tenants() {
+        let (env, tenant, pack, component, user) = (id("local"), id("t"), id("p"), id("c"), id("u"));
+        let asker = Asker {
+            env: &env,
+            tenant: &tenant,
+            pack: &pack,
+            component: &component,
+            flow_type: None,
+            user: Some(&user),
+        };
+        let places = |team: Option<&str>, per_user| {
+            let mut policy = policy();
+            policy.of_team(team.map(id));
+            policy.of_users(per_user);
+            let shown = |id: &Option<Id>| id.as_deref().unwrap_or("_").to_owned();
+            let places = policy.places(&asker);
+            assert!(places.iter().all(|place| (&place.env, &place.tenant, place.shared) == (&env, &tenant, false)));
+            places.iter().map(|it| [&it.team, &it.pack, &it.user].map(shown).join("/")).collect::<Vec<_>>()
+        };
+        assert_eq!(places(None, false), ["_/p/_", "_/_/_"]);
+        assert_eq!(places(Some("eu"), false), ["eu/p/_", "_/p/_", "eu/_/_", "_/_/_"]);
+        assert_eq!(places(None, true), ["_/p/u", "_/p/_", "_/_/_"]);
+        assert_eq!(places(Some("eu"), true), ["eu/p/u", "eu/p/_", "_/p/_", "eu/_/_", "_/_/_"]);
     }
 }

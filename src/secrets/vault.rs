@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::secret::{Secret, SecretBytes};
+use remote::Times;
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -26,7 +27,7 @@ mod name;
 mod remote;
 #[cfg(any(feature = "aws", feature = "gcp"))]
 mod signing;
-#[cfg(test)]
+#[cfg(all(test, feature = "aws", feature = "azure", feature = "gcp"))]
 mod tests;
 
 /// What is behind the name of a secret that is being replaced.
@@ -50,13 +51,21 @@ trait Vault: Send + Sync + 'static {
 
 /// The store that was chosen; none if it is no cloud's.
 pub(super) fn open(backend: SecretsBackend, environment: &Environment) -> Result<Option<Arc<dyn SecretsManager>>> {
+    open_with(backend, environment, Times::default())
+}
+
+fn open_with(
+    backend: SecretsBackend,
+    environment: &Environment,
+    times: Times,
+) -> Result<Option<Arc<dyn SecretsManager>>> {
     Ok(match backend {
         #[cfg(feature = "aws")]
-        SecretsBackend::Aws => Some(Arc::new(VaultSecrets(aws::Aws::new(environment)?))),
+        SecretsBackend::Aws => Some(Arc::new(VaultSecrets(aws::Aws::new(environment, times)?))),
         #[cfg(feature = "gcp")]
-        SecretsBackend::Gcp => Some(Arc::new(VaultSecrets(gcp::Gcp::new(environment)?))),
+        SecretsBackend::Gcp => Some(Arc::new(VaultSecrets(gcp::Gcp::new(environment, times)?))),
         #[cfg(feature = "azure")]
-        SecretsBackend::Azure => Some(Arc::new(VaultSecrets(azure::Azure::new(environment)?))),
+        SecretsBackend::Azure => Some(Arc::new(VaultSecrets(azure::Azure::new(environment, times)?))),
         _ => None,
     })
 }

@@ -31,6 +31,7 @@ pub(super) mod undelivered;
 
 /// What runs.
 pub(super) async fn status(State(app): State<Arc<App>>) -> Json<PacksStatus> {
+    app.backend.look_for_secrets().await;
     Json(app.backend.packs_status())
 }
 

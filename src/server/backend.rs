@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
@@ -30,6 +30,9 @@ use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::secrets::SecretsManager;
 use crate::store::{DeadLetter, EventId, Once, ReplyRoute, Store, StoredReply, Undelivered};
 use crate::timers::{Timers, TimersStatus};
+
+/// How long who asks what runs waits for stores of secrets.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// A host as the server sees it.
 #[async_trait]
@@ -86,6 +89,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What runs.
     fn packs_status(&self) -> PacksStatus;
+
+    /// Looks for the secrets that packs need, for a moment: who asks what runs should not wait for a store that hangs.
+    async fn look_for_secrets(&self) {}
 
     /// Asks for a reload on behalf of `by` and returns its id; further requests may share it until it begins.
     fn request_reload(&self, by: &str) -> Result<String>;
@@ -289,6 +295,13 @@ impl Backend for HostBackend {
 
     fn packs_status(&self) -> PacksStatus {
         self.reloads.as_ref().map_or_else(|| PacksStatus::of_host(&self.host), |reloads| reloads.status())
+    }
+
+    async fn look_for_secrets(&self) {
+        let host = Arc::clone(&self.host);
+        // Goes on behind the answer if it takes longer, for the next one to know.
+        let looking = tokio::spawn(async move { host.look_for_secrets().await });
+        let _ = tokio::time::timeout(MOMENT, looking).await;
     }
 
     fn request_reload(&self, by: &str) -> Result<String> {

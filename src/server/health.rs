@@ -2,6 +2,7 @@
 //! events, 503 if not. Anybody may ask, so of an error only the code is told, and of tenants only how many.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -14,6 +15,7 @@ use super::App;
 use crate::error::Code;
 use crate::reload::Readiness;
 use crate::reload::status::rfc3339;
+use crate::secrets::SecretsManager;
 
 /// How the host is.
 #[derive(Serialize, JsonSchema)]
@@ -40,18 +42,29 @@ enum Status {
     Degraded,
 }
 
-/// Telemetry goes to the log and no secret is wanted from anywhere, so both are ready as soon as the host is.
+/// How long an answer waits for the place where secrets are kept.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// Telemetry goes to the log, so it is ready as soon as the host is.
 pub(super) async fn healthz(State(app): State<Arc<App>>) -> Json<Answer> {
     let health = app.backend.health();
+    let secrets_ready = health.started && can_be_asked(app.backend.secrets()).await;
     let last_error = health.last_error.as_deref().and_then(|error| error.split(':').next());
     Json(Answer {
-        status: if health.started && health.active_packs > 0 { Status::Ok } else { Status::Degraded },
+        status: if secrets_ready && health.active_packs > 0 { Status::Ok } else { Status::Degraded },
         telemetry_ready: health.started,
-        secrets_ready: health.started,
+        secrets_ready,
         active_packs: health.active_packs,
         last_reload: health.last_load.and_then(rfc3339),
         last_error: last_error.map(str::to_owned),
     })
+}
+
+/// Whether the place where secrets are kept can be asked, as far as that is known soon. What it said is kept for a while,
+/// and the question goes on behind the answer.
+async fn can_be_asked(secrets: Arc<dyn SecretsManager>) -> bool {
+    let asked = tokio::spawn(async move { secrets.check().await.is_ok() });
+    matches!(tokio::time::timeout(MOMENT, asked).await, Ok(Ok(true)))
 }
 
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {

@@ -86,10 +86,9 @@ impl PackSet {
         self.packs().map(|sourced| sourced.pack.digest).collect()
     }
 
-    /// The names of the secrets that the packs cannot do without, sorted; each once.
+    /// The names of the secrets that the packs and their components cannot do without, sorted; each once.
     pub fn secrets(&self) -> Vec<String> {
-        let all = self.packs().flat_map(|sourced| &sourced.pack.secret_requirements);
-        let mut names: Vec<_> = all.filter(|secret| secret.required).map(|secret| secret.key.clone()).collect();
+        let mut names: Vec<_> = self.packs().flat_map(|sourced| sourced.pack.needed_secrets()).collect();
         names.sort_unstable();
         names.dedup();
         names

@@ -13,7 +13,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::remote::{Answer, Remote};
+use super::remote::{Answer, Remote, Times};
 use super::{Vault, endpoint, name, required, signing};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
@@ -61,8 +61,8 @@ struct NewValue<'a> {
 
 impl Aws {
     /// The one that `environment` describes.
-    pub(super) fn new(environment: &Environment) -> Result<Self> {
-        let remote = Remote::new(STORE)?;
+    pub(super) fn new(environment: &Environment, times: Times) -> Result<Self> {
+        let remote = Remote::new(STORE, times)?;
         let region = required(environment, &["AWS_REGION", "AWS_DEFAULT_REGION"], SecretsBackend::Aws)?;
         let is_region = region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         if !is_region {

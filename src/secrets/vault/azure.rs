@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::azure_token::Tokens;
-use super::remote::{Answer, Remote};
+use super::remote::{Answer, Remote, Times};
 use super::{Vault, endpoint, name, required};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
@@ -60,8 +60,8 @@ struct Inner {
 
 impl Azure {
     /// The one that `environment` describes.
-    pub(super) fn new(environment: &Environment) -> Result<Self> {
-        let remote = Remote::new(STORE)?;
+    pub(super) fn new(environment: &Environment, times: Times) -> Result<Self> {
+        let remote = Remote::new(STORE, times)?;
         let vault = required(environment, &[VAULT], SecretsBackend::Azure)?;
         let vault = endpoint::endpoint(environment, &[VAULT], vault)?;
         let tokens = Tokens::new(environment, remote.clone(), &vault)?;

@@ -11,7 +11,7 @@ use reqsign_google::{Credential, DefaultCredentialProvider, RequestSigner};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::remote::{Answer, Remote};
+use super::remote::{Answer, Remote, Times};
 use super::{Vault, endpoint, name, required, signing};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
@@ -57,8 +57,8 @@ struct Status {
 
 impl Gcp {
     /// The one that `environment` describes.
-    pub(super) fn new(environment: &Environment) -> Result<Self> {
-        let remote = Remote::new(STORE)?;
+    pub(super) fn new(environment: &Environment, times: Times) -> Result<Self> {
+        let remote = Remote::new(STORE, times)?;
         let project = required(environment, &["GOOGLE_CLOUD_PROJECT", "GOOGLE_PROJECT_ID"], SecretsBackend::Gcp)?;
         let is_project = project.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':'));
         if !is_project {

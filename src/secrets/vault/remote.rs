@@ -12,14 +12,32 @@ use zeroize::Zeroizing;
 use crate::error::{Code, Error, Result};
 use crate::net::tls;
 
-/// The time of one attempt, its answer included.
-const ATTEMPT: Duration = Duration::from_secs(5);
-/// The time of all attempts.
-const ALL_ATTEMPTS: Duration = Duration::from_secs(15);
+/// How long requests take at most, and how they are repeated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// The time of one attempt, its answer included.
+    pub(super) attempt: Duration,
+    /// The time of all attempts.
+    pub(super) all: Duration,
+    /// The pause before the first repetition.
+    pub(super) pause: Duration,
+    /// The longest pause.
+    pub(super) longest: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            attempt: Duration::from_secs(5),
+            all: Duration::from_secs(15),
+            pause: Duration::from_millis(100),
+            longest: Duration::from_secs(4),
+        }
+    }
+}
+
 /// How often a request is repeated.
 const REPEATS: usize = 3;
-/// The pause before the first repetition, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
 /// Bytes of an answer; a secret has a quarter of that at most.
 const LARGEST: usize = 256 << 10;
 
@@ -28,6 +46,7 @@ const LARGEST: usize = 256 << 10;
 pub(super) struct Remote {
     client: reqwest::Client,
     store: &'static str,
+    times: Times,
 }
 
 /// What a store answered.
@@ -45,18 +64,18 @@ struct Fault {
 
 impl Remote {
     /// For requests to `store`, as messages call it.
-    pub(super) fn new(store: &'static str) -> Result<Self> {
+    pub(super) fn new(store: &'static str, times: Times) -> Result<Self> {
         tls::install();
         let client = reqwest::Client::builder()
             .redirect(Policy::none())
             .referer(false)
-            .connect_timeout(ATTEMPT)
+            .connect_timeout(times.attempt)
             .user_agent(concat!("greentic-runner-host/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| {
                 Error::new(Code::SecretsBackend, format!("the HTTP client for {store} does not start: {e}"))
             })?;
-        Ok(Self { client, store })
+        Ok(Self { client, store, times })
     }
 
     /// What the store answers to the request that `make` makes, anew for each attempt. An answer of which `is_busy` says
@@ -66,7 +85,7 @@ impl Remote {
         make: impl Fn() -> BoxFuture<'a, Result<Request<Bytes>>> + Sync,
         is_busy: fn(&Answer) -> bool,
     ) -> Result<Answer> {
-        let (pause, longest) = PAUSES;
+        let Times { all, pause, longest, .. } = self.times;
         let pauses = ExponentialBuilder::new()
             .with_jitter()
             .with_min_delay(pause)
@@ -80,7 +99,7 @@ impl Remote {
             Some(after) if after > longest => None,
             after => pause.map(|pause| pause.max(after.unwrap_or_default())),
         });
-        match tokio::time::timeout(ALL_ATTEMPTS, asked).await {
+        match tokio::time::timeout(all, asked).await {
             Ok(answered) => answered.map_err(|fault| fault.error),
             Err(_) => Err(self.unavailable("does not answer in time")),
         }
@@ -102,7 +121,7 @@ impl Remote {
             }
             Ok((Answer { status, body }, headers))
         };
-        match tokio::time::timeout(ATTEMPT, exchange).await {
+        match tokio::time::timeout(self.times.attempt, exchange).await {
             Ok(answered) => answered,
             Err(_) => Err(self.unavailable("does not answer in time")),
         }

@@ -1,0 +1,73 @@
+//! Secrets that a guest was given do not stand in what the host then writes of that guest: its records, its last words,
+//! its failures.
+
+use serde_json::Value;
+
+use crate::secret::SecretBytes;
+
+/// What stands where a secret stood.
+const REDACTED: &str = "[redacted]";
+/// Shorter values are left alone: they stand in every other word.
+const SHORTEST: usize = 4;
+
+/// The secrets that an invocation was given.
+#[derive(Debug, Default)]
+pub(super) struct Given(Vec<SecretBytes>);
+
+impl Given {
+    /// Notes a secret. What is not text cannot stand in a text.
+    pub(super) fn note(&mut self, secret: &SecretBytes) {
+        let is_shown = std::str::from_utf8(secret.expose()).is_ok_and(|text| text.len() >= SHORTEST);
+        if is_shown && !self.0.contains(secret) {
+            self.0.push(secret.clone());
+            // A secret may hold another one, and is taken out first.
+            self.0.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+        }
+    }
+
+    /// Whether there is nothing to hide.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `text` without the secrets.
+    pub(super) fn hide(&self, text: &str) -> String {
+        let known = self.0.iter().filter_map(|secret| std::str::from_utf8(secret.expose()).ok());
+        known.fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
+    }
+
+    /// Takes the secrets out of every text in `value`, the names of fields included.
+    pub(super) fn hide_in(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.hide(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.hide_in(item)).collect(),
+            Value::Object(fields) => {
+                Value::Object(fields.into_iter().map(|(name, value)| (self.hide(&name), self.hide_in(value))).collect())
+            }
+            other => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_given_is_taken_out() {
+        let mut given = Given::default();
+        for secret in [&b"canary"[..], b"canary-and-more", b"abc", b"\xff\xff\xff\xff", b"canary"] {
+            given.note(&SecretBytes::new(secret));
+        }
+        assert_eq!(given.hide("a canary, canary-and-more, abc"), "a [redacted], [redacted], abc");
+        let value = json!({ "a": ["x canary"], "canary": { "b": 1, "c": "canary-and-more" }, "d": null });
+        assert_eq!(
+            given.hide_in(value),
+            json!({ "a": ["x [redacted]"], "[redacted]": { "b": 1, "c": "[redacted]" }, "d": null })
+        );
+        assert!(Given::default().is_empty() && !given.is_empty());
+        assert!(!format!("{given:?}").contains("canary"));
+    }
+}
