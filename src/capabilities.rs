@@ -36,8 +36,10 @@ mod state_store;
 pub mod state_view;
 mod stderr;
 pub mod surface;
+mod tally;
 mod telemetry;
 pub mod tools;
 
 pub use assets::AssetsDir;
 pub use context::HostCtx;
+pub use tally::HostCalls;

@@ -23,12 +23,16 @@ mod serve;
 mod session;
 mod sources;
 mod surface;
+mod telemetry;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::prelude::*;
 
 use crate::error::{Code, Error, Result};
+use crate::telemetry::spans::is_span;
 
 /// Run conversational and automation packs on sandboxed WebAssembly components.
 #[derive(Debug, Parser)]
@@ -80,6 +84,11 @@ enum Command {
 }
 
 impl Command {
+    /// Whether it runs flows, so that there is telemetry of them.
+    fn runs_flows(&self) -> bool {
+        matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Run(_) | Self::Dev(_))
+    }
+
     /// What is logged unless somebody asks for more. A command that prints what is wrong by itself would only be
     /// repeated by the log; for an author, what components say is part of the output.
     fn logs(&self) -> &'static str {
@@ -102,14 +111,20 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
-    log_to_stderr(cli.verbose, cli.command.logs());
-    match dispatch(cli.command, cli.verbose > 0) {
-        Ok(code) => code,
+    let telemetry = match telemetry::Exported::start(cli.command.runs_flows()) {
+        Ok(telemetry) => telemetry,
         Err(error) => {
             report::print(&error);
-            report::exit_code(&error)
+            return report::exit_code(&error);
         }
-    }
+    };
+    log_to_stderr(cli.verbose, cli.command.logs(), &telemetry);
+    let result = dispatch(cli.command, cli.verbose > 0);
+    telemetry.stop();
+    result.unwrap_or_else(|error| {
+        report::print(&error);
+        report::exit_code(&error)
+    })
 }
 
 fn dispatch(command: Command, verbose: bool) -> Result<ExitCode> {
@@ -139,7 +154,7 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         .block_on(future)
 }
 
-fn log_to_stderr(verbose: u8, usual: &str) {
+fn log_to_stderr(verbose: u8, usual: &str, telemetry: &telemetry::Exported) {
     let default = match verbose {
         0 => usual,
         1 => "greentic_runner_host=info",
@@ -150,10 +165,10 @@ fn log_to_stderr(verbose: u8, usual: &str) {
     // Whoever asks for every detail gets no token with it.
     let bound = crate::oauth::LOG_BOUND.parse();
     let filter = bound.into_iter().fold(filter, tracing_subscriber::EnvFilter::add_directive);
-    // Fails only if a subscriber is installed already, which then logs.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let stderr = tracing_subscriber::fmt::layer()
         .with_ansi(report::is_colored(&std::io::stderr()))
         .with_writer(std::io::stderr)
-        .try_init();
+        .with_filter(filter.and(filter_fn(|metadata| !is_span(metadata))));
+    // Fails only if a subscriber is installed already, which then logs.
+    let _ = tracing_subscriber::registry().with(stderr).with(telemetry.layer()).try_init();
 }

@@ -8,6 +8,7 @@ mod builder;
 mod failed;
 mod housekeeping;
 mod packs;
+mod readings;
 mod secrets;
 
 use std::sync::Arc;
@@ -36,11 +37,16 @@ use crate::run::lanes::{Fits, Lanes, Load, Submitted};
 use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::secrets::SecretsManager;
 use crate::store::{Counts, Once, ReplyRoute, Store, StoredReply};
+use crate::telemetry::{Exporting, Metrics};
 use crate::tenant::{Loaded, Sourced, Tenants};
 use crate::trust::TrustPolicy;
+use readings::Readings;
 
 /// How long [`RunnerHost::stop`] waits for the work that has begun.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// How long it waits for telemetry to be sent.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// A host of packs for one or more tenants. Made by [`HostBuilder`].
 pub struct RunnerHost {
@@ -56,7 +62,10 @@ pub struct RunnerHost {
     trust: TrustPolicy,
     health: Mutex<Health>,
     /// How many packs were prepared.
-    prepared: AtomicU64,
+    prepared: Arc<AtomicU64>,
+    metrics: Arc<Metrics>,
+    readings: Arc<Readings>,
+    exporting: Exporting,
     housekeeping: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -91,7 +100,7 @@ impl RunnerHost {
             }
         });
         futures::future::join_all(starts).await;
-        let task = housekeeping::spawn(&self.store, Arc::clone(&self.clock), &self.lanes);
+        let task = housekeeping::spawn(&self.store, Arc::clone(&self.clock), &self.lanes, &self.readings);
         if let Some(old) = self.housekeeping.lock().replace(task) {
             old.abort();
         }
@@ -113,7 +122,42 @@ impl RunnerHost {
         let unloaded: Vec<_> = self.tenants.iter().filter_map(|(_, tenant)| tenant.swap(None)).collect();
         futures::future::join_all(unloaded.iter().map(|old| old.farewell("the host stops", None))).await;
         futures::future::join_all(self.tenants.iter().map(|(_, tenant)| tenant.stop())).await;
+        self.flush().await;
         Ok(())
+    }
+
+    /// Sends the telemetry that waits, for a while.
+    async fn flush(&self) {
+        if !self.exporting.sends() {
+            return;
+        }
+        let (metrics, exporting) = (Arc::clone(&self.metrics), self.exporting.clone());
+        let (done, sent) = tokio::sync::oneshot::channel();
+        // On a thread of its own: a runtime that ends would wait for one of its own, however long a collector hangs.
+        let sending = std::thread::Builder::new().name("telemetry-flush".to_owned()).spawn(move || {
+            metrics.flush();
+            exporting.flush(FLUSH);
+            // Nobody has to wait any more.
+            let _ = done.send(());
+        });
+        if sending.is_ok() {
+            drop(tokio::time::timeout(FLUSH, sent).await);
+        }
+    }
+
+    /// What is counted, and measured.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Looks how much is stored, for the metrics that say so.
+    pub async fn read_store(&self) -> Result<()> {
+        self.readings.read_store(&*self.store).await
+    }
+
+    /// Whether telemetry that is to be sent somewhere arrives there; where none is, that is so.
+    pub fn is_telemetry_ready(&self) -> bool {
+        self.exporting.is_ready()
     }
 
     /// Runs the flow that serves `activity` until it ends or waits, and returns its replies.

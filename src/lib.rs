@@ -55,6 +55,7 @@ pub mod secrets;
 pub mod server;
 pub mod session;
 pub mod store;
+pub mod telemetry;
 pub mod tenant;
 pub mod timers;
 pub mod trust;

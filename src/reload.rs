@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 
 pub use config::{PackSource, ReloadConfig};
 pub use desk::ReloadHandle;
-pub use handle::{NotReady, Readiness, Reloads};
+pub use handle::{NotReady, Readiness, ReloadCounts, Reloads};
 pub use worker::Reloader;
 
 use crate::audit::AuditLog;

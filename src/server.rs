@@ -20,6 +20,7 @@ use crate::egress::Courier;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::ingress::{Adapters, Channels};
+use crate::telemetry::Metrics;
 
 mod admin;
 mod admission;
@@ -37,6 +38,7 @@ mod fetch;
 mod health;
 mod keys;
 mod listing;
+mod metrics;
 mod oauth;
 mod openapi;
 mod opening;
@@ -81,6 +83,7 @@ pub(crate) struct App {
     keys: keys::PlatformKeys,
     proxies: client::Proxies,
     tally: Arc<tally::Tally>,
+    metrics: Arc<Metrics>,
     courier: Arc<Courier>,
     /// The OpenAPI document.
     openapi: Bytes,
@@ -116,7 +119,12 @@ impl Server {
         let fetcher = completer::Fetcher::new(Arc::clone(&channels), Arc::clone(&clock), Arc::clone(&tally))?;
         backend.complete_with(Arc::new(fetcher)).await?;
         let courier = outlets::courier(&*backend, &channels, &clock)?;
-        let app = App {
+        let metrics = match backend.metrics() {
+            Some(metrics) => metrics,
+            None => Arc::new(Metrics::new()?),
+        };
+        let app = Arc::new(App {
+            metrics: Arc::clone(&metrics),
             backend,
             openapi: openapi::of(&adapters).to_string().into(),
             adapters,
@@ -132,8 +140,9 @@ impl Server {
             streams: Arc::new(Semaphore::new(options.limits.max_streams)),
             sockets: Arc::default(),
             options,
-        };
-        Ok(Self { listener, address, app: Arc::new(app) })
+        });
+        metrics.add_source(Arc::downgrade(&app) as _);
+        Ok(Self { listener, address, app })
     }
 
     /// The address that it listens on.

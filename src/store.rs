@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
+use crate::telemetry::TraceContext;
 
 mod marks;
 pub mod memory;
@@ -202,6 +203,8 @@ pub struct NewReply {
     pub payload: Bytes,
     /// When it was made.
     pub at: Timestamp,
+    /// The span in which it was made, of which its sending is a part.
+    pub trace: Option<TraceContext>,
 }
 
 /// A stored reply.

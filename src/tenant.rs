@@ -97,6 +97,7 @@ impl Tenants {
                 secrets: Arc::new(GuestSecrets::new(Arc::clone(secrets), policy)),
                 oauth: None,
                 mcp: None,
+                calls: Some(Arc::default()),
             };
             let tenant = Tenant {
                 services,

@@ -547,3 +547,25 @@ fn what_says_no_pack_is_told_both_ways() {
     let wrong = run(&[], &vars);
     assert!(vars.iter().all(|(name, _)| wrong.contains(name)), "{wrong}");
 }
+
+#[tokio::test]
+async fn metrics_are_text_for_operators() {
+    let serving = Serving::with(&[("ADMIN_TOKEN", "s3cret")]);
+    let url = format!("{}/metrics", serving.url);
+    assert_eq!(serving.client.get(&url).send().await.unwrap().status(), 401);
+    assert_eq!(serving.say("c", "u:1", "hi").await.status(), 202);
+    serving.replies("c", 1).await;
+    let answer = serving.client.get(&url).bearer_auth("s3cret").send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = answer.text().await.unwrap();
+    for line in [
+        "# TYPE greentic_event_duration_seconds histogram",
+        "greentic_events_total{outcome=\"accepted\",provider=\"webchat\",tenant=\"open\"} 1",
+        "greentic_packs_active 2",
+        "greentic_stored{kind=\"waits\"} 1",
+        "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_response_status_code=\"401\",http_route=\"/metrics\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert!(!text.contains("u:1"), "no metric names a user");
+}

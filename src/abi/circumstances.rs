@@ -14,6 +14,8 @@ pub(super) struct Circumstances<'a> {
     pub(super) scope: &'a Scope,
     /// When the time is up, in milliseconds since 1970.
     pub(super) deadline_ms: u64,
+    /// The trace that the call belongs to, if it is traced.
+    pub(super) trace: Option<&'a str>,
     /// The operation.
     pub(super) op: &'a str,
     /// The payload as JSON text, for those who take it so.
@@ -22,7 +24,7 @@ pub(super) struct Circumstances<'a> {
 
 impl<'a> Circumstances<'a> {
     pub(super) fn new(scope: &'a Scope, deadline: Instant) -> Self {
-        Self { scope, deadline_ms: wall_ms(deadline), op: "", input: "" }
+        Self { scope, deadline_ms: wall_ms(deadline), trace: None, op: "", input: "" }
     }
 
     /// What is known as text. What does not apply (a flow, for a call outside of flows) is unknown.
@@ -32,7 +34,8 @@ impl<'a> Circumstances<'a> {
             Known::Tenant => &scope.tenant,
             Known::Env => &scope.env,
             Known::User => scope.user.as_deref()?,
-            Known::Trace | Known::Correlation => &scope.correlation_id,
+            Known::Trace => self.trace.unwrap_or(&scope.correlation_id),
+            Known::Correlation => &scope.correlation_id,
             Known::Locale => scope.locale.as_deref().unwrap_or(DEFAULT_LOCALE),
             Known::Session => &scope.session,
             Known::Flow => &scope.flow,

@@ -18,6 +18,7 @@ use crate::capabilities::state::component_state;
 use crate::conform::{Chosen, Generation};
 use crate::engine::Subject;
 use crate::error::{Code, Error, Result};
+use crate::telemetry::trace_id;
 
 /// The state of a component that has none yet: an empty CBOR map.
 const NO_STATE: &[u8] = &[0xa0];
@@ -82,7 +83,8 @@ impl Component {
     /// Makes `call` ready. Only `component-runtime` has to read something for it: the state that it left.
     pub(super) async fn pending(&self, call: &Call<'_>, subject: Subject<'_>) -> Result<Pending<'_>> {
         let deadline = call.deadline.min(std::time::Instant::now() + call.limits.timeout);
-        let known = Circumstances::new(&call.scope, deadline);
+        let trace = trace_id();
+        let known = Circumstances { trace: trace.as_deref(), ..Circumstances::new(&call.scope, deadline) };
         let payload = || cbor::encode(call.input).map_err(|why| unencodable(subject, &why));
         Ok(match &self.callee {
             Callee::Node(pre) => Pending::Node(pre, Box::new(node::envelope(&known, payload()?))),

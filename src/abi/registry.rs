@@ -29,6 +29,7 @@ pub struct Registry {
     trial: Limits,
     prepared: Shared<([u8; 32], Grants), Prepared>,
     made: AtomicU64,
+    asked: AtomicU64,
     assets: Shared<[u8; 32], AssetsDir>,
     assets_parent: Option<PathBuf>,
 }
@@ -42,7 +43,7 @@ impl Registry {
     /// A registry that gives components `trial` for their trial at load.
     pub fn with_trial_limits(engine: Engine, trial: Limits) -> Self {
         let (prepared, assets) = (Shared::default(), Shared::default());
-        Self { engine, trial, prepared, made: AtomicU64::new(0), assets, assets_parent: None }
+        Self { engine, trial, prepared, made: AtomicU64::new(0), asked: AtomicU64::new(0), assets, assets_parent: None }
     }
 
     /// Lays out assets in `dir`, which is this registry's alone, and removes what an earlier process that was killed
@@ -89,7 +90,13 @@ impl Registry {
     ///
     /// All that the component asks for and does not get, or why it cannot be compiled or started.
     pub async fn prepare(&self, binary: &Binary<'_>, grants: Grants) -> Result<Arc<Prepared>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.prepared.get_or_make((binary.digest, grants), self.make(binary, grants)).await
+    }
+
+    /// How many times a component was asked for.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// How many times a component was compared, linked and tried, because nobody held it in that form.

@@ -1,10 +1,15 @@
 //! Counting and recording the host calls of one invocation.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Span;
+
+use super::tally::HostCalls;
 use crate::abi::call::HostCall;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Result};
+use crate::telemetry::spans;
 
 /// A trace shows this many host calls; a guest that makes more is not worth more of the host's memory.
 const MAX_RECORDED: usize = 500;
@@ -22,6 +27,14 @@ pub(super) struct Function {
 pub(super) struct Begun {
     function: Function,
     since: Option<Instant>,
+    span: Span,
+}
+
+impl Begun {
+    /// The span of the call, for what the host does to answer it.
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
+    }
 }
 
 /// What an invocation may still ask, and what it has asked.
@@ -32,6 +45,7 @@ pub(super) struct Calls {
     call_bytes: usize,
     state_bytes: usize,
     recorded: Option<Vec<HostCall>>,
+    tally: Option<Arc<HostCalls>>,
 }
 
 impl Calls {
@@ -42,7 +56,13 @@ impl Calls {
             call_bytes: limits.host_call_bytes,
             state_bytes: limits.state_bytes,
             recorded: trace.then(Vec::new),
+            tally: None,
         }
+    }
+
+    /// Counts calls in `tally` from now on.
+    pub(super) fn count_in(&mut self, tally: Option<Arc<HostCalls>>) {
+        self.tally = tally;
     }
 
     /// Counts a call that passes `bytes` to the host. An error ends the guest.
@@ -55,7 +75,8 @@ impl Calls {
             let what = format!("passed {bytes} bytes to {}.{} in one call", function.interface, function.name);
             return Err(exceeded(what, "limits.host_call_bytes"));
         }
-        Ok(Begun { function, since: self.recorded.is_some().then(Instant::now) })
+        let span = spans::host_call(function.interface, function.name);
+        Ok(Begun { function, since: self.recorded.is_some().then(Instant::now), span })
     }
 
     /// Checks what the invocation has written to the state so far. An error ends the guest.
@@ -68,6 +89,10 @@ impl Calls {
 
     /// Records how a call ended; `note` must hold no secret.
     pub(super) fn end(&mut self, begun: Begun, ok: bool, note: &str) {
+        if let Some(tally) = &self.tally {
+            tally.add(begun.function.interface, ok);
+        }
+        spans::ended(&begun.span, ok);
         let (Some(recorded), Some(since)) = (&mut self.recorded, begun.since) else { return };
         record(recorded, begun.function, since, ok, note);
     }

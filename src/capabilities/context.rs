@@ -83,6 +83,7 @@ impl HostCtx {
     /// Lets the guest ask `services`, as far as they are linked and allow it.
     #[must_use]
     pub fn with_services(mut self, services: Services) -> Self {
+        self.calls.count_in(services.calls.clone());
         self.services = services;
         self
     }
@@ -133,7 +134,8 @@ impl HostCtx {
             Some(http) => http,
             None => {
                 let (outbound, failures) = (Arc::clone(&self.services.http), self.failures());
-                Box::new(Http::new(outbound, failures, self.cancel_at, self.calls.records()))
+                let http = Http::new(outbound, failures, self.cancel_at, self.calls.records());
+                Box::new(http.counted_in(self.services.calls.clone()))
             }
         };
         (self.http.insert(http), &mut self.table)

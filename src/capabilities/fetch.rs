@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tracing::Instrument as _;
 use wasmtime::component::Val;
 
 use super::calls::Function;
@@ -23,7 +24,7 @@ impl HostCtx {
     pub(super) async fn fetch(&mut self, function: Function, request: Request) -> Result<Result<Answer, Failure>> {
         let begun = self.begin(function, request.bytes())?;
         let asked = Asked::of(&request);
-        let answer = self.services.http.send(request, self.cancel_at).await;
+        let answer = self.services.http.send(request, self.cancel_at).instrument(begun.span()).await;
         let note = match &answer {
             Ok(answer) => asked.answered(answer.status),
             Err(failure) => {

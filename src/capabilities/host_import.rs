@@ -50,13 +50,13 @@ impl host_import_session::Host for HostCtx {
 
 impl host_import_telemetry::Host for HostCtx {
     fn emit(&mut self, span_json: String, _ctx: Option<TenantCtx>) -> wasmtime::Result<()> {
-        Ok(self.log(EMIT, None, &span_json)?)
+        Ok(self.log_span(EMIT, &span_json)?)
     }
 }
 
 impl host_import_telemetry_v0_4::Host for HostCtx {
     fn emit(&mut self, span_json: String, _ctx: Option<TenantCtx>) -> wasmtime::Result<()> {
-        Ok(self.log(EMIT_0_4, None, &span_json)?)
+        Ok(self.log_span(EMIT_0_4, &span_json)?)
     }
 }
 
@@ -111,14 +111,14 @@ fn serve_update<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a>
 
 fn serve_emit<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
     Box::pin(async move {
-        ctx.log(EMIT, None, arguments.text(0)?)?;
+        ctx.log_span(EMIT, arguments.text(0)?)?;
         Ok(None)
     })
 }
 
 fn serve_emit_0_4<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
     Box::pin(async move {
-        ctx.log(EMIT_0_4, None, arguments.text(0)?)?;
+        ctx.log_span(EMIT_0_4, arguments.text(0)?)?;
         Ok(None)
     })
 }

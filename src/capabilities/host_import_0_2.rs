@@ -26,7 +26,7 @@ impl v0_2::Host for HostCtx {
     }
 
     fn telemetry_emit(&mut self, span_json: String, _ctx: Option<v0_2::TenantCtx>) -> wasmtime::Result<()> {
-        Ok(self.log(EMIT, None, &span_json)?)
+        Ok(self.log_span(EMIT, &span_json)?)
     }
 
     async fn http_fetch(
@@ -74,7 +74,7 @@ fn serve_secrets_get<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Repl
 
 fn serve_emit<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
     Box::pin(async move {
-        ctx.log(EMIT, None, arguments.text(0)?)?;
+        ctx.log_span(EMIT, arguments.text(0)?)?;
         Ok(None)
     })
 }

@@ -9,6 +9,7 @@ use futures::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as _, Frame};
 use parking_lot::Mutex;
+use tracing::Instrument as _;
 use wasmtime_wasi_http::{
     Error, RequestOptions, Result, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
@@ -16,8 +17,10 @@ use wasmtime_wasi_http::{
 use super::calls::{self, Function};
 use super::context::HostCtx;
 use super::fetch::{Asked, Failures};
+use super::tally::HostCalls;
 use crate::abi::call::HostCall;
 use crate::outbound::{Body, Failure, Incoming, Opened, Options, Outbound, Reason, Request};
+use crate::telemetry::spans;
 
 const HANDLE: Function = Function { interface: "wasi:http/outgoing-handler", name: "handle" };
 /// Bytes of one set of headers.
@@ -37,7 +40,13 @@ impl Http {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);
         let journal = Arc::new(Journal { failures, calls: record.then(Mutex::default) });
-        Self { ctx, sender: Sender { outbound, journal, end } }
+        Self { ctx, sender: Sender { outbound, journal, end, tally: None } }
+    }
+
+    /// The same, with its requests counted in `tally`.
+    pub(super) fn counted_in(mut self, tally: Option<Arc<HostCalls>>) -> Self {
+        self.sender.tally = tally;
+        self
     }
 
     /// The calls that were recorded.
@@ -50,6 +59,7 @@ struct Sender {
     outbound: Arc<Outbound>,
     journal: Arc<Journal>,
     end: Instant,
+    tally: Option<Arc<HostCalls>>,
 }
 
 /// Where requests are noted that end while the guest does something else.
@@ -84,11 +94,17 @@ impl WasiHttpHooks for Sender {
         _transfer: Transfer,
     ) -> Box<dyn Future<Output = Result<Response>> + Send> {
         let (outbound, journal, end) = (Arc::clone(&self.outbound), Arc::clone(&self.journal), self.end);
-        Box::new(async move {
+        let (tally, span) = (self.tally.clone(), spans::host_call(HANDLE.interface, HANDLE.name));
+        let answering = span.clone();
+        let sending = async move {
             let request = request_of(request, options.unwrap_or_default());
             let (asked, since) = (Asked::of(&request), Instant::now());
             let opened = outbound.open(request, end).await;
             journal.note(&asked, since, &opened);
+            if let Some(tally) = tally {
+                tally.add(HANDLE.interface, opened.is_ok());
+            }
+            spans::ended(&answering, opened.is_ok());
             let Opened { status, headers, body } = opened.map_err(|failure| error(&failure))?;
             let mut response = http::Response::builder().status(status);
             for (name, value) in headers {
@@ -97,7 +113,8 @@ impl WasiHttpHooks for Sender {
             let body = StreamBody::new(pieces(body, Arc::clone(&journal), asked)).boxed_unsync();
             let response = response.body(body).map_err(|e| Error::InternalError(Some(e.to_string())))?;
             Ok((response, Box::new(async { Ok(()) }) as Transfer))
-        })
+        };
+        Box::new(sending.instrument(span))
     }
 
     fn set_host_header(&mut self) -> bool {

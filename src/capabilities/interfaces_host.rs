@@ -9,6 +9,7 @@ use super::context::HostCtx;
 use super::served::{Arguments, Reads, Reply, Served, ack, result};
 use super::session;
 use super::state::StateError;
+use super::telemetry::{SPAN, times};
 
 const INTERFACE: &str = "greentic:interfaces-host/imports@0.1.0";
 const TELEMETRY_EMIT: Function = Function { interface: INTERFACE, name: "telemetry-emit" };
@@ -18,7 +19,7 @@ const SESSION_UPDATE: Function = Function { interface: INTERFACE, name: "session
 
 impl Host for HostCtx {
     fn telemetry_emit(&mut self, span: SpanContext, fields: Vec<(String, String)>) -> wasmtime::Result<()> {
-        Ok(self.log_fields(TELEMETRY_EMIT, &span.provider, &fields)?)
+        Ok(self.log_fields(TELEMETRY_EMIT, &span.provider, (span.start_ms, span.end_ms), &fields)?)
     }
 
     async fn state_get(&mut self, key: String, _ctx: Option<TenantCtx>) -> wasmtime::Result<Result<String, HostError>> {
@@ -54,11 +55,7 @@ impl From<StateError> for HostError {
 
 /// The functions for components with shapes of their own.
 pub(super) const SERVED: &[Served] = &[
-    Served {
-        name: TELEMETRY_EMIT.name,
-        reads: &[Reads::Fields(&["provider"]), Reads::All],
-        call: serve_telemetry_emit,
-    },
+    Served { name: TELEMETRY_EMIT.name, reads: &[SPAN, Reads::All], call: serve_telemetry_emit },
     Served { name: STATE_GET.name, reads: &[Reads::All, Reads::Nothing], call: serve_state_get },
     Served { name: STATE_SET.name, reads: &[Reads::All, Reads::All, Reads::Nothing], call: serve_state_set },
     Served { name: SESSION_UPDATE.name, reads: &[session::READ, Reads::Nothing], call: serve_session_update },
@@ -66,7 +63,8 @@ pub(super) const SERVED: &[Served] = &[
 
 fn serve_telemetry_emit<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> {
     Box::pin(async move {
-        ctx.log_fields(TELEMETRY_EMIT, arguments.field(0, "provider")?, &arguments.pairs(1)?)?;
+        let times = times(&arguments, 0)?;
+        ctx.log_fields(TELEMETRY_EMIT, arguments.field(0, "provider")?, times, &arguments.pairs(1)?)?;
         Ok(None)
     })
 }

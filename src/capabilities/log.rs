@@ -6,6 +6,7 @@ use tracing::Level;
 use super::calls::Function;
 use super::context::HostCtx;
 use crate::error::Result;
+use crate::telemetry::{GuestSpan, Redaction};
 
 /// The `tracing` target of guests' records.
 const TARGET: &str = "greentic::guest";
@@ -14,9 +15,19 @@ const MAX_TEXT: usize = 4096;
 /// Bytes of all records of one invocation; what is beyond is dropped.
 pub(super) const LOG_BYTES: usize = 64 << 10;
 
+/// When something of a guest's began and ended, in milliseconds since 1970, as far as it says so.
+pub(super) type Times = (Option<i64>, Option<i64>);
+
 impl HostCtx {
-    /// Logs names and values within a span of `provider`.
-    pub(super) fn log_fields(&mut self, function: Function, provider: &str, fields: &[(String, String)]) -> Result<()> {
+    /// Logs names and values within a span of `provider`. With both times it is also a span of the guest's.
+    pub(super) fn log_fields(
+        &mut self,
+        function: Function,
+        provider: &str,
+        times: Times,
+        fields: &[(String, String)],
+    ) -> Result<()> {
+        let redaction = Redaction::of_process();
         let level = fields.iter().find(|(name, _)| name == "level").and_then(|(_, level)| level.parse().ok());
         let mut text = format!("provider={provider}");
         for (name, value) in fields.iter().filter(|(name, _)| name != "level") {
@@ -26,13 +37,34 @@ impl HostCtx {
             text.push(' ');
             text.push_str(name);
             text.push('=');
-            text.push_str(value);
+            text.push_str(redaction.value(name, value));
         }
-        self.log(function, level, &text)
+        self.log(function, level, &text)?;
+        if let Some(span) = GuestSpan::of_fields(provider, times, fields, redaction) {
+            self.report(&span);
+        }
+        Ok(())
+    }
+
+    /// Logs a span that a guest describes in JSON, or any other text.
+    pub(super) fn log_span(&mut self, function: Function, text: &str) -> Result<()> {
+        let redaction = Redaction::of_process();
+        self.log(function, None, &redaction.text(text))?;
+        if let Some(span) = GuestSpan::of_json(text, redaction) {
+            self.report(&span);
+        }
+        Ok(())
+    }
+
+    /// Adds a guest's span to the trace of the call, within the bounds of what it may log.
+    fn report(&mut self, span: &GuestSpan) {
+        if self.log_left > 0 {
+            span.report();
+        }
     }
 
     /// Logs `text` under the identity that the host knows.
-    pub(super) fn log(&mut self, function: Function, level: Option<Level>, text: &str) -> Result<()> {
+    fn log(&mut self, function: Function, level: Option<Level>, text: &str) -> Result<()> {
         let begun = self.begin(function, text.len())?;
         self.record(level, text);
         self.calls.end(begun, true, "");
@@ -125,7 +157,7 @@ pub(super) mod tests {
         let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let fields = [field("level", "warn"), field("note", "a\nb")];
         let function = Function { interface: "i", name: "f" };
-        let log = captured(|| context(&Limits::default()).log_fields(function, "p", &fields).unwrap());
+        let log = captured(|| context(&Limits::default()).log_fields(function, "p", (None, None), &fields).unwrap());
         assert_eq!(log.lines().count(), 1);
         for part in ["WARN greentic::guest", "provider=p note=a\\nb", "tenant=x", "flow=x"] {
             assert!(log.contains(part), "{log}");

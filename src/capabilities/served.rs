@@ -103,6 +103,15 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// A field of a record that is a whole number, if there is any.
+    pub(super) fn optional_number(&self, position: usize, name: &str) -> wasmtime::Result<Option<i64>> {
+        match optional(self.field_value(position, name)?)? {
+            None => Ok(None),
+            Some(Val::S64(number)) => Ok(Some(*number)),
+            Some(_) => Err(misfit("a number")),
+        }
+    }
+
     /// A field of a record that is bytes, if there are any.
     pub(super) fn optional_bytes(&self, position: usize, name: &str) -> wasmtime::Result<Option<Bytes>> {
         optional(self.field_value(position, name)?)?.map(bytes_of).transpose()

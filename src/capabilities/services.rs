@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::HostCalls;
 use super::tools::Tools;
 use crate::oauth::OAuth;
 use crate::outbound::Outbound;
@@ -18,4 +19,6 @@ pub struct Services {
     pub oauth: Option<Arc<OAuth>>,
     /// Tools; none if the tenant has none.
     pub mcp: Option<Arc<dyn Tools>>,
+    /// Where host calls are counted, if they are.
+    pub calls: Option<Arc<HostCalls>>,
 }

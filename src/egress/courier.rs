@@ -21,6 +21,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use super::{Call, Pace, Sender, Verdict};
 use crate::clock::Clock;
@@ -29,6 +30,7 @@ use crate::id::Id;
 use crate::run::watch::ReplyWatch;
 use crate::session::parts_of;
 use crate::store::{Failure, Outgoing, ReplyRoute, Store};
+use crate::telemetry::{TraceContext, spans};
 use pace::Pacer;
 use post::Post;
 use tally::Tally;
@@ -102,6 +104,7 @@ struct Delivering<'a> {
     way: &'a Way,
     pace: Pace,
     seq: u64,
+    trace: Option<&'a TraceContext>,
 }
 
 /// What became of one request of a reply.
@@ -335,7 +338,8 @@ impl Courier {
     async fn attempt(&self, route: &ReplyRoute, way: &Way, place: &str, reply: &Outgoing) -> Result<Ended> {
         match calls(way, place, reply) {
             Ok(calls) => {
-                let to = Delivering { route, way, pace: way.sender.pace(place), seq: reply.seq };
+                let (pace, trace) = (way.sender.pace(place), reply.trace.as_ref());
+                let to = Delivering { route, way, pace, seq: reply.seq, trace };
                 self.deliver(&to, reply, calls).await
             }
             Err(error) => Ok(Ended::Refused(error.message().to_owned())),
@@ -369,7 +373,7 @@ impl Courier {
 
     /// Makes one request, again as long as it is certain that it was not taken, and those that it leads to.
     async fn part(&self, to: &Delivering<'_>, part: u32, mut call: Call) -> Result<Ended> {
-        let Delivering { route, way, pace, seq } = *to;
+        let Delivering { route, way, pace, seq, trace } = *to;
         let (mut began, mut pause, mut steps) = (Instant::now(), PAUSE, 0);
         loop {
             if self.sleep(way.pacer.book(&route.0, pace, Instant::now())).await.is_none() {
@@ -377,7 +381,17 @@ impl Courier {
             }
             self.store.begin_part(route, seq, part).await?;
             let verdict = match self.under_way.acquire().await {
-                Ok(_permit) => self.post.send(&*way.sender, &call).await,
+                Ok(_permit) => {
+                    let span = spans::delivery(route.tenant(), way.provider, call.what);
+                    if let Some(made) = trace {
+                        made.adopt(&span);
+                    }
+                    let verdict = self.post.send(&*way.sender, &call).instrument(span.clone()).await;
+                    if let Some(word) = verdict.failure() {
+                        spans::failed_as(&span, word);
+                    }
+                    verdict
+                }
                 Err(_) => return Ok(Ended::Stopped),
             };
             let wanted = match verdict {

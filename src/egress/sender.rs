@@ -193,6 +193,18 @@ pub enum Verdict {
     Unclear(String),
 }
 
+impl Verdict {
+    /// A word for what stands in the way, if something does.
+    pub fn failure(&self) -> Option<&'static str> {
+        match self {
+            Self::Sent | Self::Next(_) => None,
+            Self::Later(_) => Some("later"),
+            Self::Refused(_) => Some("refused"),
+            Self::Unclear(_) => Some("unclear"),
+        }
+    }
+}
+
 /// What a status means where a platform says no more than that.
 pub fn by_status(answer: &Answer<'_>) -> Verdict {
     match answer.status {

@@ -510,6 +510,14 @@ codes! {
     ToolAnswer = 1128, Failed;
     /// The tenant's bindings allow no tools.
     ToolsDenied = 1129, BadInput;
+
+    // 113x: telemetry
+    /// A setting of telemetry cannot be used.
+    TelemetryInvalid = 1130, BadInput;
+    /// This host was built without the export of telemetry that its environment asks for.
+    TelemetryMissing = 1131, BadInput;
+    /// A collector does not take telemetry.
+    TelemetryExport = 1132, Unavailable;
 }
 
 impl fmt::Display for Code {

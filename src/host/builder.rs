@@ -12,6 +12,7 @@ use crate::config::{HostConfig, RunnerConfig};
 use crate::engine::{Engine, EngineOptions};
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::host::readings::Readings;
 use crate::host::secrets::SecretsWatch;
 use crate::host::{Health, RunnerHost};
 use crate::oauth;
@@ -24,6 +25,9 @@ use crate::secrets::{self, CachedSecrets, SecretsManager};
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 use crate::store::redb::RedbStore;
+use crate::telemetry::Exporting;
+#[cfg(feature = "telemetry")]
+use crate::telemetry::Telemetry;
 use crate::tenant::Tenants;
 use crate::trust::TrustPolicy;
 
@@ -53,6 +57,7 @@ pub struct HostBuilder {
     parallel: Option<usize>,
     trust: Option<TrustPolicy>,
     secrets: Option<Arc<dyn SecretsManager>>,
+    exporting: Exporting,
 }
 
 #[derive(Default)]
@@ -160,6 +165,15 @@ impl HostBuilder {
         self
     }
 
+    /// Sends metrics, and tells by [`RunnerHost::is_telemetry_ready`] how sending goes. Spans and log records are collected
+    /// by [`Telemetry::layer`], which belongs to the process. Default: what [`Telemetry::install`] was called on.
+    #[cfg(feature = "telemetry")]
+    #[must_use]
+    pub fn with_telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.exporting = Exporting::with(telemetry);
+        self
+    }
+
     /// Makes the host and opens its store. Fails without a tenant, if secrets of two tenants have the same variables,
     /// and if the store cannot be opened.
     pub fn build(self) -> Result<RunnerHost> {
@@ -198,7 +212,10 @@ impl HostBuilder {
         })?;
         let tenants = Arc::new(tenants);
         let watch = Arc::new(ReplyWatch::default());
+        let exporting = self.exporting.or_of_process();
+        let metrics = Arc::new(exporting.metrics()?);
         let services = Services {
+            metrics: Arc::clone(&metrics),
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             observer: self.observer,
@@ -206,8 +223,14 @@ impl HostBuilder {
         };
         let programs: Arc<dyn Programs> = Arc::clone(&tenants) as _;
         let lanes = Lanes::new(services, programs, self.parallel.unwrap_or(PARALLEL));
+        let prepared = Arc::new(AtomicU64::new(0));
+        let readings = Readings::new(&tenants, &lanes, &registry, Arc::clone(&prepared));
+        metrics.add_source(Arc::downgrade(&readings) as _);
         Ok(RunnerHost {
             secrets_watch: Arc::new(SecretsWatch::new(Arc::clone(&tenants), env.env.clone())),
+            metrics,
+            readings,
+            exporting,
             tenants,
             registry,
             store,
@@ -218,7 +241,7 @@ impl HostBuilder {
             secrets,
             trust: self.trust.unwrap_or(env.trust),
             health: Mutex::new(Health::default()),
-            prepared: AtomicU64::new(0),
+            prepared,
             housekeeping: Mutex::new(None),
         })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use super::readings::Readings;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::run::lanes::Lanes;
@@ -16,8 +17,13 @@ const INTERVAL: Duration = Duration::from_secs(30);
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Works while the host lives; it keeps neither the host nor its store alive.
-pub(super) fn spawn(store: &Arc<dyn Store>, clock: Arc<dyn Clock>, lanes: &Arc<Lanes>) -> JoinHandle<()> {
-    let (store, lanes) = (Arc::downgrade(store), Arc::downgrade(lanes));
+pub(super) fn spawn(
+    store: &Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    lanes: &Arc<Lanes>,
+    readings: &Arc<Readings>,
+) -> JoinHandle<()> {
+    let (store, lanes, readings) = (Arc::downgrade(store), Arc::downgrade(lanes), Arc::downgrade(readings));
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(INTERVAL);
         loop {
@@ -25,6 +31,11 @@ pub(super) fn spawn(store: &Arc<dyn Store>, clock: Arc<dyn Clock>, lanes: &Arc<L
             let (Some(store), Some(lanes)) = (store.upgrade(), lanes.upgrade()) else { return };
             if let Err(error) = once(&*store, &*clock, &lanes).await {
                 tracing::error!(code = %error.code(), "housekeeping failed: {error}");
+            }
+            if let Some(readings) = readings.upgrade()
+                && let Err(error) = readings.read_store(&*store).await
+            {
+                tracing::error!(code = %error.code(), "how much is stored cannot be read: {error}");
             }
         }
     })

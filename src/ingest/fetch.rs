@@ -11,6 +11,7 @@ mod flights;
 mod options;
 mod progress;
 mod retry;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -30,9 +31,11 @@ use crate::pack::model::Digest;
 
 use self::flights::{Flights, Wanted};
 use self::retry::Retries;
+use self::tally::Tally;
 
 pub use options::{FetchOptions, Timeouts};
 pub use progress::{Progress, Transfer};
+pub use tally::FetchCounts;
 
 /// Who named a locator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,6 +102,7 @@ struct Inner {
     flights: Flights,
     downloads: Semaphore,
     progress: Arc<dyn Progress>,
+    tally: Tally,
 }
 
 impl fmt::Debug for Fetcher {
@@ -132,12 +136,18 @@ impl Fetcher {
         let (local, remote) = (sources(&Reach::anywhere())?, sources(&public)?);
         let downloads = Semaphore::new(options.parallel.max(1));
         let flights = Flights::default();
-        Ok(Self(Arc::new(Inner { cache, options, local, remote, flights, downloads, progress })))
+        let tally = Tally::default();
+        Ok(Self(Arc::new(Inner { cache, options, local, remote, flights, downloads, progress, tally })))
     }
 
     /// The cache that it fetches into.
     pub fn cache(&self) -> &Cache {
         &self.0.cache
+    }
+
+    /// How what was wanted was come by so far.
+    pub fn counts(&self) -> FetchCounts {
+        self.0.tally.counts()
     }
 
     /// Sees to it that what lies at `locator` is in the cache. With `want`, what has another digest is refused, and
@@ -210,10 +220,12 @@ impl Fetcher {
         let fetched = self.0.flights.join(wanted, || async move {
             let total = inner.options.timeouts.total;
             let fetch = inner.fetch(&locator, want, origin, limit);
-            match tokio::time::timeout(total, fetch).await {
+            let fetched = match tokio::time::timeout(total, fetch).await {
                 Ok(done) => done,
                 Err(_) => inner.unreachable(&locator, want, limit, too_slow(&locator, total)).await,
-            }
+            };
+            inner.tally.note(&fetched);
+            fetched
         });
         fetched.await
     }

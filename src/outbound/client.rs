@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures::{StreamExt, TryStreamExt};
 use http::Method;
 use reqwest::redirect;
+use tracing::Instrument as _;
 
 use super::answer::{self, Answer, Incoming, Opened};
 use super::connect::{self, ConnectTime};
@@ -19,6 +20,7 @@ use super::tally::Tally;
 use super::target::Target;
 use super::{fault, headers};
 use crate::net::{Lookup, SystemLookup, tls};
+use crate::telemetry::{self, spans};
 
 /// How long a connection that nobody uses is kept.
 const KEEP: Duration = Duration::from_secs(30);
@@ -149,12 +151,22 @@ impl Outbound {
             Body::Whole(bytes) => bytes.into(),
             Body::Stream(stream) => reqwest::Body::wrap_stream(bounded(stream, self.policy.max_request)),
         };
-        let request = client.request(hop.method.clone(), hop.target.url().clone()).headers(hop.headers.clone());
+        let url = hop.target.url();
+        let (host, method) = (url.host_str().unwrap_or_default(), spans::method_name(&hop.method));
+        let span = spans::outgoing(method, host, url.port_or_known_default());
+        let mut headers = hop.headers.clone();
+        span.in_scope(|| telemetry::inject(&mut headers));
+        let request = client.request(hop.method.clone(), url.clone()).headers(headers);
         let sent = connect::within(options.connect_timeout, request.body(body).send());
-        match tokio::time::timeout_at(end.into(), sent).await {
+        let response = match tokio::time::timeout_at(end.into(), sent.instrument(span.clone())).await {
             Ok(response) => response.map_err(|error| fault::failure(&error, &hop.target)),
             Err(_) => Err(fault::timed_out(&hop.target)),
+        };
+        match &response {
+            Ok(response) => spans::answered(&span, response.status().as_u16()),
+            Err(failure) => spans::failed_as(&span, failure.reason().name()),
         }
+        response
     }
 
     fn client<'a>(&self, kept: &'a OnceLock<reqwest::Client>, insecure: bool) -> Result<&'a reqwest::Client, Failure> {

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::handle::{Readiness, Reloads};
+use super::handle::{Readiness, ReloadCounts, Reloads};
 use super::status::{ErrorStatus, PacksStatus, ReloadReport, ReloadState, TenantOutcome, rfc3339};
 use super::{Inner, Outcome};
 use crate::clock::Timestamp;
@@ -39,6 +39,7 @@ struct State {
     reports: VecDeque<ReloadReport>,
     last: Option<Timestamp>,
     error: Option<Error>,
+    counts: ReloadCounts,
 }
 
 impl Desk {
@@ -56,6 +57,10 @@ impl Desk {
         let mut state = self.state.lock();
         state.last = Some(outcome.ended);
         state.error = outcome.tenants.as_ref().err().cloned();
+        match &outcome.tenants {
+            Ok(tenants) if tenants.iter().all(|t| t.outcome != TenantOutcome::Failed) => state.counts.done += 1,
+            _ => state.counts.failed += 1,
+        }
         let report = id.and_then(|id| state.reports.iter_mut().find(|report| report.id == id));
         if let Some(report) = report {
             report.ended = rfc3339(outcome.ended);
@@ -131,6 +136,10 @@ impl ReloadHandle {
 }
 
 impl Reloads for ReloadHandle {
+    fn counts(&self) -> ReloadCounts {
+        ReloadCounts { fetches: self.inner.fetching.counts(), ..self.desk.state.lock().counts }
+    }
+
     fn status(&self) -> PacksStatus {
         let (last, error) = {
             let state = self.desk.state.lock();

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::status::{PacksStatus, ReloadReport};
 use crate::error::{Code, Result};
+use crate::ingest::fetch::FetchCounts;
 
 /// A reloader as the server sees it.
 pub trait Reloads: Send + Sync + 'static {
@@ -22,6 +23,22 @@ pub trait Reloads: Send + Sync + 'static {
     fn readiness(&self) -> Readiness {
         Readiness::of(&self.status())
     }
+
+    /// How many reloads have ended, and how.
+    fn counts(&self) -> ReloadCounts {
+        ReloadCounts::default()
+    }
+}
+
+/// How many reloads have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReloadCounts {
+    /// Those in which every tenant got what is listed for it.
+    pub done: u64,
+    /// The others.
+    pub failed: u64,
+    /// How packs and indexes were come by.
+    pub fetches: FetchCounts,
 }
 
 /// Whether events can be served, and why not. Anybody may see it, so it names codes and no tenants.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use crate::clock::Clock;
 use crate::error::{Code, Error, Kind, Result};
@@ -25,6 +26,7 @@ use crate::run::trace::{Observer, What};
 use crate::run::transcript;
 use crate::run::watch::ReplyWatch;
 use crate::store::{Checkpoint, Claim, Completion, End, NewReply, ReplyRoute, RunId, Store};
+use crate::telemetry::{Metrics, TraceContext, spans};
 
 /// What the executor works with.
 pub struct Services {
@@ -36,6 +38,8 @@ pub struct Services {
     pub observer: Option<Arc<dyn Observer>>,
     /// Who is told of replies.
     pub watch: Arc<ReplyWatch>,
+    /// Where it is counted what is done.
+    pub metrics: Arc<Metrics>,
 }
 
 /// How an event ended, and so how it is to be ended in the store.
@@ -131,6 +135,27 @@ impl<'a> Execution<'a> {
 
     async fn work(&mut self) -> Result<(Outcome, Completion)> {
         self.open().await?;
+        let resumed = self.resumes.is_some() || self.claim.resumes;
+        let run = self.run_mut()?;
+        let flow = Arc::clone(run.outermost()?);
+        let span = spans::flow(&flow.id, flow.kind.name(), run.id.0, resumed);
+        if let Some(waited) = run.trace.take() {
+            waited.link(&span);
+        }
+        let begun = Instant::now();
+        let ended = self.steps().instrument(span.clone()).await;
+        let outcome = match &ended {
+            Ok((outcome, _)) => outcome.status.name(),
+            Err(error) => {
+                spans::failed(&span, error.code());
+                "failed"
+            }
+        };
+        self.services.metrics.flow_ended(&self.program.tenant, flow.kind.name(), outcome, begun.elapsed());
+        ended
+    }
+
+    async fn steps(&mut self) -> Result<(Outcome, Completion)> {
         loop {
             match self.step().await? {
                 Next::Go => {}
@@ -246,7 +271,9 @@ impl<'a> Execution<'a> {
         let new = self.replies.get(self.replies_stored..).unwrap_or_default();
         let stored = |route: &ReplyRoute| {
             let kept = |reply: &Value| transcript::reply(&self.record.reply_to, reply);
-            let stored = |reply: &Value| NewReply { route: route.clone(), payload: kept(reply), at };
+            let trace = TraceContext::current();
+            let stored =
+                |reply: &Value| NewReply { route: route.clone(), payload: kept(reply), at, trace: trace.clone() };
             new.iter().map(stored).collect()
         };
         let replies = route.map(stored).unwrap_or_default();
@@ -262,6 +289,7 @@ impl<'a> Execution<'a> {
         let expires_at = Some(self.services.clock.now().plus(program.wait_ttl));
         let replies = self.take_replies(true);
         let run = self.run_mut()?;
+        run.trace = TraceContext::current();
         let (Saved { head, journal }, replaces) = run.save_compact(program)?;
         let flow = run.flow()?.clone();
         let node = run.top()?.node()?.id.clone();

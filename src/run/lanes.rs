@@ -24,8 +24,10 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::error::{Code, Error, Result};
+use crate::id::Id;
 use crate::run::completion::Completer;
 use crate::run::event::{Event, ReplyTo};
 use crate::run::executor::Services;
@@ -37,6 +39,8 @@ use crate::run::record::{EventRecord, encode};
 use crate::run::value::{MAX_DEPTH, is_too_deep};
 use crate::session::{is_of_completions, owner_of};
 use crate::store::{Accepted, EventId, Kept, Lane, NewEvent, Once};
+use crate::telemetry::TraceContext;
+use crate::telemetry::metrics::Offered;
 
 pub(super) use turn::Turns;
 pub use turn::{Fits, Waiter};
@@ -177,6 +181,11 @@ impl Lanes {
         Load { lanes: self.active.lock().len(), events: self.callers.waiting() }
     }
 
+    /// How many events each tenant has under way.
+    pub fn queued(&self) -> Vec<(Id, usize)> {
+        self.callers.queued()
+    }
+
     /// Lets no further events in, and waits until what is being worked on is done, at most `within`. True if all of
     /// it was; the rest is stored and goes on at the next start.
     pub async fn close(&self, within: Duration) -> bool {
@@ -207,7 +216,7 @@ impl Lanes {
 
     async fn submit_on(&self, event: Event, terms: Terms) -> Result<Submitted> {
         let me = self.taking()?;
-        let accepting = self.tasks.spawn(async move { me.accept(event, terms).await });
+        let accepting = self.tasks.spawn(async move { me.accept(event, terms).await }.in_current_span());
         accepting.await.map_err(|e| Error::new(Code::Internal, format!("accepting an event did not end well: {e}")))?
     }
 
@@ -218,9 +227,18 @@ impl Lanes {
     }
 
     async fn accept(&self, event: Event, terms: Terms) -> Result<Submitted> {
-        let program = self.program(&event.tenant)?;
-        let queue = program.run_limits.queue;
-        self.accept_into(&program, event, terms, queue).await
+        let (tenant, provider) = (event.tenant.clone(), event.provider.clone());
+        let accepted = match self.program(&tenant) {
+            Ok(program) => self.accept_into(&program, event, terms, program.run_limits.queue).await,
+            Err(error) => Err(error),
+        };
+        let offered = match &accepted {
+            Ok(submitted) if submitted.duplicate => Offered::Duplicate,
+            Ok(_) => Offered::Accepted,
+            Err(_) => Offered::Refused,
+        };
+        self.services.metrics.event_offered(&tenant, provider.as_ref(), offered);
+        accepted
     }
 
     /// Stores an event if the tenant's queue is not longer than `queue`.
@@ -239,13 +257,14 @@ impl Lanes {
         };
         let waiter = waiter.unwrap_or_default();
         let tenant = event.tenant.clone();
+        let trace = TraceContext::current();
         let new = NewEvent {
             tenant: tenant.clone(),
             lane: lane.clone(),
             dedupe: event.dedupe.clone(),
             dedupe_ttl: event.remember.unwrap_or(DEDUPE_TTL),
             once,
-            payload: encode(&EventRecord { ticket, once: once.is_some(), ..EventRecord::of(event) })?,
+            payload: encode(&EventRecord { ticket, once: once.is_some(), trace, ..EventRecord::of(event) })?,
             accepted_at: now,
             deadline: now.plus(program.run_limits.event_deadline),
         };

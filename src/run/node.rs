@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tracing::Instrument as _;
 
 use crate::abi::Prepared;
 use crate::abi::call::{Answer, Call, CallFailure, HostCall, add_config};
@@ -15,6 +16,7 @@ use crate::flow::model::{ComponentCall, Node, ProviderCall, Retry};
 use crate::flow::template::{Mapping, NodeOutput, Vars};
 use crate::run::program::Program;
 use crate::store::StateReader;
+use crate::telemetry::{Metrics, spans};
 
 /// What a guest call may use and see, the same for all attempts.
 pub(super) struct Environment<'a> {
@@ -24,6 +26,7 @@ pub(super) struct Environment<'a> {
     pub(super) writes: Arc<Overlay>,
     pub(super) deadline: Instant,
     pub(super) trace: bool,
+    pub(super) metrics: &'a Metrics,
 }
 
 /// What a guest call gave, and what to tell observers of each attempt.
@@ -134,10 +137,18 @@ async fn attempts(env: Environment<'_>, node: &Node, request: &Request<'_>) -> C
             deadline: env.deadline,
             trace: env.trace,
         };
-        let result = match request.side {
-            Side::Component(component) => component.invoke_component(call).await,
-            Side::Provider(component) => component.invoke_provider(call).await,
+        let span = spans::component(&scope.component, scope.provider.as_ref(), request.op, attempt);
+        let (side, result) = match request.side {
+            Side::Component(component) => {
+                ("component", component.invoke_component(call).instrument(span.clone()).await)
+            }
+            Side::Provider(component) => ("provider", component.invoke_provider(call).instrument(span.clone()).await),
         };
+        let failure = result.as_ref().err().map(|failure| failure.error.code());
+        if let Some(code) = failure {
+            spans::failed(&span, code);
+        }
+        env.metrics.component_called(&scope.tenant, side, failure, begun.elapsed());
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         match result {
             Ok(Answer { output, state, host_calls }) => {

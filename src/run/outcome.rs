@@ -32,3 +32,13 @@ pub enum Status {
         reason: Option<String>,
     },
 }
+
+impl Status {
+    /// Its name, as in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Waiting { .. } => "waiting",
+        }
+    }
+}

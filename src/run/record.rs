@@ -14,6 +14,7 @@ use crate::id::Id;
 use crate::run::event::{Event, FlowChoice, ReplyTo};
 use crate::run::outcome::Status;
 use crate::session::SessionKey;
+use crate::telemetry::TraceContext;
 
 const VERSION: u8 = 1;
 
@@ -34,6 +35,9 @@ pub(super) struct EventRecord {
     /// Whether what it ends with is kept for its repetitions.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) once: bool,
+    /// The span in which it was accepted, of which the work on it is a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<TraceContext>,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -53,6 +57,7 @@ impl EventRecord {
             deduped: !event.dedupe.is_empty(),
             ticket: None,
             once: false,
+            trace: None,
         }
     }
 }
@@ -82,6 +87,9 @@ pub(super) struct HeadRecord {
     /// Jumps to other flows for the current event. Not in records that were written before there were any.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(super) redirects: u32,
+    /// The span in which the run began to wait, if it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<TraceContext>,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -149,6 +157,7 @@ mod tests {
             deduped: true,
             ticket: None,
             once: false,
+            trace: None,
         };
         let at = Pointer { flow: Id::from("f"), node: Id::from("n") };
         let head = HeadRecord {
@@ -158,6 +167,7 @@ mod tests {
             total: 9,
             replied: true,
             redirects: 0,
+            trace: None,
         };
         let output = NodeOutput { ok: false, payload: json!([null, true]), meta: Value::Null };
         let entries = [
@@ -206,6 +216,7 @@ mod tests {
             total: 1,
             replied: false,
             redirects,
+            trace: None,
         };
         let (none, two) = (encode(&head(0)).unwrap(), encode(&head(2)).unwrap());
         assert!(!String::from_utf8_lossy(&none).contains("redirects"), "as before there were jumps");

@@ -17,6 +17,7 @@ use crate::run::program::Program;
 use crate::run::record::{Entry, HeadRecord, Pointer, encode};
 use crate::run::value::{MAX_DEPTH, is_too_deep, weight};
 use crate::store::{RunId, StateWrite};
+use crate::telemetry::TraceContext;
 
 /// A journal is rewritten when it holds this many entries more than the run has results.
 const SLACK: usize = 64;
@@ -48,6 +49,8 @@ pub(super) struct Run {
     unsaved: Vec<Entry>,
     /// State writes of this event that are not yet stored.
     pub(super) writes: Arc<Overlay>,
+    /// The span in which it began to wait, for as long as it does.
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// A run as the store takes it.
@@ -145,6 +148,7 @@ impl Run {
             entries: 0,
             unsaved: Vec::new(),
             writes: Arc::default(),
+            trace: None,
         }
     }
 
@@ -200,9 +204,14 @@ impl Run {
     }
 
     /// The outermost flow.
-    pub(super) fn flow(&self) -> Result<&Id> {
-        let outermost = self.frames.first().map(|frame| &frame.flow.id);
+    pub(super) fn outermost(&self) -> Result<&Arc<Flow>> {
+        let outermost = self.frames.first().map(|frame| &frame.flow);
         outermost.ok_or_else(|| Error::new(Code::Internal, "a run has no frame"))
+    }
+
+    /// The outermost flow's id.
+    pub(super) fn flow(&self) -> Result<&Id> {
+        self.outermost().map(|flow| &flow.id)
     }
 
     /// How deep flows call each other now.
@@ -331,6 +340,7 @@ impl Run {
             total: self.total,
             replied: self.replied,
             redirects: self.redirects,
+            trace: self.trace.clone(),
         })
     }
 

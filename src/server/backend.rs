@@ -20,7 +20,7 @@ use crate::host::{Health, RunnerHost};
 use crate::id::Id;
 use crate::oauth::Landing;
 use crate::reload::status::{PacksStatus, ReloadReport};
-use crate::reload::{Readiness, Reloads};
+use crate::reload::{Readiness, ReloadCounts, Reloads};
 use crate::run::completion::Completer;
 use crate::run::event::{Event, FlowChoice};
 pub use crate::run::lanes::{Fits, Repeats, Waiter};
@@ -29,6 +29,7 @@ use crate::run::trace::{TraceEvent, TraceFeed};
 use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::secrets::SecretsManager;
 use crate::store::{DeadLetter, EventId, Once, ReplyRoute, Store, StoredReply, Undelivered};
+use crate::telemetry::Metrics;
 use crate::timers::{Timers, TimersStatus};
 
 /// How long who asks what runs waits for stores of secrets.
@@ -116,6 +117,26 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Forgets a reply that could not be delivered.
     async fn purge_undelivered(&self, id: u64) -> Result<()>;
+
+    /// What it counts and measures; none if it does neither.
+    fn metrics(&self) -> Option<Arc<Metrics>> {
+        None
+    }
+
+    /// Brings metrics up to date that are only read now and then.
+    async fn refresh_metrics(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether telemetry that is to be sent somewhere arrives there.
+    fn is_telemetry_ready(&self) -> bool {
+        true
+    }
+
+    /// How many reloads went well, and how many did not.
+    fn reload_counts(&self) -> ReloadCounts {
+        ReloadCounts::default()
+    }
 
     /// The timers that run; none unless it has any.
     fn timers(&self) -> TimersStatus {
@@ -337,6 +358,22 @@ impl Backend for HostBackend {
 
     async fn purge_undelivered(&self, id: u64) -> Result<()> {
         self.host.purge_undelivered(id).await
+    }
+
+    fn metrics(&self) -> Option<Arc<Metrics>> {
+        Some(Arc::clone(self.host.metrics()))
+    }
+
+    async fn refresh_metrics(&self) -> Result<()> {
+        self.host.read_store().await
+    }
+
+    fn is_telemetry_ready(&self) -> bool {
+        self.host.is_telemetry_ready()
+    }
+
+    fn reload_counts(&self) -> ReloadCounts {
+        self.reloads.as_ref().map(|reloads| reloads.counts()).unwrap_or_default()
     }
 
     fn timers(&self) -> TimersStatus {

@@ -23,7 +23,7 @@ use crate::secrets::SecretsManager;
 pub(super) struct Answer {
     /// `ok` if it is ready and has at least one pack.
     status: Status,
-    /// Whether telemetry is set up.
+    /// Whether telemetry arrives where it is sent to, if it is sent anywhere.
     telemetry_ready: bool,
     /// Whether secrets can be read.
     secrets_ready: bool,
@@ -45,14 +45,15 @@ enum Status {
 /// How long an answer waits for the place where secrets are kept.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// Telemetry goes to the log, so it is ready as soon as the host is.
+/// Telemetry is ready as soon as the host is, unless a collector is named and does not take it.
 pub(super) async fn healthz(State(app): State<Arc<App>>) -> Json<Answer> {
     let health = app.backend.health();
     let secrets_ready = health.started && can_be_asked(app.backend.secrets()).await;
     let last_error = health.last_error.as_deref().and_then(|error| error.split(':').next());
+    let telemetry_ready = health.started && app.backend.is_telemetry_ready();
     Json(Answer {
-        status: if secrets_ready && health.active_packs > 0 { Status::Ok } else { Status::Degraded },
-        telemetry_ready: health.started,
+        status: if secrets_ready && telemetry_ready && health.active_packs > 0 { Status::Ok } else { Status::Degraded },
+        telemetry_ready,
         secrets_ready,
         active_packs: health.active_packs,
         last_reload: health.last_load.and_then(rfc3339),

@@ -9,7 +9,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -41,7 +41,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(Arc::clone(&app), admission::admit))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(correlation::correlate))
+        .layer(from_fn_with_state(Arc::clone(&app), correlation::correlate))
         .layer(map_response(harden))
         .with_state(app)
 }

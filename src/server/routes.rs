@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 
 use super::openapi::{Operation, Schemas, describe, failed};
-use super::{App, admin, channel, directline, health, oauth, openapi, webchat};
+use super::{App, admin, channel, directline, health, metrics, oauth, openapi, webchat};
 use crate::ingress::Adapters;
 use crate::ingress::webchat::directline::PREFIX;
 
@@ -51,6 +51,13 @@ pub(super) const ROUTES: &[Route] = &[
         serve: || get(openapi::serve),
         methods: &["get"],
         describe: describe::openapi,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/metrics",
+        serve: || get(metrics::serve),
+        methods: &["get"],
+        describe: describe::metrics,
     },
     Route {
         scope: Scope::Admin,

@@ -16,6 +16,7 @@ use super::{
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::id::Id;
+use crate::telemetry::TraceContext;
 
 mod dead;
 mod marks;
@@ -119,6 +120,7 @@ struct Route {
 struct Reply {
     payload: Bytes,
     at: Timestamp,
+    trace: Option<TraceContext>,
     progress: Progress,
 }
 

@@ -6,6 +6,7 @@ use super::{Failure, ReplyRoute};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error};
 use crate::id::Id;
+use crate::telemetry::TraceContext;
 
 /// Chooses routes.
 pub type RouteFilter<'a> = dyn Fn(&ReplyRoute) -> bool + Send + Sync + 'a;
@@ -19,6 +20,8 @@ pub struct Outgoing {
     pub payload: Bytes,
     /// When it was made.
     pub at: Timestamp,
+    /// The span in which it was made.
+    pub trace: Option<TraceContext>,
     /// How many of its parts are done. A platform may take a long reply only in several.
     pub done: u32,
     /// The part that was being sent when a process died or an answer was lost.
@@ -65,9 +68,9 @@ impl Progress {
         Self { done: part, begun }
     }
 
-    pub(super) fn of(self, seq: u64, payload: Bytes, at: Timestamp) -> Outgoing {
+    pub(super) fn of(self, seq: u64, payload: Bytes, at: Timestamp, trace: Option<TraceContext>) -> Outgoing {
         let begun = self.begun.then_some(Begun { part: self.done });
-        Outgoing { seq, payload, at, done: self.done, begun }
+        Outgoing { seq, payload, at, trace, done: self.done, begun }
     }
 }
 

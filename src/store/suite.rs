@@ -81,6 +81,7 @@ suite! {
     ;
     outgoing:
         gives_replies_of_a_route_one_after_another
+        keeps_the_trace_of_a_reply
         never_uses_a_place_of_a_route_twice_when_replies_are_sent
         remembers_how_far_a_reply_is
         refuses_a_reply_that_is_not_the_oldest
@@ -155,7 +156,7 @@ pub(super) fn set(key: &str, value: &str) -> StateWrite {
 }
 
 pub(super) fn reply(to: &str, text: &str, at: Timestamp) -> NewReply {
-    NewReply { route: route(to), payload: Bytes::from(text.to_owned()), at }
+    NewReply { route: route(to), payload: Bytes::from(text.to_owned()), at, trace: None }
 }
 
 pub(super) fn progress(run: RunId, head: &str, journal: &[&str]) -> Checkpoint {

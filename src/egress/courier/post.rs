@@ -10,6 +10,7 @@ use super::tokens::Tokens;
 use crate::egress::{Answer, Auth, Body, Call, Sender, Verdict};
 use crate::error::{Code, Error, Result};
 use crate::net;
+use crate::telemetry::{self, spans};
 
 /// How long one request may take; after that nobody knows whether it was taken.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -66,11 +67,14 @@ impl Post {
             Ok(request) => request,
             Err(why) => return (None, Verdict::Refused(why)),
         };
-        let response = match request.send().await {
+        let mut trace = HeaderMap::new();
+        telemetry::inject(&mut trace);
+        let response = match request.headers(trace).send().await {
             Ok(response) => response,
             Err(error) => return (None, of_error(error)),
         };
         let (status, headers, body) = read(response).await;
+        spans::answered(&tracing::Span::current(), status);
         (Some(status), sender.judge(call, &Answer { status, headers: &headers, body: &body }))
     }
 }

@@ -160,8 +160,12 @@ impl Host {
         self.store.accept(event).await.unwrap();
         let claim = self.store.claim(&lane, self.clock.now(), Duration::MAX).await.unwrap().unwrap();
         let route = route(place);
-        let replies =
-            vec![NewReply { route: route.clone(), payload: Bytes::from(reply.to_string()), at: self.clock.now() }];
+        let replies = vec![NewReply {
+            route: route.clone(),
+            payload: Bytes::from(reply.to_string()),
+            at: self.clock.now(),
+            trace: None,
+        }];
         let end = End::Finished { run: None };
         self.store.complete(&claim.token, Completion { state: Vec::new(), replies, end, result: None }).await.unwrap();
         self.watch.tell(&route);

@@ -6,6 +6,7 @@ use super::Execution;
 use crate::error::{Code, Error};
 use crate::run::transcript;
 use crate::store::NewReply;
+use crate::telemetry::TraceContext;
 
 /// What is said where the pack has no words of its own.
 const OWN: &str = "This conversation cannot go on, because the bot has changed. Please begin again.";
@@ -21,7 +22,8 @@ impl Execution<'_> {
         let code = error.code().to_string();
         let text = self.program.cards.text(&code, &[&self.record.input]);
         let payload = json!({ "text": text.as_deref().unwrap_or(OWN), "error": { "code": code } });
-        let at = self.services.clock.now();
-        vec![NewReply { route: route.clone(), payload: transcript::reply(&self.record.reply_to, &payload), at }]
+        let (at, trace) = (self.services.clock.now(), TraceContext::current());
+        let payload = transcript::reply(&self.record.reply_to, &payload);
+        vec![NewReply { route: route.clone(), payload, at, trace }]
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
+use tracing::Instrument as _;
 
 use super::{Execution, Next};
 use crate::capabilities::scope::Scope;
@@ -18,6 +19,7 @@ use crate::run::control::{Control, Landing};
 use crate::run::node::{self, Called, Environment};
 use crate::run::tool;
 use crate::run::trace::What;
+use crate::telemetry::{Redaction, spans};
 
 impl<'a> Execution<'a> {
     pub(super) async fn step(&mut self) -> Result<Next> {
@@ -32,9 +34,22 @@ impl<'a> Execution<'a> {
         let node = node_at(&flow, at)?;
         let result = match &node.when {
             Some(when) if !self.runs(when)? => self.skip(&flow, node),
-            _ => self.node(&flow, node).await,
+            _ => self.watched(&flow, node).await,
         };
         result.map_err(|error| node::in_node(error, &flow.id, &node.id))
+    }
+
+    /// Executes a node, in a span of its own.
+    async fn watched(&mut self, flow: &Arc<Flow>, node: &Node) -> Result<Next> {
+        let kind = kind_of(node);
+        let span = spans::node(&flow.id, &node.id, kind);
+        let begun = Instant::now();
+        let result = self.node(flow, node).instrument(span.clone()).await;
+        if let Err(error) = &result {
+            spans::failed(&span, error.code());
+        }
+        self.services.metrics.node_ended(&self.program.tenant, kind, result.is_ok(), begun.elapsed());
+        result
     }
 
     /// Whether a node's condition holds.
@@ -135,7 +150,9 @@ impl<'a> Execution<'a> {
 
     fn emit(&mut self, channel: &str, payload: &Value, node: &Node) {
         if channel == "log" {
-            tracing::info!(tenant = %self.program.tenant, node = %node.id, payload = %payload, "emit.log");
+            let payload = payload.to_string();
+            let payload = Redaction::of_process().text(&payload);
+            tracing::info!(tenant = %self.program.tenant, node = %node.id, %payload, "emit.log");
             return;
         }
         self.reply(payload.clone());
@@ -252,6 +269,7 @@ impl<'a> Execution<'a> {
             writes: Arc::clone(&run.writes),
             deadline: self.deadline,
             trace: self.observer().is_some(),
+            metrics: &self.services.metrics,
         })
     }
 
@@ -356,6 +374,18 @@ enum Word {
     IfSilent,
     /// A reply.
     Reply,
+}
+
+/// What a node does, in a word.
+fn kind_of(node: &Node) -> &'static str {
+    match node.action {
+        Action::Provider(_) => "provider",
+        Action::Component(_) => "component",
+        Action::Wait { .. } => "wait",
+        Action::Call { .. } => "call",
+        Action::Text { .. } => "template",
+        Action::Emit { .. } => "emit",
+    }
 }
 
 /// Whether a node's output was replied when the node ran.

@@ -124,6 +124,11 @@ impl Callers {
         self.inner.lock().waiting.len()
     }
 
+    /// How many events each tenant has under way.
+    pub(super) fn queued(&self) -> Vec<(Id, usize)> {
+        self.inner.lock().queued.iter().map(|(tenant, count)| (tenant.clone(), *count)).collect()
+    }
+
     /// Forgets everybody who waits; they hear that the host stopped.
     pub(super) fn forget_all(&self) {
         let mut inner = self.inner.lock();

@@ -39,7 +39,7 @@ impl Lanes {
         // An attempt that got as far as this left its run behind.
         if claim.run.is_none() {
             let at = self.services.clock.now();
-            let kept = NewReply { route: route.clone(), payload: transcript::said(&message), at };
+            let kept = NewReply { route: route.clone(), payload: transcript::said(&message), at, trace: None };
             let (head, journal, state) = (Bytes::new(), Vec::new(), Vec::new());
             let checkpoint = Checkpoint { run, head, journal, state, replies: vec![kept] };
             self.services.store.checkpoint(&claim.token, checkpoint).await?;

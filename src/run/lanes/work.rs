@@ -4,15 +4,18 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use tracing::Instrument as _;
 
 use super::{LEASE, Lanes};
 use crate::error::{Code, Error, Result};
-use crate::run::event::ReplyTo;
+use crate::run::event::{FlowChoice, ReplyTo};
 use crate::run::executor::{Ended, Execution};
+use crate::run::outcome::Outcome;
 use crate::run::program::Program;
 use crate::run::record::{EventRecord, decode};
 use crate::session::is_of_completions;
 use crate::store::{Claim, Failure, Lane};
+use crate::telemetry::spans;
 
 /// How often an event may be taken up before it is given up: each time, the process died under it or the store failed.
 pub(super) const CLAIMS: u32 = 10;
@@ -27,11 +30,15 @@ pub(super) struct Caller {
     /// Whether what the event ends with is kept.
     once: bool,
     reply_to: ReplyTo,
+    /// Whether a flow runs for it. Others only lead to events of which that is so.
+    runs: bool,
 }
 
 impl Caller {
     pub(super) fn of(record: &EventRecord) -> Self {
-        Self { deduped: record.deduped, once: record.once, reply_to: record.reply_to.clone() }
+        let EventRecord { deduped, once, reply_to, flow, .. } = record;
+        let runs = *flow != FlowChoice::Completion && reply_to.unkept().is_none();
+        Self { deduped: *deduped, once: *once, reply_to: reply_to.clone(), runs }
     }
 }
 
@@ -67,13 +74,14 @@ impl Lanes {
             let message = format!("the event was taken up {CLAIMS} times without coming to an end");
             return (badly(Error::new(Code::Internal, message)), caller);
         }
+        let span = span_of(program, claim, &record);
         let work = async {
             match record.reply_to.unkept() {
                 Some(_) => self.relay(program, claim, record).await,
                 None => Execution::new(&self.services, &self.turns, program, claim, record).execute().await,
             }
         };
-        let ended = AssertUnwindSafe(work).catch_unwind().await;
+        let ended = AssertUnwindSafe(work.instrument(span.clone())).catch_unwind().await;
         let panicked = || badly(Error::new(Code::Internal, "the host panicked while it ran an event"));
         let mut ended = ended.unwrap_or_else(|_| panicked());
         if let (Ended::Well(done), Some(Caller { once: true, reply_to, .. })) = (&mut ended, &caller) {
@@ -81,6 +89,10 @@ impl Lanes {
             if let Err(error) = self.keep(claim, reply_to, outcome, completion).await {
                 ended = badly(error);
             }
+        }
+        match &ended {
+            Ended::Well(done) => drop(span.record("greentic.outcome", done.0.status.name())),
+            Ended::Badly { error, .. } => spans::failed(&span, error.code()),
         }
         (ended, caller)
     }
@@ -107,6 +119,7 @@ impl Lanes {
             }
         };
         let more = more?;
+        self.count(claim, caller.as_ref(), &outcome);
         self.announce(claim, caller, outcome);
         Ok(more.unwrap_or(true))
     }
@@ -131,11 +144,23 @@ impl Lanes {
         transaction().await.map(Some)
     }
 
+    fn count(&self, claim: &Claim, caller: Option<&Caller>, outcome: &Result<Outcome>) {
+        if !caller.is_none_or(|caller| caller.runs) {
+            return;
+        }
+        let (ended, failure) = match outcome {
+            Ok(outcome) => (outcome.status.name(), None),
+            Err(error) => ("failed", Some(error.code())),
+        };
+        let took = self.services.clock.now().since(claim.accepted_at);
+        self.services.metrics.event_ended(&claim.tenant, ended, took, failure);
+    }
+
     fn failure(&self, error: &Error) -> Failure {
         Failure { code: error.code().to_string(), message: error.to_string(), at: self.services.clock.now() }
     }
 
-    fn announce(&self, claim: &Claim, caller: Option<Caller>, outcome: Result<crate::run::outcome::Outcome>) {
+    fn announce(&self, claim: &Claim, caller: Option<Caller>, outcome: Result<Outcome>) {
         if let Err(error) = &outcome {
             tracing::warn!(code = %error.code(), tenant = %claim.tenant, event = claim.token.event.0, "{error}");
         }
@@ -144,6 +169,16 @@ impl Lanes {
         }
         self.callers.tell(claim.token.event, caller.is_some_and(|caller| caller.deduped), outcome);
     }
+}
+
+/// The span of the work on an event: a part of that in which it was accepted.
+fn span_of(program: &Program, claim: &Claim, record: &EventRecord) -> tracing::Span {
+    let (event, provider) = (claim.token.event.0, record.provider.as_ref());
+    let span = spans::event(&claim.tenant, &program.pack, provider, event, claim.attempts, &record.correlation_id);
+    if let Some(accepted) = &record.trace {
+        accepted.adopt(&span);
+    }
+    span
 }
 
 /// Whether an error is the store's own.

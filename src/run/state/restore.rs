@@ -18,8 +18,8 @@ impl Run {
     /// Rebuilds a run from what is stored of it.
     pub(in crate::run) fn restore(stored: &StoredRun, program: &Program) -> Result<Self> {
         let head: HeadRecord = decode(&stored.head)?;
-        let HeadRecord { steps, total, replied, redirects, .. } = head;
-        let mut run = Self { steps, total, replied, redirects, stored: true, ..Self::new(stored.id) };
+        let HeadRecord { steps, total, replied, redirects, trace, .. } = head;
+        let mut run = Self { steps, total, replied, redirects, trace, stored: true, ..Self::new(stored.id) };
         let entries: Vec<Entry> = stored.journal.iter().map(|entry| decode(entry)).collect::<Result<_>>()?;
         let over = over(&entries);
         for (entry, over) in entries.into_iter().zip(over) {

@@ -13,7 +13,7 @@ use crate::ingress::adapter::AdapterRoute;
 use crate::ingress::webchat;
 use crate::reload::Readiness;
 use crate::reload::status::{PacksStatus, ReloadReport};
-use crate::server::{admin, health};
+use crate::server::{admin, health, metrics as server_metrics};
 use crate::timers::TimersStatus;
 
 pub(super) const JSON: &str = "application/json";
@@ -52,6 +52,15 @@ pub(in crate::server) fn readyz(schemas: &mut Schemas) -> Operation {
 pub(in crate::server) fn openapi(_: &mut Schemas) -> Operation {
     let schema = json!({"type": "object", "required": ["openapi", "info", "paths"]});
     Operation::new("openapi", "This document").answer("200", "The document.", Some((JSON, schema)))
+}
+
+pub(in crate::server) fn metrics(_: &mut Schemas) -> Operation {
+    let text = json!({"type": "string"});
+    Operation::new("metrics", "Metrics in the text format of Prometheus").answer(
+        "200",
+        "The metrics.",
+        Some((server_metrics::TEXT, text)),
+    )
 }
 
 pub(in crate::server) fn packs_status(schemas: &mut Schemas) -> Operation {

@@ -11,8 +11,8 @@ use crate::store::{Failure, NewReply, Outgoing, ReplyRoute, RouteFilter, StoredR
 
 impl Inner {
     pub(super) fn add_replies(&mut self, replies: Vec<NewReply>) {
-        for NewReply { route, payload, at } in replies {
-            self.add_reply(route, Reply { payload, at, progress: Progress::default() });
+        for NewReply { route, payload, at, trace } in replies {
+            self.add_reply(route, Reply { payload, at, trace, progress: Progress::default() });
         }
     }
 
@@ -39,7 +39,7 @@ impl Inner {
 
     pub(super) fn next_reply(&self, route: &ReplyRoute) -> Option<Outgoing> {
         let (seq, reply) = self.routes.get(route)?.replies.first_key_value()?;
-        Some(reply.progress.of(*seq, reply.payload.clone(), reply.at))
+        Some(reply.progress.of(*seq, reply.payload.clone(), reply.at, reply.trace.clone()))
     }
 
     pub(super) fn note_part(&mut self, route: &ReplyRoute, seq: u64, part: u32, begun: bool) -> Result<()> {
@@ -54,7 +54,7 @@ impl Inner {
     }
 
     pub(super) fn undelivered(&mut self, route: &ReplyRoute, seq: u64, failure: Failure) -> Result<bool> {
-        let (Reply { payload, at, progress }, more) = self.take_oldest(route, seq)?;
+        let (Reply { payload, at, progress, .. }, more) = self.take_oldest(route, seq)?;
         self.last_undelivered += 1;
         let id = self.last_undelivered;
         self.due.undelivered.insert((failure.at, id));
@@ -71,7 +71,10 @@ impl Inner {
 
     pub(super) fn resend(&mut self, id: u64, now: Timestamp) -> Option<ReplyRoute> {
         let Undelivered { route, payload, done, .. } = self.take_undelivered(id)?;
-        self.add_reply(route.clone(), Reply { payload, at: now, progress: Progress { done, begun: false } });
+        self.add_reply(
+            route.clone(),
+            Reply { payload, at: now, trace: None, progress: Progress { done, begun: false } },
+        );
         Some(route)
     }
 

@@ -15,8 +15,9 @@ type Result<T> = std::result::Result<T, Fault>;
 
 impl Tables<'_> {
     pub(super) fn add_replies(&mut self, replies: &[NewReply]) -> Result<()> {
-        for NewReply { route, payload, at } in replies {
-            self.add_reply(route, &ReplyRecord { at: *at, payload: Blob(payload.clone()) })?;
+        for NewReply { route, payload, at, trace } in replies {
+            let record = ReplyRecord { at: *at, payload: Blob(payload.clone()), trace: trace.clone() };
+            self.add_reply(route, &record)?;
         }
         Ok(())
     }
@@ -56,7 +57,7 @@ impl Tables<'_> {
     }
 
     pub(super) fn undelivered(&mut self, route: &ReplyRoute, seq: u64, failure: &Failure) -> Result<bool> {
-        let (key, ReplyRecord { at, payload }) = self.oldest(route, seq)?;
+        let (key, ReplyRecord { at, payload, .. }) = self.oldest(route, seq)?;
         let Progress { done, .. } = progress_of(&self.progress, &key, seq)?;
         self.dirty = true;
         let more = self.forget_reply(&key, seq, at.0)?;
@@ -70,7 +71,7 @@ impl Tables<'_> {
 
     pub(super) fn resend(&mut self, id: u64, now: Timestamp) -> Result<Option<ReplyRoute>> {
         let Some(UndeliveredRecord { route, done, payload, .. }) = self.take_undelivered(id)? else { return Ok(None) };
-        let seq = self.add_reply(&route, &ReplyRecord { at: now, payload })?;
+        let seq = self.add_reply(&route, &ReplyRecord { at: now, payload, trace: None })?;
         if done > 0 {
             self.put_progress(&route_key(&route), seq, Progress { done, begun: false })?;
         }

@@ -76,7 +76,7 @@ pub(super) fn replies(txn: &ReadTransaction, route: &ReplyRoute, after: u64, lim
     let mut found = Vec::new();
     for entry in txn.open_table(REPLIES)?.range((&route, first)..=(&route, u64::MAX))?.take(limit) {
         let (key, record) = entry?;
-        let ReplyRecord { at, payload } = decode("replies", record.value())?;
+        let ReplyRecord { at, payload, .. } = decode("replies", record.value())?;
         found.push(StoredReply { seq: key.value().1, payload: payload.0, at });
     }
     Ok(found)
@@ -113,8 +113,8 @@ pub(super) fn next_reply(txn: &ReadTransaction, route: &ReplyRoute) -> Result<Op
         return Ok(None);
     };
     let seq = key.value().1;
-    let ReplyRecord { at, payload } = decode("replies", record.value())?;
-    Ok(Some(progress_of(&txn.open_table(PROGRESS)?, &route, seq)?.of(seq, payload.0, at)))
+    let ReplyRecord { at, payload, trace } = decode("replies", record.value())?;
+    Ok(Some(progress_of(&txn.open_table(PROGRESS)?, &route, seq)?.of(seq, payload.0, at, trace)))
 }
 
 /// How far the sending of a reply is.

@@ -9,6 +9,7 @@ use super::fault::Fault;
 use crate::clock::Timestamp;
 use crate::id::Id;
 use crate::store::{EventId, Failure, Lane, ReplyRoute, RunId};
+use crate::telemetry::TraceContext;
 
 /// The version of the tables and records that this host writes and reads.
 pub(super) const FORMAT: u64 = 1;
@@ -94,6 +95,9 @@ pub(super) struct StateRecord {
 pub(super) struct ReplyRecord {
     pub(super) at: Timestamp,
     pub(super) payload: Blob,
+    /// The span in which it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// How far the sending of a reply is.
@@ -259,6 +263,9 @@ mod tests {
         };
         let dead = |resumes| DeadRecord { event: event(), failure: failure.clone(), run: Some(run), resumes };
         let once = |ended| OnceRecord { fingerprint: Blob(Bytes::from_static(&[7; 32])), ended };
+        let caller = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+        let caller = caller.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let trace = TraceContext::of_headers(&caller.into_iter().collect()).unwrap();
         let wait = crate::store::Wait { run, flow: Id::from("chat"), expires_at: Some(Timestamp(4)) };
         let lines = [
             format!("format {FORMAT}"),
@@ -270,7 +277,7 @@ mod tests {
             shown(&owned(Owner::Dead(EventId(3)))),
             shown(&wait),
             shown(&StateRecord { key: "k".into(), value: head.clone() }),
-            shown(&ReplyRecord { at: Timestamp(5), payload: head.clone() }),
+            shown(&ReplyRecord { at: Timestamp(5), payload: head.clone(), trace: None }),
             shown(&dead(false)),
             shown(&replayed),
             shown(&work(Some(run), true)),
@@ -281,6 +288,7 @@ mod tests {
             shown(&once(Some(EndRecord::Result(head.clone())))),
             shown(&once(Some(EndRecord::Failure(failure.clone())))),
             shown(&once(Some(EndRecord::Nothing))),
+            shown(&ReplyRecord { at: Timestamp(5), payload: head.clone(), trace: Some(trace) }),
         ];
         insta::assert_snapshot!(lines.join("\n"));
     }

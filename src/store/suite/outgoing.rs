@@ -1,6 +1,7 @@
 //! Replies on their way out.
 
 use super::*;
+use crate::telemetry::TraceContext;
 
 /// Ends an event with these replies, each a route's name and a text.
 async fn say(store: &Any, replies: &[(&str, &str, Timestamp)]) {
@@ -21,7 +22,7 @@ fn assert_gone<T: std::fmt::Debug>(result: Result<T>) {
 pub(super) async fn gives_replies_of_a_route_one_after_another(store: Any) {
     say(&store, &[("r", "1", T0), ("s", "other", T0), ("r", "2", T0)]).await;
     let first = next(&store, "r").await;
-    let expected = Outgoing { seq: 1, payload: Bytes::from_static(b"1"), at: T0, done: 0, begun: None };
+    let expected = Outgoing { seq: 1, payload: Bytes::from_static(b"1"), at: T0, trace: None, done: 0, begun: None };
     assert_eq!(first, expected);
     assert_eq!(next(&store, "r").await, first, "as long as it is not dealt with");
     assert!(store.sent(&route("r"), 1).await.unwrap(), "there is a further one");
@@ -32,6 +33,20 @@ pub(super) async fn gives_replies_of_a_route_one_after_another(store: Any) {
     assert_eq!(store.next_reply(&route("never seen")).await.unwrap(), None);
     assert_eq!(store.counts().await.unwrap(), Counts { replies: 1, ..Counts::default() });
     assert_eq!(store.sweep(T0.plus(DAY), DAY).await.unwrap(), 1, "of what was sent nothing is left");
+}
+
+pub(super) async fn keeps_the_trace_of_a_reply(store: Any) {
+    let caller = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+    let caller = caller.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    let trace = TraceContext::of_headers(&caller.into_iter().collect());
+    assert!(trace.is_some());
+    accept(&store, "a", "x").await;
+    let token = claim(&store, "a").await.token;
+    let replies = vec![NewReply { trace: trace.clone(), ..reply("r", "1", T0) }, reply("r", "2", T0)];
+    store.complete(&token, Completion { replies, ..finished(None) }).await.unwrap();
+    assert_eq!(next(&store, "r").await.trace, trace);
+    store.sent(&route("r"), 1).await.unwrap();
+    assert_eq!(next(&store, "r").await.trace, None);
 }
 
 pub(super) async fn never_uses_a_place_of_a_route_twice_when_replies_are_sent(store: Any) {
@@ -156,7 +171,7 @@ pub(super) async fn sends_again_what_was_not_delivered(store: Any) {
     assert_eq!((next(&store, "r").await.seq, next(&store, "r").await.done), (2, 0), "what was there comes first");
     assert!(store.sent(&route("r"), 2).await.unwrap());
     let again = next(&store, "r").await;
-    let expected = Outgoing { seq: 3, payload: Bytes::from_static(b"1"), at: now, done: 3, begun: None };
+    let expected = Outgoing { seq: 3, payload: Bytes::from_static(b"1"), at: now, trace: None, done: 3, begun: None };
     assert_eq!(again, expected, "from the first part that is not known to be done");
     assert_eq!(store.sweep(T0.plus(HOUR), HOUR).await.unwrap(), 0, "it is as old as its new place");
 
