@@ -6,9 +6,11 @@
 mod build;
 mod cache;
 mod check;
+mod client;
 mod demo;
 mod dev;
 mod fetching;
+mod grants;
 mod ingress;
 mod invoke;
 #[cfg(feature = "mcp")]
@@ -68,6 +70,7 @@ enum Command {
     Invoke(invoke::Args),
     Check(check::Args),
     Surface(surface::Args),
+    Grants(grants::Args),
     #[command(subcommand)]
     New(new::Command),
     Dev(dev::Args),
@@ -135,6 +138,7 @@ fn dispatch(command: Command, verbose: bool) -> Result<ExitCode> {
         Command::Invoke(args) => block_on(invoke::run(args)),
         Command::Check(args) => check::run(&args, verbose),
         Command::Surface(args) => surface::run(&args),
+        Command::Grants(args) => block_on(grants::run(args)),
         Command::New(command) => new::run(command),
         Command::Dev(args) => block_on(dev::run(args)),
         Command::Build(args) => build::run(&args),

@@ -17,6 +17,11 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// As it is shown, in RFC 3339; none if it is no time that has such a form.
+    pub fn rfc3339(self) -> Option<String> {
+        jiff::Timestamp::from_millisecond(self.0).ok().map(|at| at.to_string())
+    }
+
     /// What is left until `self` at `now`; zero once it has passed.
     pub fn since(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(now.0)).unwrap_or(0))

@@ -29,6 +29,7 @@ mod policy;
 mod tests;
 mod timers;
 mod units;
+mod wasi;
 mod webhook;
 mod yaml;
 
@@ -37,6 +38,7 @@ pub use env::{JwtKeys, JwtSettings, PackSettings, RunnerConfig, SecretsSettings,
 pub use gtbind::{EXTENSION as GTBIND, PackBinding};
 pub use policy::{OperatorPolicy, RateLimits, RetryPolicy, RunLimits, WebhookPolicy};
 pub use timers::{CatchUp, MAX_SCHEDULE_ID, Overlap, Timer};
+pub use wasi::WasiPolicy;
 pub use webhook::{DigestEncoding, HashFunction, KeyRequired, WebhookScheme, WebhookSettings};
 
 use bindings::{Bindings, FlowTypeBinding};
@@ -248,6 +250,17 @@ impl HostConfig {
     pub fn overlay_grants(&self, main: Grants) -> Grants {
         let further: Grants = self.bindings.packs.overlay_grants.iter().copied().collect();
         self.grants().and(main.or(further))
+    }
+
+    /// What components of the main pack have of WASI beyond clocks and random numbers.
+    pub fn wasi(&self) -> WasiPolicy {
+        let passed = self.pack_binding.as_ref().map_or(&[][..], |binding| &binding.env_passthrough);
+        wasi::of_main(&self.bindings.wasi, passed)
+    }
+
+    /// What components of overlays have of it.
+    pub fn overlay_wasi(&self) -> WasiPolicy {
+        wasi::of_overlays(&self.bindings.wasi)
     }
 
     /// A provider's settings, if the file states any. Not for logs.

@@ -6,8 +6,10 @@
 pub(crate) mod activity;
 mod builder;
 mod failed;
+pub mod grants;
 mod housekeeping;
 mod packs;
+pub mod providers;
 mod readings;
 mod secrets;
 
@@ -54,6 +56,8 @@ pub struct RunnerHost {
     registry: Arc<Registry>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    /// When it was built.
+    built: Timestamp,
     lanes: Arc<Lanes>,
     watch: Arc<ReplyWatch>,
     env: Id,

@@ -11,8 +11,11 @@ pub mod load;
 mod overlaid;
 pub(crate) mod provider;
 mod set;
+pub(crate) mod stored;
 #[cfg(feature = "mcp")]
 mod tools;
+mod unmet;
+mod wasi;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,6 +37,7 @@ use crate::secrets::SecretScope;
 use crate::secrets::{GuestSecrets, SecretsManager};
 
 pub use set::{PackSet, Sourced};
+pub use stored::Instance;
 
 /// The tenants of a host.
 #[derive(Debug, Default)]
@@ -61,6 +65,8 @@ pub struct Loaded {
     pub program: Arc<Program>,
     /// What is wrong with the packs without refusing them: disabled flows, refused components, odd files.
     pub notes: Vec<Error>,
+    /// How many of the notes are about what was prepared; the others came later.
+    pub prepared_notes: usize,
     /// The packs themselves, so that overlays can change without the main pack being read again.
     pub set: PackSet,
 }
@@ -95,9 +101,10 @@ impl Tenants {
             let services = Services {
                 http: Arc::new(Outbound::new(config.outbound())),
                 secrets: Arc::new(GuestSecrets::new(Arc::clone(secrets), policy)),
-                oauth: None,
-                mcp: None,
+                wasi: Arc::new(wasi::granted(&config.wasi())),
+                overlay_wasi: Arc::new(wasi::granted(&config.overlay_wasi())),
                 calls: Some(Arc::default()),
+                ..Services::default()
             };
             let tenant = Tenant {
                 services,

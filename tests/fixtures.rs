@@ -111,6 +111,7 @@ const FIXTURES: &[Fixture] = &[
     #[cfg(feature = "mcp")]
     node("tool-user", &[Grant::Http, Grant::Kv, Grant::Mcp, Grant::Secrets, Grant::Telemetry]),
     node("trapping", &[]),
+    node("wasi-user", &[]),
     node("waiting-bot", &[Grant::State, Grant::Session]),
     node("web-client", &[Grant::Http, Grant::Secrets, Grant::Telemetry]),
     Fixture {

@@ -102,10 +102,15 @@ impl Prepared {
         component.component_type().exports(component.engine()).next().is_none()
     }
 
+    /// Whether it imports an interface whose name begins so.
+    pub fn imports(&self, beginning: &str) -> bool {
+        let component = &self._compiled.component;
+        component.component_type().imports(component.engine()).any(|(name, _)| name.starts_with(beginning))
+    }
+
     /// Whether it imports files, and so has use for its pack's assets.
     pub fn reads_files(&self) -> bool {
-        let component = &self._compiled.component;
-        component.component_type().imports(component.engine()).any(|(name, _)| name.starts_with("wasi:filesystem/"))
+        self.imports("wasi:filesystem/")
     }
 
     /// Calls an operation of the component as a flow node.
@@ -240,6 +245,17 @@ impl Prepared {
         self.ask(name, provider::Request::Healthcheck, limits).await
     }
 
+    /// The same, asked on behalf of `scope`, with what the provider finds when a flow calls it.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be asked.
+    pub async fn healthcheck_for(&self, scope: Scope, limits: &Limits, surroundings: Surroundings) -> Result<Value> {
+        let name = scope.component.clone();
+        let guest = self.enter_with(scope, limits, surroundings).await?;
+        self.ask_in(guest, &name, provider::Request::Healthcheck, limits).await
+    }
+
     /// What the component says of itself: `describe` or `get-manifest`, whichever its generation has. Asked once and
     /// remembered; none if it has neither.
     ///
@@ -368,9 +384,20 @@ impl Prepared {
     }
 
     async fn ask(&self, name: &str, request: provider::Request<'_>, limits: &Limits) -> Result<Value> {
+        self.exports.provider()?;
+        let guest = self.enter_alone(Scope::outside(name), limits).await?;
+        self.ask_in(guest, name, request, limits).await
+    }
+
+    async fn ask_in(
+        &self,
+        mut guest: Guest<HostCtx>,
+        name: &str,
+        request: provider::Request<'_>,
+        limits: &Limits,
+    ) -> Result<Value> {
         let pre = self.exports.provider()?;
         let subject = Subject { component: name, op: request.op() };
-        let mut guest = self.enter_alone(Scope::outside(name), limits).await?;
         let result = until(guest.deadline(), pre.call(guest.store(), request)).await;
         let bytes = checked(&mut guest, subject, result, limits, Vec::len)?;
         answer::from_json(subject, bytes)

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use tracing::Span;
 
+use super::ledger::{Ledger, Uses};
 use super::tally::HostCalls;
 use crate::abi::call::HostCall;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Result};
+use crate::id::Id;
 use crate::telemetry::spans;
 
 /// A trace shows this many host calls; a guest that makes more is not worth more of the host's memory.
@@ -20,6 +22,14 @@ const MAX_NOTE: usize = 120;
 pub(super) struct Function {
     pub(super) interface: &'static str,
     pub(super) name: &'static str,
+}
+
+impl Function {
+    /// Whether it is `other`. Constants are told apart by where they lie, which is quicker than reading them.
+    pub(super) fn is(self, other: Self) -> bool {
+        let same = |one: &'static str, other: &'static str| std::ptr::eq(one, other) || one == other;
+        same(self.name, other.name) && same(self.interface, other.interface)
+    }
 }
 
 /// A host call that is being answered.
@@ -46,6 +56,7 @@ pub(super) struct Calls {
     state_bytes: usize,
     recorded: Option<Vec<HostCall>>,
     tally: Option<Arc<HostCalls>>,
+    uses: Uses,
 }
 
 impl Calls {
@@ -57,12 +68,23 @@ impl Calls {
             state_bytes: limits.state_bytes,
             recorded: trace.then(Vec::new),
             tally: None,
+            uses: Uses::default(),
         }
     }
 
     /// Counts calls in `tally` from now on.
     pub(super) fn count_in(&mut self, tally: Option<Arc<HostCalls>>) {
         self.tally = tally;
+    }
+
+    /// Has what `component` calls counted in `ledger`.
+    pub(super) fn enter_in(&mut self, ledger: &Arc<Ledger>, component: &Id) {
+        self.uses = Uses::of(ledger, component);
+    }
+
+    /// Counts a use of what passes no function of the host's own.
+    pub(super) fn used(&mut self, function: Function) {
+        self.uses.count(function);
     }
 
     /// Counts a call that passes `bytes` to the host. An error ends the guest.
@@ -75,6 +97,7 @@ impl Calls {
             let what = format!("passed {bytes} bytes to {}.{} in one call", function.interface, function.name);
             return Err(exceeded(what, "limits.host_call_bytes"));
         }
+        self.uses.count(function);
         let span = spans::host_call(function.interface, function.name);
         Ok(Begun { function, since: self.recorded.is_some().then(Instant::now), span })
     }

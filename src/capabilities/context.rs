@@ -11,6 +11,8 @@ use super::assets::{self, AssetsDir};
 use super::calls::{Begun, Calls, Function};
 use super::fetch::Failures;
 use super::http::Http;
+use super::ledger::{STDERR, STDOUT, Uses};
+use super::lines::Lines;
 use super::log::LOG_BYTES;
 use super::redact::Given;
 use super::scope::Scope;
@@ -84,6 +86,7 @@ impl HostCtx {
     #[must_use]
     pub fn with_services(mut self, services: Services) -> Self {
         self.calls.count_in(services.calls.clone());
+        self.calls.enter_in(&services.ledger, &self.scope.component);
         self.services = services;
         self
     }
@@ -134,7 +137,9 @@ impl HostCtx {
             Some(http) => http,
             None => {
                 let (outbound, failures) = (Arc::clone(&self.services.http), self.failures());
-                let http = Http::new(outbound, failures, self.cancel_at, self.calls.records());
+                let asker = self.scope.component.clone();
+                let uses = Uses::of(&self.services.ledger, &asker);
+                let http = Http::new(outbound, failures, (asker, uses), self.cancel_at, self.calls.records());
                 Box::new(http.counted_in(self.services.calls.clone()))
             }
         };
@@ -151,7 +156,9 @@ impl GuestData for HostCtx {
 impl WasiView for HostCtx {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // Most guests import WASI and few call it, so its context is made on the first call.
-        let ctx = self.wasi.get_or_insert_with(|| Box::new(wasi(self.stderr.clone(), self.assets.as_deref())));
+        let ctx = self.wasi.get_or_insert_with(|| {
+            Box::new(wasi(&self.scope, &self.services, self.stderr.clone(), self.assets.as_deref()))
+        });
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
@@ -163,11 +170,23 @@ fn cancel_at(timeout: Duration, deadline: Instant) -> Instant {
     end.checked_sub(notice).unwrap_or(end)
 }
 
-/// No arguments, variables, input, sockets or names, and no files but the pack's assets, to be read; clocks, random
-/// numbers, and an error stream that is read when the guest fails.
-fn wasi(stderr: Tail, assets: Option<&AssetsDir>) -> WasiCtx {
+/// No arguments, input, sockets or names, no variables and no output but what is granted, and no files but the pack's
+/// assets, to be read; clocks, random numbers, and an error stream that is read when the guest fails.
+fn wasi(scope: &Scope, services: &Services, stderr: Tail, assets: Option<&AssetsDir>) -> WasiCtx {
     let mut builder = WasiCtx::builder();
-    builder.stderr(stderr).allow_tcp(false).allow_udp(false).max_random_size(MAX_RANDOM);
+    builder.allow_tcp(false).allow_udp(false).max_random_size(MAX_RANDOM).envs(&services.wasi.env);
+    let uses = || Uses::of(&services.ledger, &scope.component);
+    if services.wasi.stdout {
+        let stream = ("stdout", tracing::Level::INFO);
+        builder.stdout(Lines::new(STDOUT, stream, scope, &services.wasi, uses(), None));
+    }
+    match services.wasi.stderr {
+        true => {
+            let stream = ("stderr", tracing::Level::WARN);
+            builder.stderr(Lines::new(STDERR, stream, scope, &services.wasi, uses(), Some(stderr)))
+        }
+        false => builder.stderr(stderr),
+    };
     if let Some(assets) = assets
         && let Err(error) = builder.preopened_dir(assets.path(), assets::GUEST_PATH, FsPerms::ReadOnly)
     {
@@ -227,6 +246,20 @@ pub(super) mod tests {
         assert!(environment::Host::get_arguments(&mut ctx.cli()).unwrap().is_empty());
         assert_eq!(environment::Host::initial_cwd(&mut ctx.cli()).unwrap(), None);
         assert!(preopens::Host::get_directories(&mut ctx.filesystem()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn variables_are_those_that_were_granted() {
+        use crate::capabilities::ledger::{Ledger, Used};
+        use crate::capabilities::wasi::WasiGrants;
+        let granted = vec![("LANG".to_owned(), "de".to_owned())];
+        let wasi = Arc::new(WasiGrants { env: granted.clone(), ..WasiGrants::default() });
+        let ledger = Arc::new(Ledger::default());
+        let services = Services { wasi, ledger: Arc::clone(&ledger), ..Services::default() };
+        let mut ctx = context(&Limits::default()).with_services(services);
+        assert_eq!(environment::Host::get_environment(&mut ctx).unwrap(), granted);
+        drop(ctx);
+        assert_eq!(ledger.of(Used::Environment)[0].1.times, 1);
     }
 
     #[test]

@@ -24,7 +24,8 @@ impl HostCtx {
     pub(super) async fn fetch(&mut self, function: Function, request: Request) -> Result<Result<Answer, Failure>> {
         let begun = self.begin(function, request.bytes())?;
         let asked = Asked::of(&request);
-        let answer = self.services.http.send(request, self.cancel_at).instrument(begun.span()).await;
+        let asker = Some(&self.scope.component);
+        let answer = self.services.http.send_for(asker, request, self.cancel_at).instrument(begun.span()).await;
         let note = match &answer {
             Ok(answer) => asked.answered(answer.status),
             Err(failure) => {

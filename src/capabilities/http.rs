@@ -14,15 +14,16 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, Result, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use super::calls::{self, Function};
+use super::calls;
 use super::context::HostCtx;
 use super::fetch::{Asked, Failures};
+use super::ledger::{HANDLE, Uses};
 use super::tally::HostCalls;
 use crate::abi::call::HostCall;
+use crate::id::Id;
 use crate::outbound::{Body, Failure, Incoming, Opened, Options, Outbound, Reason, Request};
 use crate::telemetry::spans;
 
-const HANDLE: Function = Function { interface: "wasi:http/outgoing-handler", name: "handle" };
 /// Bytes of one set of headers.
 const MAX_FIELDS: usize = 16 << 10;
 /// Bytes of a body that wait to be sent.
@@ -35,12 +36,19 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// Sends what the guest asks by `outbound` until `end`, and records it if `record` is set.
-    pub(super) fn new(outbound: Arc<Outbound>, failures: Arc<Failures>, end: Instant, record: bool) -> Self {
+    /// Sends what the guest, a component that counts its uses, asks by `outbound` until `end`, and records it if `record`
+    /// is set.
+    pub(super) fn new(
+        outbound: Arc<Outbound>,
+        failures: Arc<Failures>,
+        (asker, uses): (Id, Uses),
+        end: Instant,
+        record: bool,
+    ) -> Self {
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);
         let journal = Arc::new(Journal { failures, calls: record.then(Mutex::default) });
-        Self { ctx, sender: Sender { outbound, journal, end, tally: None } }
+        Self { ctx, sender: Sender { outbound, journal, asker, uses, end, tally: None } }
     }
 
     /// The same, with its requests counted in `tally`.
@@ -58,6 +66,8 @@ impl Http {
 struct Sender {
     outbound: Arc<Outbound>,
     journal: Arc<Journal>,
+    asker: Id,
+    uses: Uses,
     end: Instant,
     tally: Option<Arc<HostCalls>>,
 }
@@ -93,13 +103,15 @@ impl WasiHttpHooks for Sender {
         options: Option<RequestOptions>,
         _transfer: Transfer,
     ) -> Box<dyn Future<Output = Result<Response>> + Send> {
+        self.uses.count(HANDLE);
         let (outbound, journal, end) = (Arc::clone(&self.outbound), Arc::clone(&self.journal), self.end);
         let (tally, span) = (self.tally.clone(), spans::host_call(HANDLE.interface, HANDLE.name));
         let answering = span.clone();
+        let asker = self.asker.clone();
         let sending = async move {
             let request = request_of(request, options.unwrap_or_default());
             let (asked, since) = (Asked::of(&request), Instant::now());
-            let opened = outbound.open(request, end).await;
+            let opened = outbound.open_for(Some(&asker), request, end).await;
             journal.note(&asked, since, &opened);
             if let Some(tally) = tally {
                 tally.add(HANDLE.interface, opened.is_ok());

@@ -5,13 +5,14 @@ use tracing::Level;
 
 use super::calls::Function;
 use super::context::HostCtx;
+use super::scope::Scope;
 use crate::error::Result;
 use crate::telemetry::{GuestSpan, Redaction};
 
 /// The `tracing` target of guests' records.
 const TARGET: &str = "greentic::guest";
 /// Characters of a record; what is beyond is cut.
-const MAX_TEXT: usize = 4096;
+pub(super) const MAX_TEXT: usize = 4096;
 /// Bytes of all records of one invocation; what is beyond is dropped.
 pub(super) const LOG_BYTES: usize = 64 << 10;
 
@@ -81,27 +82,31 @@ impl HostCtx {
         if self.log_left == 0 {
             text.push_str(" (further records of this invocation are dropped)");
         }
-        let scope = &self.scope;
-        macro_rules! record {
-            ($level:expr) => {
-                tracing::event!(
-                    target: TARGET, $level, tenant = %scope.tenant, pack = %scope.pack, component = %scope.component,
-                    flow = %scope.flow, node = %scope.node, correlation = %scope.correlation_id, "{text}"
-                )
-            };
-        }
-        match level.unwrap_or(Level::INFO) {
-            Level::ERROR => record!(Level::ERROR),
-            Level::WARN => record!(Level::WARN),
-            Level::INFO => record!(Level::INFO),
-            Level::DEBUG => record!(Level::DEBUG),
-            Level::TRACE => record!(Level::TRACE),
-        }
+        write(&self.scope, level, &text);
+    }
+}
+
+/// Writes a record of printable text under the identity that the host knows.
+pub(super) fn write(scope: &Scope, level: Option<Level>, text: &str) {
+    macro_rules! record {
+        ($level:expr) => {
+            tracing::event!(
+                target: TARGET, $level, tenant = %scope.tenant, pack = %scope.pack, component = %scope.component,
+                flow = %scope.flow, node = %scope.node, correlation = %scope.correlation_id, "{text}"
+            )
+        };
+    }
+    match level.unwrap_or(Level::INFO) {
+        Level::ERROR => record!(Level::ERROR),
+        Level::WARN => record!(Level::WARN),
+        Level::INFO => record!(Level::INFO),
+        Level::DEBUG => record!(Level::DEBUG),
+        Level::TRACE => record!(Level::TRACE),
     }
 }
 
 /// `text` cut to its bound, with control characters escaped.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len().min(MAX_TEXT));
     for c in text.chars().take(MAX_TEXT) {
         match c.is_control() || is_directional(c) {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::HostCalls;
+use super::ledger::Ledger;
 use super::tools::Tools;
+use super::wasi::WasiGrants;
 use crate::oauth::OAuth;
 use crate::outbound::Outbound;
 use crate::secrets::GuestSecrets;
@@ -21,4 +23,18 @@ pub struct Services {
     pub mcp: Option<Arc<dyn Tools>>,
     /// Where host calls are counted, if they are.
     pub calls: Option<Arc<HostCalls>>,
+    /// What they have of WASI.
+    pub wasi: Arc<WasiGrants>,
+    /// What components of overlays have of it.
+    pub overlay_wasi: Arc<WasiGrants>,
+    /// Where it is counted what they use.
+    pub ledger: Arc<Ledger>,
+}
+
+impl Services {
+    /// The same for a component of an overlay.
+    #[must_use]
+    pub fn of_overlay(self) -> Self {
+        Self { wasi: Arc::clone(&self.overlay_wasi), ..self }
+    }
 }

@@ -27,7 +27,7 @@ impl Tail {
         String::from_utf8_lossy(&self.0.lock()).into_owned()
     }
 
-    fn push(&self, bytes: &[u8]) {
+    pub(super) fn push(&self, bytes: &[u8]) {
         let mut kept = self.0.lock();
         kept.extend_from_slice(bytes.get(bytes.len().saturating_sub(KEPT)..).unwrap_or_default());
         let excess = kept.len().saturating_sub(KEPT);

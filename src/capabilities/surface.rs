@@ -16,8 +16,8 @@ use super::grants::{Grant, Grants};
 use super::mcp;
 use super::served::Served;
 use super::{
-    control, convert, host_import, host_import_0_2, host_import_http, host_import_secrets, http_client, http_v1,
-    interfaces_host, kv, oauth_broker, secret_store, secrets_store, state_store, telemetry,
+    control, convert, host_import, host_import_0_2, host_import_http, host_import_secrets, http_client, http_fields,
+    http_v1, interfaces_host, kv, oauth_broker, secret_store, secrets_store, state_store, telemetry, wasi,
 };
 use crate::conform::{ComponentShape, Conversion, How, Link, Surface, links};
 use crate::error::{Code, Error, Result};
@@ -166,9 +166,11 @@ pub fn linker(name: &str, component: &Component, shape: &ComponentShape, grants:
     let imports = || shape.imports.keys().filter(|import| is_wasi(import));
     if imports().next().is_some() {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(|e| unlinkable(name, &e))?;
+        wasi::link(&mut linker).map_err(|e| unlinkable(name, &e))?;
     }
     if imports().any(|import| import.starts_with(HTTP)) {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(|e| unlinkable(name, &e))?;
+        http_fields::link(&mut linker).map_err(|e| unlinkable(name, &e))?;
     }
     Ok(linker)
 }

@@ -11,6 +11,7 @@ use super::mcp::Mcp;
 use super::oauth::OAuth;
 use super::timers::{CatchUp, Overlap};
 use super::units::{ByteSize, Count, Name, Origin, Private, SecretName, Span, Text};
+use super::wasi::Wasi;
 use super::yaml::Cursor;
 use crate::capabilities::grants::Grant;
 
@@ -79,6 +80,9 @@ top_level! {
     /// Secrets that components read and store, beyond what `flow_type_bindings` names.
     #[schemars(default)]
     secrets: Secrets,
+    /// What components have of WASI beyond clocks and random numbers.
+    #[schemars(default)]
+    wasi: Wasi,
     /// Settings of the packs' providers. The keys are provider ids.
     #[schemars(default)]
     providers: IndexMap<String, Provider>,

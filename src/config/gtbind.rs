@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::units::{Name, Text};
+use super::units::{Name, Text, Variable};
 use super::yaml::{Cursor, Finding, Findings};
 use super::{HostConfig, Note, read_text, yaml};
 use crate::error::{Code, Error, Location, Result};
@@ -63,7 +63,7 @@ impl PackBinding {
         let pinned = cursor.read::<Option<Text>>("pack_ref").and_then(|Text(text)| pinned(cursor, &text));
         let locator = cursor.read::<Option<Text>>("pack_locator").and_then(|Text(text)| locator(cursor, &text, file));
         let flows: Vec<Flow> = cursor.read("flows");
-        let env: Vec<Text> = cursor.read("env_passthrough");
+        let env: Vec<Variable> = cursor.read("env_passthrough");
         let mut findings = findings.into_inner();
         findings.sort_by_key(|finding| finding.place);
         let (Some(tenant), Some(pack_id), true) = (tenant, pack_id, findings.is_empty()) else {
@@ -74,7 +74,7 @@ impl PackBinding {
         let mut flows: Vec<Id> = flows.into_iter().map(|flow| flow.id.0).collect();
         flows.sort_unstable();
         flows.dedup();
-        let env_passthrough = env.into_iter().map(|Text(name)| name).collect();
+        let env_passthrough = env.into_iter().map(|Variable(name)| name).collect();
         Ok((tenant, Self { pack_id, pinned, locator, flows, env_passthrough, file: file.to_owned() }))
     }
 
@@ -220,9 +220,6 @@ impl HostConfig {
     /// The same, and its pack must be the one that `binding` names.
     #[must_use]
     pub fn with_pack_binding(mut self, binding: PackBinding) -> Self {
-        if !binding.env_passthrough.is_empty() {
-            self.note(&binding, "`env_passthrough` has no effect in this version: components see no variables");
-        }
         self.pack_binding = Some(binding);
         self
     }
@@ -299,7 +296,7 @@ mod tests {
         assert!(configs[1].secrets_policy().allows("ANY"));
         let notes: Vec<_> = configs[1].notes().iter().map(ToString::to_string).collect();
         assert!(notes.iter().any(|note| note.contains("secrets")), "{notes:?}");
-        assert!(notes.iter().any(|note| note.contains("env_passthrough")), "{notes:?}");
+        assert!(configs[1].wasi().env.contains("HOME"), "{notes:?}");
         for other in ["tenant: acme\npack_id: other", "tenant: acme\npack_id: acme.greeter\npack_ref: x@2.0.0"] {
             let error = HostConfig::from_gtbind(&files(&[TEXT, other])).unwrap_err();
             assert_eq!(error.code(), Code::BindingsInvalid, "{error}");

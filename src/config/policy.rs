@@ -11,6 +11,7 @@ use super::mcp::Mcp;
 use super::units::{ByteSize, Count, Name, Origin, Private, SecretName, Span, Text};
 use super::webhook;
 use super::yaml::{Cursor, Finding};
+use super::{wasi, webhook};
 use crate::capabilities::grants::{Grant, Grants};
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Location, Result};
@@ -253,6 +254,7 @@ pub(super) fn check(bindings: &Bindings, root: Cursor<'_>) {
     if let (Some(oauth), Some(at)) = (&bindings.oauth, root.get("oauth")) {
         oauth.check(at);
     }
+    wasi::check(bindings, root);
 }
 
 /// Overlays never get what the tenant as a whole does not.

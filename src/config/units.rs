@@ -33,6 +33,9 @@ pub(super) struct Text(pub(super) String);
 /// The name of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SecretName(pub(super) String);
+/// The name of a variable of the environment that components may see.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Variable(pub(super) String);
 
 /// A whole number from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,17 @@ pub(super) struct NatsUrl(pub(super) String);
 /// A host or a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Private(pub(super) AllowedHost);
+
+/// Variables that open the host itself: whoever has them needs no grants, so that no component is given them.
+const OF_HOST: [&str; 2] = ["ADMIN_TOKEN", "TENANT_JWT_KEY"];
+
+impl Variable {
+    fn parse(text: &str) -> Option<Self> {
+        let named = text.len() <= 256 && !text.starts_with(|c: char| c.is_ascii_digit());
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        (named && plain && !OF_HOST.contains(&text)).then(|| Self(text.to_owned()))
+    }
+}
 
 /// The units of sizes. The decimal and the binary ones are both in use; each means what it says.
 const SIZES: [(&str, u64); 7] = [
@@ -225,6 +239,11 @@ checked!(Text, "a non-empty text", "write the text, in quotes if it looks like a
 checked!(SecretName, "the name of a secret", "use letters, digits and _, at most 256 of them",
     |text| SecretKey::parse(text).map(|_| SecretName(text.to_owned())), None,
     { "type": "string", "minLength": 1, "maxLength": 256 });
+checked!(Variable, "a variable that components may see",
+    "write a name of letters, digits and '_'; ADMIN_TOKEN and TENANT_JWT_KEY open the host itself and are given to nobody",
+    Variable::parse, None,
+    { "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": 256,
+      "not": { "enum": ["ADMIN_TOKEN", "TENANT_JWT_KEY"] } });
 
 checked!(Count, "a whole number from 1 on", "write a number between 1 and 4294967295", |_| None,
     Some(|n| u32::try_from(n).ok().filter(|n| *n > 0).map(Count)),
@@ -271,6 +290,16 @@ mod tests {
             ("99999999999999999999", None),
         ] {
             assert_eq!(ByteSize::parse(text).map(|size| size.0), bytes, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn variables_have_plain_names_and_one_is_the_hosts_own() {
+        for name in ["LANG", "_x", "a1"] {
+            assert_eq!(Variable::parse(name).unwrap().0, name);
+        }
+        for name in ["", "1a", "A-B", "A=B", "A B", "Ä", "ADMIN_TOKEN", "TENANT_JWT_KEY", &"X".repeat(257)] {
+            assert_eq!(Variable::parse(name), None, "{name:?}");
         }
     }
 

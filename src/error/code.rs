@@ -518,6 +518,18 @@ codes! {
     TelemetryMissing = 1131, BadInput;
     /// A collector does not take telemetry.
     TelemetryExport = 1132, Unavailable;
+
+    // 114x: what components are granted, and providers that are stored
+    /// A provider is disabled.
+    ProviderDisabled = 1140, BadInput;
+    /// A variable that components are granted has no value.
+    VariableMissing = 1141, BadInput;
+    /// Components ask over HTTP, and no host is allowed.
+    HttpWithoutHosts = 1142, BadInput;
+    /// No provider is stored under an id.
+    ProviderNotStored = 1143, BadInput;
+    /// A stored provider cannot be used.
+    StoredProvider = 1144, BadInput;
 }
 
 impl fmt::Display for Code {

@@ -234,6 +234,7 @@ impl HostBuilder {
             tenants,
             registry,
             store,
+            built: clock.now(),
             clock,
             lanes,
             watch,

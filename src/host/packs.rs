@@ -8,7 +8,7 @@ use super::RunnerHost;
 use crate::error::{Code, Error, Result};
 use crate::pack::LoadOptions;
 use crate::pack::model::Pack;
-use crate::tenant::{Loaded, PackSet, Sourced, Tenant, load};
+use crate::tenant::{Instance, Loaded, PackSet, Sourced, Tenant, load};
 use crate::trust::TrustPolicy;
 
 /// What loading packs has cost a host since it was built, for those who want to know that nothing was done.
@@ -150,6 +150,15 @@ impl RunnerHost {
         }
     }
 
+    /// Prepares packs with these stored providers.
+    pub(super) async fn prepare(&self, tenant: &Tenant, set: PackSet, stored: &[Arc<Instance>]) -> Result<Loaded> {
+        let config = tenant.config();
+        let services = tenant.services_now(&self.registry, &self.secrets, &self.env);
+        let strict = config.strict_packs();
+        // Large and rare: it is kept out of the futures of those who wait for it.
+        Box::pin(load::prepare(&self.registry, config, services, &self.env, set, stored, strict)).await
+    }
+
     /// Prepares packs and puts them in place of those that run. The caller holds the right to change them.
     async fn activate(
         &self,
@@ -166,10 +175,8 @@ impl RunnerHost {
         self.prepared.fetch_add(count, Ordering::Relaxed);
         let running = tenant.loaded();
         let strict = config.strict_packs();
-        // Large and rare: it is kept out of the futures of those who wait for it.
-        let services = tenant.services_now(&self.registry, &self.secrets, &self.env);
-        let prepared = Box::pin(load::prepare(&self.registry, &config, services, &self.env, set, strict));
-        let mut loaded = prepared.await?;
+        let stored = self.stored_providers(config.tenant()).await?;
+        let mut loaded = self.prepare(tenant, set, &stored).await?;
         loaded.notes.extend(reported);
         accept(&loaded)?;
         loaded.welcome(strict, running.as_deref()).await?;

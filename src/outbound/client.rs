@@ -19,6 +19,7 @@ use super::request::{self, Body, BodyStream, Options, Request};
 use super::tally::Tally;
 use super::target::Target;
 use super::{fault, headers};
+use crate::id::Id;
 use crate::net::{Lookup, SystemLookup, tls};
 use crate::telemetry::{self, spans};
 
@@ -48,8 +49,14 @@ impl Outbound {
     /// The same, where `lookup` knows the addresses of names.
     pub fn with_lookup(policy: Policy, lookup: Arc<dyn Lookup>) -> Self {
         let places = Places::new(policy.concurrency);
-        let (verifying, trusting, tally) = (OnceLock::new(), OnceLock::new(), Arc::default());
+        let (verifying, trusting) = (OnceLock::new(), OnceLock::new());
+        let tally = Arc::new(Tally::of_entries(policy.allow.len()));
         Self { policy, lookup, verifying, trusting, places, tally }
+    }
+
+    /// What may be asked.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// What is counted.
@@ -63,8 +70,17 @@ impl Outbound {
     ///
     /// Why there is none.
     pub async fn send(&self, request: Request, end: Instant) -> Result<Answer, Failure> {
+        self.send_for(None, request, end).await
+    }
+
+    /// The same for `asker`, whose uses of the allow-list's entries are counted.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub async fn send_for(&self, asker: Option<&Id>, request: Request, end: Instant) -> Result<Answer, Failure> {
         let text_only = request.options.text_only;
-        let Opened { status, headers, body } = self.open(request, end).await?;
+        let Opened { status, headers, body } = self.open_for(asker, request, end).await?;
         let body = body.whole().await?;
         if text_only && std::str::from_utf8(&body).is_err() {
             let failure =
@@ -81,7 +97,16 @@ impl Outbound {
     ///
     /// Why there is none.
     pub async fn open(&self, request: Request, end: Instant) -> Result<Opened, Failure> {
-        let opened = self.follow(request, end).await;
+        self.open_for(None, request, end).await
+    }
+
+    /// The same for `asker`, whose uses of the allow-list's entries are counted.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub async fn open_for(&self, asker: Option<&Id>, request: Request, end: Instant) -> Result<Opened, Failure> {
+        let opened = self.follow(asker, request, end).await;
         match &opened {
             Ok(_) => self.tally.answered(),
             Err(failure) => self.tally.failed(failure),
@@ -89,7 +114,7 @@ impl Outbound {
         opened
     }
 
-    async fn follow(&self, request: Request, end: Instant) -> Result<Opened, Failure> {
+    async fn follow(&self, asker: Option<&Id>, request: Request, end: Instant) -> Result<Opened, Failure> {
         self.policy.check_enabled()?;
         let options = request.options;
         let now = Instant::now();
@@ -98,7 +123,7 @@ impl Outbound {
         let head_end = options.head_timeout.map_or(end, |timeout| end.min(now + timeout));
         let mut hop = self.first(request)?;
         // Judged before a place is waited for: who may not ask need not wait to hear it.
-        self.policy.judge(&hop.target)?;
+        self.judge(asker, &hop.target)?;
         let place = self.places.take(head_end).await?;
         let mut followed = 0;
         loop {
@@ -124,9 +149,18 @@ impl Outbound {
                 let message = format!("`http.max_redirects` allows {}", self.policy.max_redirects);
                 return Err(Failure::new(Reason::TooManyRedirects, message).led_to_by(&origin));
             }
-            self.policy.judge(&next.target).map_err(|failure| failure.led_to_by(&origin))?;
+            self.judge(asker, &next.target).map_err(|failure| failure.led_to_by(&origin))?;
             hop = next;
         }
+    }
+
+    /// Judges a target, and counts the entries that allow it.
+    fn judge(&self, asker: Option<&Id>, target: &Target) -> Result<(), Failure> {
+        self.policy.judge(target)?;
+        if let Some(asker) = asker {
+            self.tally.allowed(self.policy.entries(target), asker);
+        }
+        Ok(())
     }
 
     fn first(&self, request: Request) -> Result<Hop, Failure> {

@@ -63,6 +63,11 @@ impl Policy {
         }
     }
 
+    /// The places of the entries of the allow-list that allow `target`.
+    pub(super) fn entries(&self, target: &Target) -> impl Iterator<Item = usize> {
+        self.allow.iter().enumerate().filter(|(_, entry)| entry.matches(target)).map(|(at, _)| at)
+    }
+
     /// Judges a target as far as that is possible before its name is resolved.
     pub(super) fn judge(&self, target: &Target) -> Result<(), Failure> {
         let mut matching = self.allow.iter().filter(|entry| entry.matches(target)).peekable();

@@ -110,7 +110,7 @@ impl PackStatus {
 
 /// A time as the admin API shows it.
 pub fn rfc3339(at: Timestamp) -> Option<String> {
-    jiff::Timestamp::from_millisecond(at.0).ok().map(|at| at.to_string())
+    at.rfc3339()
 }
 
 /// An error as data.

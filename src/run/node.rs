@@ -66,7 +66,11 @@ pub(super) async fn provider(
     call: &ProviderCall,
     vars: &Vars<'_>,
 ) -> Result<Called> {
-    let provider = env.program.provider(&call.provider)?;
+    let provider = match env.program.provider(&call.provider) {
+        Ok(provider) => provider,
+        // Stored, and disabled or broken: flows catch that as they catch its failures.
+        Err(error) => return Called::refused(error).map_error(call.err_map.as_ref(), vars, &Value::Null),
+    };
     let payload = call.input.render(vars)?;
     let mut input = match &call.in_map {
         Some(map) => map.render(&vars.with_input(&payload).with_result(&payload))?,
@@ -104,6 +108,12 @@ pub(super) fn done(payload: Value) -> NodeOutput {
 }
 
 impl Called {
+    /// Of a guest that was not called.
+    fn refused(error: Error) -> Self {
+        let (failure, writes) = (Some(failure_of(&error)), Overlay::new());
+        Self { result: Err(error), failure, retryable: false, writes, attempts: Vec::new() }
+    }
+
     /// Lets an error map make an output of a failure. Without one the failure stays, for the route to catch.
     pub(super) fn map_error(mut self, map: Option<&Mapping>, vars: &Vars<'_>, input: &Value) -> Result<Self> {
         if let (Err(error), Some(map)) = (&self.result, map)
@@ -132,7 +142,7 @@ async fn attempts(env: Environment<'_>, node: &Node, request: &Request<'_>) -> C
             input: &request.input,
             state: StateView::new(Arc::clone(&env.state), Arc::clone(&env.writes)),
             assets: env.program.assets_dir.clone(),
-            services: env.program.services.clone(),
+            services: env.program.services_of(&scope.component),
             limits: &limits,
             deadline: env.deadline,
             trace: env.trace,

@@ -1,6 +1,6 @@
 //! What a run executes: a tenant's pack, prepared. Immutable; a reload makes a new one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,8 +40,10 @@ pub struct Program {
     pub cards: Cards,
     /// Its components by id.
     pub components: HashMap<Id, Arc<Prepared>>,
-    /// Its providers by id.
-    pub providers: HashMap<Id, Provider>,
+    /// Those of them that came with overlays.
+    pub overlaid: HashSet<Id>,
+    /// Its providers by id, those that operators stored among them, or why one of those cannot be called.
+    pub providers: HashMap<Id, Result<Provider>>,
     /// The pack's assets.
     pub assets: Assets,
     /// The same as files, if a component of the pack reads files.
@@ -81,9 +83,15 @@ impl Program {
         self.components.get(id).is_some_and(|own| Arc::ptr_eq(own, component))
     }
 
-    /// What its components find when they are called outside of any session.
-    pub fn surroundings(&self) -> Surroundings {
-        Surroundings { assets: self.assets_dir.clone(), services: self.services.clone() }
+    /// What this component may ask beside the store.
+    pub fn services_of(&self, component: &Id) -> Services {
+        let services = self.services.clone();
+        if self.overlaid.contains(component) { services.of_overlay() } else { services }
+    }
+
+    /// What this component finds when it is called outside of any session.
+    pub fn surroundings(&self, component: &Id) -> Surroundings {
+        Surroundings { assets: self.assets_dir.clone(), services: self.services_of(component) }
     }
 
     /// A component that a compiled flow names.
@@ -93,6 +101,8 @@ impl Program {
 
     /// A provider that a compiled flow names.
     pub fn provider(&self, id: &Id) -> Result<&Provider> {
-        self.providers.get(id).ok_or_else(|| Error::new(Code::ProviderUnknown, format!("no provider {id}")))
+        let provider = self.providers.get(id);
+        let provider = provider.ok_or_else(|| Error::new(Code::ProviderUnknown, format!("no provider {id}")))?;
+        provider.as_ref().map_err(Clone::clone)
     }
 }

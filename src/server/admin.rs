@@ -26,7 +26,9 @@ use change::{Asker, Made};
 pub(super) mod access;
 mod change;
 pub(super) mod dead_letters;
+pub(super) mod grants;
 pub(super) mod listed;
+pub(super) mod providers;
 pub(super) mod undelivered;
 
 /// What runs.

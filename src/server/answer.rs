@@ -88,6 +88,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         | Code::ReloadUnknown
         | Code::ConversationUnknown
         | Code::DeadLetterUnknown
+        | Code::ProviderNotStored
         | Code::UndeliveredUnknown => StatusCode::NOT_FOUND,
         Code::TenantToken | Code::AdminToken | Code::Unauthenticated | Code::DirectLineToken => {
             StatusCode::UNAUTHORIZED
@@ -101,7 +102,7 @@ pub(super) fn status(code: Code) -> StatusCode {
         Code::FlowAmbiguous | Code::DuplicateEvent | Code::IdempotencyKeyInUse | Code::ReplayImpossible => {
             StatusCode::CONFLICT
         }
-        Code::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::IdempotencyKeyReused | Code::ProviderConfig | Code::StoredProvider => StatusCode::UNPROCESSABLE_ENTITY,
         Code::BodyTooLarge | Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::RequestInvalid | Code::InvalidJson | Code::InvalidId | Code::IdempotencyKey => StatusCode::BAD_REQUEST,
@@ -134,11 +135,14 @@ fn message(error: &Error) -> &str {
             | Code::MethodNotAllowed
             | Code::NoReloads
             | Code::OriginDenied
+            | Code::ProviderConfig
+            | Code::ProviderNotStored
             | Code::ReplayImpossible
             | Code::RequestDenied
             | Code::RequestInvalid
             | Code::RequestTimeout
             | Code::RouteOff
+            | Code::StoredProvider
             | Code::TenantConflict
             | Code::TenantToken
             | Code::UndeliveredUnknown

@@ -16,6 +16,9 @@ use tokio::sync::broadcast;
 use crate::config::HostConfig;
 use crate::error::{Code, Error, Result};
 use crate::flow::pick::Pick;
+use crate::host::grants::GrantsStatus;
+use crate::host::providers::health::ProvidersHealth;
+use crate::host::providers::status::{ProviderStatus, ProvidersStatus};
 use crate::host::{Health, RunnerHost};
 use crate::id::Id;
 use crate::oauth::Landing;
@@ -30,6 +33,7 @@ use crate::run::watch::{ReplyWatch, RouteWatch};
 use crate::secrets::SecretsManager;
 use crate::store::{DeadLetter, EventId, Once, ReplyRoute, Store, StoredReply, Undelivered};
 use crate::telemetry::Metrics;
+use crate::tenant::Instance;
 use crate::timers::{Timers, TimersStatus};
 
 /// How long who asks what runs waits for stores of secrets.
@@ -138,10 +142,44 @@ pub trait Backend: Send + Sync + 'static {
         ReloadCounts::default()
     }
 
+    /// What every tenant, or one, was granted and used; nothing unless it counts.
+    fn grants(&self, _tenant: Option<&Id>) -> Result<GrantsStatus> {
+        Ok(GrantsStatus::default())
+    }
+
+    /// The providers of every tenant, or of one.
+    async fn providers(&self, _tenant: Option<&Id>) -> Result<ProvidersStatus> {
+        Ok(ProvidersStatus::default())
+    }
+
+    /// How the providers of every tenant, or of one, say that they are.
+    async fn provider_health(&self, _tenant: Option<&Id>) -> Result<ProvidersHealth> {
+        Ok(ProvidersHealth::default())
+    }
+
+    /// Stores a provider; unless it can, no tenant is known.
+    async fn put_provider(&self, tenant: &str, _instance: Instance) -> Result<ProviderStatus> {
+        Err(no_tenant(tenant))
+    }
+
+    /// Enables or disables a stored provider.
+    async fn enable_provider(&self, tenant: &str, _id: &str, _enabled: bool) -> Result<ProviderStatus> {
+        Err(no_tenant(tenant))
+    }
+
+    /// Forgets a stored provider.
+    async fn forget_provider(&self, tenant: &str, _id: &str) -> Result<()> {
+        Err(no_tenant(tenant))
+    }
+
     /// The timers that run; none unless it has any.
     fn timers(&self) -> TimersStatus {
         TimersStatus::default()
     }
+}
+
+fn no_tenant(tenant: &str) -> Error {
+    Error::new(Code::TenantUnknown, format!("tenant {:?} stores no providers", crate::id::clip(tenant)))
 }
 
 /// Where replies wait to be sent.
@@ -374,6 +412,30 @@ impl Backend for HostBackend {
 
     fn reload_counts(&self) -> ReloadCounts {
         self.reloads.as_ref().map(|reloads| reloads.counts()).unwrap_or_default()
+    }
+
+    fn grants(&self, tenant: Option<&Id>) -> Result<GrantsStatus> {
+        self.host.grants(tenant)
+    }
+
+    async fn providers(&self, tenant: Option<&Id>) -> Result<ProvidersStatus> {
+        self.host.providers(tenant).await
+    }
+
+    async fn provider_health(&self, tenant: Option<&Id>) -> Result<ProvidersHealth> {
+        self.host.provider_health(tenant).await
+    }
+
+    async fn put_provider(&self, tenant: &str, instance: Instance) -> Result<ProviderStatus> {
+        self.host.put_provider(tenant, instance).await
+    }
+
+    async fn enable_provider(&self, tenant: &str, id: &str, enabled: bool) -> Result<ProviderStatus> {
+        self.host.enable_provider(tenant, id, enabled).await
+    }
+
+    async fn forget_provider(&self, tenant: &str, id: &str) -> Result<()> {
+        self.host.forget_provider(tenant, id).await
     }
 
     fn timers(&self) -> TimersStatus {

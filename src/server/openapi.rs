@@ -20,6 +20,7 @@ mod activities;
 pub(super) mod describe;
 mod directline;
 pub(super) mod failed;
+pub(super) mod granted;
 pub(super) mod oauth;
 mod operation;
 mod schemas;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
-use super::openapi::{Operation, Schemas, describe, failed};
+use super::openapi::{Operation, Schemas, describe, failed, granted};
 use super::{App, admin, channel, directline, health, metrics, oauth, openapi, webchat};
 use crate::ingress::Adapters;
 use crate::ingress::webchat::directline::PREFIX;
@@ -86,6 +86,55 @@ pub(super) const ROUTES: &[Route] = &[
         serve: || get(admin::channels),
         methods: &["get"],
         describe: describe::channels,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/grants",
+        serve: || get(admin::grants::status),
+        methods: &["get"],
+        describe: granted::grants,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/providers",
+        serve: || get(admin::providers::list),
+        methods: &["get"],
+        describe: granted::providers,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/providers/health",
+        serve: || get(admin::providers::health),
+        methods: &["get"],
+        describe: granted::provider_health,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/providers/{tenant}/{id}",
+        serve: || put(admin::providers::put),
+        methods: &["put"],
+        describe: granted::put_provider,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/providers/{tenant}/{id}",
+        serve: || delete(admin::providers::forget),
+        methods: &["delete"],
+        describe: granted::forget_provider,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/providers/{tenant}/{id}/enable",
+        serve: || post(admin::providers::enable),
+        methods: &["post"],
+        describe: granted::enable_provider,
+    },
+    Route {
+        scope: Scope::Admin,
+        path: "/admin/providers/{tenant}/{id}/disable",
+        serve: || post(admin::providers::disable),
+        methods: &["post"],
+        describe: granted::disable_provider,
     },
     Route {
         scope: Scope::Admin,

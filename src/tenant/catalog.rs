@@ -10,6 +10,7 @@ use crate::flow::compile::{Catalog, ComponentInfo, ProviderInfo};
 use crate::id::Id;
 use crate::pack::model::Pack;
 use crate::tenant::provider::LoadedProvider;
+use crate::tenant::stored::Stored;
 
 pub(super) type Components = HashMap<Id, Result<LoadedComponent>>;
 pub(super) type Providers = HashMap<Id, Result<LoadedProvider>>;
@@ -34,6 +35,8 @@ pub(super) struct PackCatalog<'a> {
     pub(super) components: &'a Components,
     pub(super) providers: &'a Providers,
     pub(super) tools: &'a NamedTools,
+    /// Providers that operators stored. They hide those of the pack.
+    pub(super) stored: &'a Stored,
     pub(super) cards: &'a Cards,
 }
 
@@ -57,6 +60,11 @@ impl Catalog for PackCatalog<'_> {
     }
 
     fn provider(&self, id: &str) -> Option<ProviderInfo> {
+        // One that cannot be called now may be mended or enabled at any moment: only its calls fail.
+        if let Some(bound) = self.stored.get(id) {
+            let ops = bound.loaded.as_ref().ok().and_then(|loaded| loaded.ops.clone());
+            return Some(ProviderInfo { callable: Ok(()), ops });
+        }
         match self.providers.get(id)? {
             Ok(provider) => Some(ProviderInfo { callable: Ok(()), ops: provider.ops.clone() }),
             Err(error) => Some(ProviderInfo { callable: Err(error.clone()), ops: None }),
@@ -64,11 +72,17 @@ impl Catalog for PackCatalog<'_> {
     }
 
     fn providers_of_type(&self, provider_type: &str) -> Vec<Id> {
-        self.pack.providers_of_type(provider_type)
+        let declared = self.pack.providers_of_type(provider_type);
+        if !declared.is_empty() {
+            return declared;
+        }
+        let of_type = self.stored.iter().filter(|(_, bound)| bound.instance.provider_type == provider_type);
+        of_type.map(|(id, _)| id.clone()).collect()
     }
 
     fn provider_ids(&self) -> Vec<Id> {
-        self.pack.providers.keys().cloned().collect()
+        let stored = self.stored.keys().filter(|id| !self.pack.providers.contains_key(*id));
+        self.pack.providers.keys().chain(stored).cloned().collect()
     }
 
     fn tool(&self, name: &str) -> Result<()> {

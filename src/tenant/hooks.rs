@@ -24,7 +24,8 @@ impl Loaded {
         let before = before.filter(|before| before.stays_in(&self.set));
         let program = &self.program;
         let told = self.told(before, |component, scope| async move {
-            component.on_start(scope, &program.limits, program.surroundings()).await
+            let surroundings = program.surroundings(&scope.component);
+            component.on_start(scope, &program.limits, surroundings).await
         });
         let mut failed: Vec<Error> = told.await.into_iter().filter_map(Result::err).collect();
         if let Some(busy) = failed.iter().find(|error| error.code().kind() == Kind::Unavailable) {
@@ -48,7 +49,8 @@ impl Loaded {
         limits.timeout = limits.timeout.min(LONGEST);
         let limits = &limits;
         let told = self.told(next, |component, scope| async move {
-            component.on_stop(scope, reason, limits, program.surroundings()).await
+            let surroundings = program.surroundings(&scope.component);
+            component.on_stop(scope, reason, limits, surroundings).await
         });
         for error in told.await.into_iter().filter_map(Result::err) {
             tracing::warn!(code = %error.code(), tenant = %program.tenant, "{error}");

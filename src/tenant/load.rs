@@ -1,5 +1,6 @@
 //! Loading packs for a tenant: read, merge, prepare, ask the providers, compile the flows.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,10 +19,12 @@ use crate::id::{Id, clip};
 use crate::pack::model::{Pack, PackComponent};
 use crate::pack::overlay::{self, Merged};
 use crate::pack::{self, Assets, LoadOptions};
-use crate::run::program::Program;
+use crate::run::program::{Program, Provider};
 use crate::tenant::catalog::{Components, LoadedComponent, NamedTools, PackCatalog, Providers};
 use crate::tenant::exported::{self, Flows};
 use crate::tenant::overlaid::{self, Layer};
+use crate::tenant::stored::{self, Instance, Stored};
+use crate::tenant::unmet;
 use crate::tenant::{Loaded, PackSet, provider};
 
 /// Reads a pack; the work is done where it may block.
@@ -41,7 +44,7 @@ async fn read_by(reader: fn(&Path, &LoadOptions) -> Result<Pack>, path: &Path, o
         .map_err(|e| Error::new(Code::Internal, format!("reading a pack did not end well: {e}")))?
 }
 
-/// Prepares packs for a tenant. Refuses them if nothing of them could run, if an overlay does what it may not, or,
+/// Prepares packs for a tenant, with the providers that were stored for it. Refuses them if nothing of them could run, if an overlay does what it may not, or,
 /// under `strict`, if anything is wrong.
 pub async fn prepare(
     registry: &Registry,
@@ -49,6 +52,7 @@ pub async fn prepare(
     services: Services,
     env: &Id,
     set: PackSet,
+    instances: &[Arc<Instance>],
     strict: bool,
 ) -> Result<Loaded> {
     // Before anything of the packs runs.
@@ -67,19 +71,30 @@ pub async fn prepare(
     }
     let providers = load_providers(config, &merged, &components).await;
     unless_unavailable(providers.values())?;
+    let stored = stored::bind(instances, &merged, &components, &config.limits()).await?;
     let pack = &merged.pack;
     let cards = pack.assets.cards();
     let tools = prepare_tools(&services, &pack.flows).await;
     unless_unavailable(tools.values())?;
-    let catalog = PackCatalog { pack, components: &components, providers: &providers, tools: &tools, cards: &cards };
+    let catalog = PackCatalog {
+        pack,
+        components: &components,
+        providers: &providers,
+        stored: &stored,
+        tools: &tools,
+        cards: &cards,
+    };
     let mut flows = compile(&pack.flows, &catalog);
     overlaid::name_overlays(&mut flows, &merged);
     let mut notes = notes_of(pack, &flows, &components, &providers);
-    overlaid::check_unbroken(&merged, &layers, &flows, &components, &providers, &tools)?;
+    overlaid::check_unbroken(&merged, &layers, &flows, &components, (&providers, &stored), &tools)?;
     refuse_useless(pack, &flows, &components, &providers, strict, &notes)?;
     notes.extend(advice(config, pack, &providers));
-    let readers = components.values().filter_map(|component| component.as_ref().ok());
+    notes.extend(unmet::of_grants(config, &services, &components));
+    notes.extend(stored::advice(&stored));
+    let readers = components.values().filter_map(|component| component.as_ref().ok()).filter(|_| config.wasi().assets);
     let assets_dir = assets_dir(registry, &pack.assets, readers.map(|component| &*component.prepared)).await?;
+    let overlaid = pack.components.keys().filter(|id| merged.pack_of_component(id) > 0).cloned().collect();
     let retry = config.retry_config();
     let program = Program {
         tenant: config.tenant().clone(),
@@ -91,7 +106,8 @@ pub async fn prepare(
         flows,
         cards,
         components: components.into_iter().filter_map(|(id, c)| Some((id, c.ok()?.prepared))).collect(),
-        providers: providers.into_iter().filter_map(|(id, p)| Some((id, p.ok()?.provider))).collect(),
+        overlaid,
+        providers: callable(providers, stored),
         assets: merged.pack.assets,
         assets_dir,
         services,
@@ -100,7 +116,14 @@ pub async fn prepare(
         retry: Retry { max_attempts: retry.max_attempts, base_delay: retry.base_delay },
         wait_ttl: config.wait_ttl(),
     };
-    Ok(Loaded { program: Arc::new(program), notes, set })
+    Ok(Loaded { program: Arc::new(program), prepared_notes: notes.len(), notes, set })
+}
+
+/// What flows call under the providers' ids. What was stored hides what a pack declares, also where it cannot be called.
+fn callable(declared: Providers, stored: Stored) -> HashMap<Id, Result<Provider>> {
+    let declared = declared.into_iter().filter_map(|(id, provider)| Some((id, Ok(provider.ok()?.provider))));
+    let stored = stored.into_iter().map(|(id, bound)| (id, bound.loaded.map(|loaded| loaded.provider)));
+    declared.chain(stored).collect()
 }
 
 /// Adds the flows of each pack, and keeps them for comparing if there are overlays.
@@ -244,14 +267,21 @@ fn advice(config: &HostConfig, pack: &Pack, providers: &Providers) -> Vec<Error>
 }
 
 /// Whether nothing is broken about flows none of which can run: they have no nodes, or call components that export
-/// nothing. Packs in circulation hold such flows for tools to fill in, and are used without them.
+/// nothing, or providers that may be stored yet. Packs in circulation hold such flows for tools to fill in, and are used
+/// without them.
 fn is_inert(flows: &FlowSet, components: &Components) -> bool {
     let hollow = components.values().flatten().any(|component| component.prepared.is_empty());
+    let provides = components.values().flatten().any(|component| component.prepared.provider_callable().is_ok());
     let reasons = flows.flows.values().filter_map(|flow| match flow {
         FlowState::Disabled { reason, .. } => Some(reason),
         FlowState::Ready(_) => None,
     });
-    let inert = |code| code == Code::FlowEmpty || hollow && code == Code::ExportMissing;
+    let inert = |code| match code {
+        Code::FlowEmpty => true,
+        Code::ExportMissing => hollow,
+        Code::ProviderUnknown => provides,
+        _ => false,
+    };
     reasons.into_iter().all(|reason| match reason.details() {
         [] => inert(reason.code()),
         details => details.iter().all(|detail| inert(detail.code())),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::catalog::{Components, NamedTools, PackCatalog, Providers};
+use super::stored::Stored;
 use crate::abi::Registry;
 use crate::capabilities::grants::Grants;
 use crate::config::HostConfig;
@@ -86,7 +87,7 @@ pub(super) fn check_unbroken(
     layers: &[Layer<'_>],
     flows: &FlowSet,
     components: &Components,
-    providers: &Providers,
+    providers: (&Providers, &Stored),
     tools: &NamedTools,
 ) -> Result<()> {
     let disabled = || {
@@ -119,14 +120,19 @@ pub(super) fn check_unbroken(
 }
 
 /// The flows of these packs that can run without those above them.
-fn ready(layers: &[Layer<'_>], components: &Components, providers: &Providers, tools: &NamedTools) -> Result<Vec<Id>> {
+fn ready(
+    layers: &[Layer<'_>],
+    components: &Components,
+    (providers, stored): (&Providers, &Stored),
+    tools: &NamedTools,
+) -> Result<Vec<Id>> {
     let packs: Vec<_> = layers.iter().map(|layer| layer.pack).collect();
     let mut merged = overlay::merge(&packs)?;
     for (at, layer) in layers.iter().enumerate() {
         merged.add_flows(at, layer.flows.clone(), &[])?;
     }
     let cards = merged.pack.assets.cards();
-    let catalog = PackCatalog { pack: &merged.pack, components, providers, tools, cards: &cards };
+    let catalog = PackCatalog { pack: &merged.pack, components, providers, stored, tools, cards: &cards };
     let flows = compile(&merged.pack.flows, &catalog);
     let ready = flows.flows.into_iter().filter(|(_, state)| matches!(state, FlowState::Ready(_)));
     Ok(ready.map(|(id, _)| id).collect())

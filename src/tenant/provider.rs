@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::abi::Prepared;
 use crate::engine::limits::Limits;
@@ -10,6 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::id::clip;
 use crate::pack::model::ProviderDecl;
 use crate::run::program::Provider;
+use crate::tenant::stored::without;
 
 /// A provider that can be called.
 pub(crate) struct LoadedProvider {
@@ -42,18 +43,28 @@ pub(crate) async fn load(
         advice.push(Error::new(Code::ProviderConfig, message).hint(hint));
     }
     let config = config.or(decl.config.as_ref()).filter(|_| asked);
+    let hidden = config.and_then(Value::as_object).cloned().unwrap_or_default();
     if asked {
         let verdict = component.validate_config(&decl.id, config.unwrap_or(&json!({})), limits).await;
-        let verdict = verdict.map_err(|e| e.hint(format!("set providers.{}.config in the bindings", decl.id)));
+        let verdict = verdict
+            .map_err(|e| complaint(e, &hidden).hint(format!("set providers.{}.config in the bindings", decl.id)));
         match (config, verdict) {
             (_, Ok(())) => {}
             (Some(_), Err(error)) => return Err(error),
             (None, Err(error)) => advice.push(error),
         }
     }
-    advice.extend(unwell(&decl.id, component.healthcheck(&decl.id, limits).await));
+    advice.extend(unwell(&decl.id, component.healthcheck(&decl.id, limits).await, &hidden));
     let provider = Provider { component, component_id: decl.component.clone(), config: config.cloned() };
     Ok(LoadedProvider { provider, ops: (!ops.is_empty()).then_some(ops), advice })
+}
+
+/// What a provider complains of may quote what it was given.
+fn complaint(error: Error, hidden: &Map<String, Value>) -> Error {
+    match error.code() {
+        Code::ProviderConfig => Error::new(Code::ProviderConfig, without(error.message(), hidden)),
+        _ => error,
+    }
 }
 
 /// A provider asks for its configuration by describing it, as `config_schema` or `config_schema_ref`.
@@ -61,13 +72,13 @@ fn asks_for_config(description: &Value) -> bool {
     ["config_schema", "config_schema_ref"].iter().any(|key| description.get(key).is_some_and(|v| !v.is_null()))
 }
 
-/// What is wrong with a provider by its healthcheck: it says so, or the check itself failed.
-fn unwell(id: &str, health: Result<Value>) -> Option<Error> {
+/// What is wrong with a provider by its healthcheck: it says so, or the check itself failed. What is `hidden` is not quoted.
+pub(crate) fn unwell(id: &str, health: Result<Value>, hidden: &Map<String, Value>) -> Option<Error> {
     let hint = format!("flows that call {id} may fail; see its component's documentation");
     match health {
         Ok(health) if is_well(&health) => None,
         Ok(health) => {
-            let said = clip(&health.to_string());
+            let said = clip(&without(&health.to_string(), hidden));
             Some(
                 Error::new(Code::ProviderUnhealthy, format!("provider {id} says that it is not well: {said}"))
                     .hint(hint),
@@ -103,7 +114,7 @@ mod tests {
             json!({ "status": "Healthy", "ok": true }),
             json!({ "healthy": true, "status": 200 }),
         ] {
-            assert!(unwell("p", Ok(health.clone())).is_none(), "{health}");
+            assert!(unwell("p", Ok(health.clone()), &Map::new()).is_none(), "{health}");
         }
         for health in [
             json!(false),
@@ -111,10 +122,13 @@ mod tests {
             json!({ "healthy": false, "status": "ok" }),
             json!({ "status": "degraded" }),
         ] {
-            let error = unwell("p", Ok(health.clone())).unwrap();
+            let error = unwell("p", Ok(health.clone()), &Map::new()).unwrap();
             assert!(error.message().contains(&health.to_string()), "{error}");
         }
+        let hidden = json!({ "token": "canary-1" }).as_object().cloned().unwrap();
+        let said = unwell("p", Ok(json!({ "ok": false, "why": "canary-1 is old" })), &hidden).unwrap();
+        assert!(said.message().contains("[redacted] is old"), "{said}");
         let cause = Error::new(Code::GuestTrap, "trapped");
-        assert_eq!(unwell("p", Err(cause)).unwrap().details()[0].code(), Code::GuestTrap);
+        assert_eq!(unwell("p", Err(cause), &Map::new()).unwrap().details()[0].code(), Code::GuestTrap);
     }
 }

@@ -103,6 +103,13 @@ async fn with_a_token_requests_must_carry_it() {
         (Method::DELETE, "/admin/dead-letters/1"),
         (Method::GET, "/admin/undelivered"),
         (Method::GET, "/admin/timers"),
+        (Method::GET, "/admin/grants"),
+        (Method::GET, "/admin/providers"),
+        (Method::GET, "/admin/providers/health"),
+        (Method::PUT, "/admin/providers/demo/mail"),
+        (Method::DELETE, "/admin/providers/demo/mail"),
+        (Method::POST, "/admin/providers/demo/mail/enable"),
+        (Method::POST, "/admin/providers/demo/mail/disable"),
         (Method::POST, "/admin/undelivered/7/resend"),
         (Method::DELETE, "/admin/undelivered/7"),
     ] {

@@ -84,12 +84,15 @@ impl Reloads for Idle {
 
 /// Webhooks serve every method, and the document can name the usual ones only. A request that is in order is refused (422)
 /// if another one came under its key before. Who sends files stands in the query or in a part of a media type that nothing
-/// can be generated for, and any part is a file.
+/// can be generated for, and any part is a file. A provider has to fit the packs (422).
 const SETTINGS: &str = r#"
 [[operations]]
 include-path-regex = "/webhook/"
 checks.unsupported_method.enabled = false
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 401, 403, 404, 409, 422, 429, "5xx"]
+[[operations]]
+include-path-regex = "^/admin/providers/"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, "5xx"]
 [[operations]]
 include-path-regex = "/upload$"
 checks.positive_data_acceptance.enabled = false

@@ -353,6 +353,22 @@ async fn headers_that_would_mislead_are_refused() {
 }
 
 #[tokio::test]
+async fn headers_beyond_what_a_request_may_have_are_an_error_of_wasi() {
+    let address = serve(router()).await;
+    let (rig, guest) = rig(&format!("{{ allow: ['http://{address}'] }}")).await;
+    let url = format!("http://{address}/echo");
+    let headers = |count: usize, bytes: usize| -> Value {
+        (0..count).map(|n| json!([format!("x-{n}"), "y".repeat(bytes)])).collect()
+    };
+    for (count, bytes) in [(1, 20 << 10), (5_000, 1)] {
+        let answer = ask(&rig, &guest, json!({ "by": "wasi", "url": url, "headers": headers(count, bytes) })).await;
+        assert_eq!(answer["error"]["message"], "HeaderError::Forbidden", "{count} of {bytes}: {answer}");
+    }
+    let fits = ask(&rig, &guest, json!({ "by": "wasi", "url": url, "headers": headers(10, 100) })).await;
+    assert_eq!(fits["status"], 200, "{fits}");
+}
+
+#[tokio::test]
 async fn bodies_are_bounded_both_ways() {
     let address = serve(router()).await;
     let (rig, guest) =

@@ -1,27 +1,21 @@
 //! `ingress send`: a signed request to a running host.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderName, HeaderValue, Method};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde_json::{Map, Value, json};
-use url::{Host, Url};
+use url::Url;
 
 use super::sign::SigningArgs;
 use super::{NowArgs, files};
-use crate::cli::report;
+use crate::cli::{client, report};
 use crate::error::{Code, Error, Result};
-use crate::net;
 use crate::probe::sign::Headers;
 use crate::probe::{Kind, Recording};
-
-/// The most bytes of an answer that are read.
-const MAX_ANSWER: usize = 4 << 20;
 
 /// The headers of an answer that are shown.
 const SHOWN: &[&str] = &["content-type", "retry-after", "www-authenticate", "allow", "location", "x-request-id"];
@@ -71,7 +65,7 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
     }
     let url = target(&args.url, args.tenant.as_deref(), &recording)?;
     let response = request(&args, &url, recording, &signed.unwrap_or_default())?;
-    let response = response.send().await.map_err(|error| failed(&url, &error))?;
+    let response = response.send().await.map_err(|error| client::failed(&url, &error))?;
     let success = response.status().is_success();
     print(args.json, &url, response).await?;
     Ok(ExitCode::from(u8::from(!success)))
@@ -79,32 +73,15 @@ pub(super) async fn run(args: Args) -> Result<ExitCode> {
 
 /// The URL of the request's route below the host's.
 fn target(base: &Url, tenant: Option<&str>, recording: &Recording) -> Result<Url> {
-    let unusable = |why: &str| Error::new(Code::Usage, format!("--url {why}")).hint("as http://127.0.0.1:8080");
-    if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
-        return Err(unusable("is none of http or https"));
-    }
-    if base.query().is_some() || base.fragment().is_some() {
-        return Err(unusable("has a query or a fragment"));
-    }
     let tenant = tenant.map(|tenant| crate::id::parse("tenant", tenant)).transpose()?;
     let prefix = tenant.map(|tenant| format!("/t/{tenant}")).unwrap_or_default();
-    let path = base.path().trim_end_matches('/');
-    let mut url = base.clone();
-    url.set_path(&format!("{path}{prefix}{}", recording.path));
+    let mut url = client::below(base, &format!("{prefix}{}", recording.path))?;
     url.set_query(recording.query.as_deref());
     Ok(url)
 }
 
 fn request(args: &Args, url: &Url, recording: Recording, signed: &Headers) -> Result<reqwest::RequestBuilder> {
-    net::tls::install();
-    let mut client = Client::builder()
-        .redirect(Policy::none())
-        .timeout(Duration::from_secs(args.timeout))
-        .user_agent(concat!("greentic-runner/", env!("CARGO_PKG_VERSION")));
-    if is_loopback(url) {
-        client = client.no_proxy();
-    }
-    let client = client.build().map_err(|e| Error::new(Code::Internal, format!("no HTTP client can be made: {e}")))?;
+    let client = client::client(url, Duration::from_secs(args.timeout))?;
     let method: Method = recording
         .method
         .parse()
@@ -124,28 +101,12 @@ fn request(args: &Args, url: &Url, recording: Recording, signed: &Headers) -> Re
     Ok(client.request(method, url.clone()).headers(headers).body(recording.body))
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(ip)) => IpAddr::from(ip).is_loopback(),
-        Some(Host::Ipv6(ip)) => IpAddr::from(ip).to_canonical().is_loopback(),
-        None => false,
-    }
-}
-
-async fn print(as_json: bool, url: &Url, mut response: Response) -> Result<()> {
+async fn print(as_json: bool, url: &Url, response: Response) -> Result<()> {
     let status = response.status();
     let shown = |name: &&str| response.headers().get(*name).and_then(|value| value.to_str().ok());
     let headers: Vec<(&str, String)> = SHOWN.iter().filter_map(|name| Some((*name, shown(name)?.to_owned()))).collect();
     let is_json = headers.iter().any(|(name, value)| *name == CONTENT_TYPE.as_str() && value.contains("json"));
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| failed(url, &error))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(Error::new(Code::SendFailed, format!("the answer is larger than {MAX_ANSWER} bytes"))
-                .hint("look whether the URL is the host's"));
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = client::body(url, response).await?;
     let text = String::from_utf8_lossy(&body);
     if as_json {
         let parsed: Option<Value> = serde_json::from_str(&text).ok().filter(|_| is_json);
@@ -157,24 +118,9 @@ async fn print(as_json: bool, url: &Url, mut response: Response) -> Result<()> {
     let mut lines = vec![status.to_string()];
     lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
     if !text.is_empty() {
-        // What another host says must not steer the terminal.
-        let plain: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-        lines.extend([String::new(), plain.trim_end().to_owned()]);
+        lines.extend([String::new(), client::plain(&text).trim_end().to_owned()]);
     }
     report::data(&lines.join("\n"))
-}
-
-fn failed(url: &Url, error: &reqwest::Error) -> Error {
-    let why = match () {
-        () if error.is_timeout() => "no answer came in time".to_owned(),
-        () if error.is_connect() => "nobody answers there".to_owned(),
-        () => std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string),
-    };
-    let mut shown = url.clone();
-    // A password in the URL is nobody's to see.
-    let _ = shown.set_password(None);
-    Error::new(Code::SendFailed, format!("cannot send the request to {shown}: {why}"))
-        .hint("look whether the host runs and --url is right")
 }
 
 #[cfg(test)]
@@ -191,15 +137,6 @@ mod tests {
         for (base, tenant) in [("ftp://h", None), ("http://h?a", None), ("http://h#a", None), ("http://h", Some("a b"))]
         {
             assert_eq!(of(base, tenant), None, "{base}");
-        }
-    }
-
-    #[test]
-    fn a_host_of_this_machine_is_reached_without_a_proxy() {
-        for (url, local) in
-            [("http://127.0.0.1:1", true), ("http://LOCALHOST", true), ("http://[::1]", true), ("http://h", false)]
-        {
-            assert_eq!(is_loopback(&url.parse().unwrap()), local, "{url}");
         }
     }
 }

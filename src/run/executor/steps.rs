@@ -235,7 +235,10 @@ impl<'a> Execution<'a> {
         let run = self.run()?;
         let (component, provider) = match &node.action {
             Action::Provider(call) => {
-                (self.program.provider(&call.provider)?.component_id.clone(), Some(call.provider.clone()))
+                // The call itself says why there is none.
+                let provider = self.program.provider(&call.provider);
+                let component = provider.map_or_else(|_| Id::from(""), |provider| provider.component_id.clone());
+                (component, Some(call.provider.clone()))
             }
             Action::Component(call) => (call.component.clone(), None),
             Action::Tool(call) => (call.tool.clone(), None),

@@ -25,11 +25,21 @@ impl Listing {
         if !(1..=MOST_LISTED).contains(&limit) {
             return Err(Error::new(Code::RequestInvalid, format!("limit is not from 1 to {MOST_LISTED}")));
         }
-        let tenant = self.tenant.map(|tenant| {
-            let unusable = |_| Error::new(Code::RequestInvalid, "tenant is no identifier");
-            id::parse("tenant", &tenant).map_err(unusable)
-        });
-        Ok((tenant.transpose()?, limit))
+        Ok((OfTenant { tenant: self.tenant }.checked()?, limit))
+    }
+}
+
+/// Whose is to be told.
+#[derive(Deserialize)]
+pub(in crate::server) struct OfTenant {
+    tenant: Option<String>,
+}
+
+impl OfTenant {
+    /// The tenant, if it is to be one's only.
+    pub(super) fn checked(self) -> Result<Option<Id>> {
+        let unusable = |_| Error::new(Code::RequestInvalid, "tenant is no identifier");
+        self.tenant.map(|tenant| id::parse("tenant", &tenant).map_err(unusable)).transpose()
     }
 }
 

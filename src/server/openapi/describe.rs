@@ -34,6 +34,11 @@ pub(super) const OF_EVENT: &[Code] = &[
     Code::StoreFull,
 ];
 
+/// An identifier as a parameter.
+pub(super) fn identifier(description: &str) -> Value {
+    json!({"type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": crate::id::MAX_LEN, "description": description})
+}
+
 pub(in crate::server) fn healthz(schemas: &mut Schemas) -> Operation {
     Operation::new("health", "Whether the host is alive").answer(
         "200",

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::describe::{JSON, OF_STORE};
+use super::describe::{JSON, OF_STORE, identifier};
 use super::operation::Operation;
 use super::schemas::Schemas;
 use crate::error::Code;
@@ -18,10 +18,7 @@ fn list(operation: Operation) -> Operation {
     let limit = json!({
         "type": "integer", "minimum": 1, "maximum": MOST_LISTED, "default": LISTED, "description": "How many at most.",
     });
-    let tenant = json!({
-        "type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": crate::id::MAX_LEN,
-        "description": "Only those of this tenant.",
-    });
+    let tenant = identifier("Only those of this tenant.");
     operation.parameter("query", "tenant", &tenant).parameter("query", "limit", &limit).errors(OF_STORE)
 }
 
