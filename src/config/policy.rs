@@ -9,7 +9,6 @@ use super::Note;
 use super::bindings::{self, Bindings, LimitsSection};
 use super::mcp::Mcp;
 use super::units::{ByteSize, Count, Name, Origin, Private, SecretName, Span, Text};
-use super::webhook;
 use super::yaml::{Cursor, Finding};
 use super::{wasi, webhook};
 use crate::capabilities::grants::{Grant, Grants};

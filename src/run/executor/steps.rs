@@ -384,6 +384,7 @@ fn kind_of(node: &Node) -> &'static str {
     match node.action {
         Action::Provider(_) => "provider",
         Action::Component(_) => "component",
+        Action::Tool(_) => "tool",
         Action::Wait { .. } => "wait",
         Action::Call { .. } => "call",
         Action::Text { .. } => "template",
