@@ -88,7 +88,7 @@ fn reads_every_section() {
     assert_eq!(config.wait_ttl(), Duration::from_secs(12 * 3_600));
     assert_eq!(
         config.grants(),
-        [Grant::Kv, Grant::Telemetry, Grant::Http, Grant::OAuth].into_iter().collect(),
+        [Grant::Kv, Grant::Telemetry, Grant::Http, Grant::Secrets, Grant::OAuth].into_iter().collect(),
         "no state: the store is not allowed"
     );
     let asked = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use moka::future::Cache;
@@ -28,7 +28,7 @@ pub struct CachedSecrets {
     clock: Arc<dyn Clock>,
     ttl: Duration,
     kept: Cache<Asked, Kept>,
-    checked: Mutex<Option<(Timestamp, Result<()>)>>,
+    checked: Mutex<Option<(Timestamp, Instant, Result<()>)>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -42,6 +42,8 @@ struct Asked {
 #[derive(Clone)]
 struct Kept {
     at: Timestamp,
+    /// The same by a clock that nobody sets.
+    done: Instant,
     found: Result<Arc<[SecretBytes]>>,
 }
 
@@ -60,10 +62,10 @@ impl CachedSecrets {
             return kept.found;
         }
         // One after another for one secret: who waited takes what the one before found meanwhile, a failure too.
-        let began = self.clock.now();
+        let began = Instant::now();
         let answered = self.kept.entry(asked.clone()).and_compute_with(|entry| async {
             let known = entry.map(moka::Entry::into_value);
-            match known.filter(|kept| kept.at >= began || self.is_fresh(kept)) {
+            match known.filter(|kept| kept.done >= began || self.is_fresh(kept)) {
                 Some(_) => Op::Nop,
                 None => Op::Put(self.ask(&asked).await),
             }
@@ -80,7 +82,7 @@ impl CachedSecrets {
             true => self.inner.read(scope, name).await.map(|all| all.into_iter().map(SecretBytes::from).collect()),
             false => self.inner.read_bytes(scope, name).await.map(Arc::from),
         };
-        Kept { at: self.clock.now(), found }
+        Kept { at: self.clock.now(), done: Instant::now(), found }
     }
 
     fn is_fresh(&self, kept: &Kept) -> bool {
@@ -125,17 +127,17 @@ impl SecretsManager for CachedSecrets {
     }
 
     async fn check(&self) -> Result<()> {
-        let began = self.clock.now();
+        let began = Instant::now();
         let mut checked = self.checked.lock().await;
         let now = self.clock.now();
         let good_for = |known: &Result<()>| if known.is_ok() { self.ttl } else { self.ttl.min(FAILED) };
-        if let Some((at, known)) = &*checked
-            && (*at >= began || is_within(*at, now, good_for(known)))
+        if let Some((at, done, known)) = &*checked
+            && (*done >= began || is_within(*at, now, good_for(known)))
         {
             return known.clone();
         }
         let found = self.inner.check().await;
-        *checked = Some((self.clock.now(), found.clone()));
+        *checked = Some((self.clock.now(), Instant::now(), found.clone()));
         found
     }
 }

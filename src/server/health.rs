@@ -21,11 +21,11 @@ use crate::secrets::SecretsManager;
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Health")]
 pub(super) struct Answer {
-    /// `ok` if it is ready and has at least one pack.
+    /// `ok` if both are ready and there is at least one pack.
     status: Status,
     /// Whether telemetry arrives where it is sent to, if it is sent anywhere.
     telemetry_ready: bool,
-    /// Whether secrets can be read.
+    /// Whether the place where secrets are kept answers and knows this host.
     secrets_ready: bool,
     /// How many tenants have a pack.
     active_packs: usize,

@@ -62,7 +62,7 @@ async fn loading_says_what_check_says() {
         ("text", b"(component)".to_vec()),
         ("cut off", node()[..node().len() - 9].to_vec()),
         ("an unknown import", importing("acme:billing/ledger@1.0.0")),
-        ("an import that is not offered yet", importing("greentic:secrets-store/secrets-store@1.1.0")),
+        ("an import that is not offered yet", importing("greentic:secrets/secret-store@1.0.0")),
         ("another version", importing("greentic:state/state-store@2.0.0")),
         ("two grants", over_host(imports)),
         ("no export", wat("(component)")),

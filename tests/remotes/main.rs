@@ -12,5 +12,7 @@ mod needs_azurite;
 mod needs_docker_registry;
 mod needs_fake_gcs_server;
 mod needs_moto_server;
+#[cfg(feature = "aws")]
+mod needs_moto_server_secrets;
 mod relay;
 mod server;

@@ -276,7 +276,7 @@ async fn stores_that_misbehave_end_in_typed_errors_in_time() {
         (Mood::Nonsense, Code::SecretsAnswer, 1),
         (Mood::OtherJson, Code::SecretsAnswer, 1),
         (Mood::Endless, Code::SecretsAnswer, 1),
-        (Mood::Busy(9), Code::SecretUnavailable, 4),
+        (Mood::Busy(99), Code::SecretUnavailable, 4),
         (Mood::Tired, Code::SecretUnavailable, 1),
         (Mood::Broken, Code::SecretUnavailable, 4),
         (Mood::Refuses, Code::SecretsRefused, 1),
