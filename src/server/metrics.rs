@@ -73,15 +73,15 @@ impl App {
     /// The counts of each tenant's timers together.
     fn read_timers(&self, tell: &mut dyn FnMut(u64, &[KeyValue])) {
         for tenant in self.backend.timers().tenants {
-            let outcomes: [(&str, fn(&TimerCounts) -> u64); 5] = [
-                ("on_time", |counts| counts.on_time),
-                ("catch_up", |counts| counts.catch_ups),
-                ("repeated", |counts| counts.repeated),
-                ("skipped", |counts| counts.skipped),
-                ("overlapped", |counts| counts.overlapped),
+            let sum = |of: fn(&TimerCounts) -> u64| tenant.timers.iter().map(|timer| of(&timer.counts)).sum();
+            let outcomes = [
+                ("on_time", sum(|counts| counts.on_time)),
+                ("catch_up", sum(|counts| counts.catch_ups)),
+                ("repeated", sum(|counts| counts.repeated)),
+                ("skipped", sum(|counts| counts.skipped)),
+                ("overlapped", sum(|counts| counts.overlapped)),
             ];
-            for (outcome, of) in outcomes {
-                let count = tenant.timers.iter().map(|timer| of(&timer.counts)).sum();
+            for (outcome, count) in outcomes {
                 tell(count, &[KeyValue::new("tenant", tenant.tenant.clone()), KeyValue::new("outcome", outcome)]);
             }
         }

@@ -13,6 +13,7 @@ mod collector;
 #[path = "../common/mod.rs"]
 mod common;
 mod program;
+mod sending;
 mod troubles;
 
 use std::time::{Duration, SystemTime};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::HeaderMap;
-use axum::routing::get;
+use axum::routing::any;
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -60,7 +60,7 @@ impl Upstream {
     pub(crate) async fn start() -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let notes = Arc::clone(&seen);
-        let note = get(move |headers: HeaderMap| async move {
+        let note = any(move |headers: HeaderMap| async move {
             let trace = headers.get("traceparent").map_or("", |value| value.to_str().unwrap());
             notes.lock().unwrap().push(trace.to_owned());
             "rows"
