@@ -78,7 +78,7 @@ impl Calls {
     }
 
     /// Has what `component` calls counted in `ledger`.
-    pub(super) fn enter_in(&mut self, ledger: &Arc<Ledger>, component: &Id) {
+    pub(super) fn note_uses_in(&mut self, ledger: &Arc<Ledger>, component: &Id) {
         self.uses = Uses::of(ledger, component);
     }
 

@@ -86,7 +86,7 @@ impl HostCtx {
     #[must_use]
     pub fn with_services(mut self, services: Services) -> Self {
         self.calls.count_in(services.calls.clone());
-        self.calls.enter_in(&services.ledger, &self.scope.component);
+        self.calls.note_uses_in(&services.ledger, &self.scope.component);
         self.services = services;
         self
     }

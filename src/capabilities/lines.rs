@@ -15,7 +15,7 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::calls::Function;
-use super::credentials::redacted;
+use super::hidden::redacted;
 use super::ledger::Uses;
 use super::log::{self, LOG_BYTES, MAX_TEXT};
 use super::scope::Scope;

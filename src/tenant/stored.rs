@@ -178,7 +178,7 @@ pub(crate) fn without(text: &str, config: &Map<String, Value>) -> String {
     config.values().for_each(|value| collect(value, &mut values));
     // The longest first: one may be part of another.
     values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
-    crate::capabilities::credentials::redacted(text, values.iter().map(String::as_str)).into_owned()
+    crate::capabilities::hidden::redacted(text, values.iter().map(String::as_str)).into_owned()
 }
 
 fn collect(value: &Value, into: &mut Vec<String>) {
