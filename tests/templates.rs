@@ -122,6 +122,7 @@ fn scope() -> Scope {
         component: Id::from(NAME),
         provider: Some(Id::from(NAME)),
         flow: Id::from("main"),
+        flow_type: None,
         node: Id::from("node"),
         lane: key.lane(NAME),
         session: key.shown(),

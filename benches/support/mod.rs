@@ -79,6 +79,7 @@ pub(crate) fn scope() -> Scope {
         component: Id::from("component"),
         provider: None,
         flow: Id::from("flow"),
+        flow_type: Some("messaging"),
         node: Id::from("node"),
         lane: key.lane("pack"),
         session: key.shown(),

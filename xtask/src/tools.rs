@@ -25,7 +25,7 @@ struct Set {
     proof: &'static str,
 }
 
-const NODE: [Set; 4] = [
+const NODE: [Set; 5] = [
     Set {
         wanted: "src/author/templates/js/package.json",
         into: "",
