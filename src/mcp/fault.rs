@@ -66,30 +66,32 @@ enum Sent {
 }
 
 fn transport(error: &(dyn StdError + 'static)) -> (String, Sent) {
-    let chain = chain(error);
-    match chain.iter().find_map(|error| error.downcast_ref::<StreamableHttpError<reqwest::Error>>()) {
+    let http = chain(error).into_iter().find_map(|error| error.downcast_ref::<StreamableHttpError<reqwest::Error>>());
+    match http {
         Some(StreamableHttpError::HttpStatus(found)) => {
             let sent = if NOT_NOW.contains(&found.status) { Sent::No } else { Sent::Perhaps };
-            return (format!("it answered with status {}", found.status), sent);
+            (format!("it answered with status {}", found.status), sent)
         }
         Some(StreamableHttpError::ResponseBodyTooLarge { max_size }) => {
-            return (format!("it answered with more than {max_size} bytes"), Sent::TooMuch);
+            (format!("it answered with more than {max_size} bytes"), Sent::TooMuch)
         }
-        Some(StreamableHttpError::AuthRequired(_)) => {
-            return ("it wants other credentials; see its headers in mcp.servers".to_owned(), Sent::No);
+        Some(StreamableHttpError::AuthRequired(_) | StreamableHttpError::InsufficientScope(_)) => {
+            ("it wants other credentials; see its headers in mcp.servers".to_owned(), Sent::No)
         }
         Some(StreamableHttpError::Deserialize(_) | StreamableHttpError::UnexpectedContentType(_)) => {
-            return ("its answer is none of the protocol's".to_owned(), Sent::Perhaps);
+            ("its answer is none of the protocol's".to_owned(), Sent::Perhaps)
         }
-        _ => {}
+        Some(StreamableHttpError::Client(error)) => request(error),
+        _ => ("the connection broke".to_owned(), Sent::Perhaps),
     }
-    match chain.iter().find_map(|error| error.downcast_ref::<reqwest::Error>()) {
-        Some(error) if error.is_connect() => ("it cannot be connected to".to_owned(), Sent::No),
-        Some(error) => match error.status() {
-            Some(status) => (format!("it answered with status {}", status.as_u16()), Sent::Perhaps),
-            None => ("the request broke off".to_owned(), Sent::Perhaps),
-        },
-        None => ("the connection broke".to_owned(), Sent::Perhaps),
+}
+
+/// What went wrong with a request. Its own words would hold the address.
+fn request(error: &reqwest::Error) -> (String, Sent) {
+    match error.status() {
+        _ if error.is_connect() => ("it cannot be connected to".to_owned(), Sent::No),
+        Some(status) => (format!("it answered with status {}", status.as_u16()), Sent::Perhaps),
+        None => ("the request broke off".to_owned(), Sent::Perhaps),
     }
 }
 

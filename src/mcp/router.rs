@@ -250,6 +250,49 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        /// Whatever a router answers, the result has the protocol's form, or is a failure.
+        #[test]
+        fn any_answer_is_read(answer in json(), error in json()) {
+            if let Ok(result) = result("t", answer) {
+                assert!(result["content"].is_array(), "{result}");
+            }
+            assert!(!refusal("t", &error).error().message().is_empty());
+        }
+    }
+
+    /// JSON with the fields that routers use, in places where they do not belong.
+    fn json() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let key = proptest::sample::select(vec![
+            "content",
+            "text",
+            "completed",
+            "elicit",
+            "meta",
+            "key",
+            "value",
+            "json",
+            "structured_content",
+            "resource_contents",
+            "embedded",
+            "resource_link",
+            "mime_type",
+            "annotations",
+            "is_error",
+            "message",
+        ]);
+        let leaf =
+            prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), "[a-z{]{0,6}".prop_map(Value::from)];
+        leaf.prop_recursive(4, 32, 4, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec((key.clone(), inner), 0..4)
+                    .prop_map(|fields| fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+            ]
+        })
+    }
+
     #[test]
     fn what_asks_a_person_is_a_failure_with_the_question() {
         let failure = result("t", json!({ "elicit": { "message": "which city?", "schema": "{}" } })).unwrap_err();

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 fn caller(tool: &str, action: &str) -> Sources {
     Sources::of_flow(&format!(
         "id: main\ntype: messaging\nnodes:\n  in:\n    mcp.exec: {{ component: {tool}, action: {action}, args: '{{{{in}}}}' }}\n    \
-         err_map: {{ code: '{{{{error.code}}}}', message: '{{{{error.message}}}}', details: '/error/details' }}\n"
+         err_map: {{ code: '{{{{error.code}}}}', message: '{{{{error.message}}}}' }}\n"
     ))
 }
 

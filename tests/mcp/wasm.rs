@@ -67,9 +67,10 @@ async fn failures_have_their_codes() {
         let answer = ask(&host, input).await;
         assert_eq!(answer["code"], code, "{tool} {action}: {answer}");
     }
-    let host = host(&fixtures(), &caller("mcp-router-25-6-18", "ask")).await.unwrap();
-    let answer = ask(&host, json!({})).await;
-    assert_eq!(answer["details"]["elicit"]["message"], "which city?", "{answer}");
+    let flow = "id: main\ntype: messaging\nnodes:\n  in:\n    mcp.exec: { component: mcp-router-25-6-18, action: ask }\n    err_map: { \
+                asked: '{{error.details.elicit.message}}', again: '{{error.retryable}}' }\n";
+    let host = host(&fixtures(), &Sources::of_flow(flow)).await.unwrap();
+    assert_eq!(ask(&host, json!({})).await, json!({ "asked": "which city?", "again": false }));
 }
 
 #[tokio::test]
