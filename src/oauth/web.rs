@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use url::Url;
 
 use super::pace::Pauses;
@@ -76,7 +78,9 @@ impl Web {
             .map_err(|_| Error::new(Code::Internal, "an address of a provider cannot be read"))?;
         let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
         let answer = self.ask(head.method.as_str(), &url, headers.collect(), body, end).await?;
-        let mut response = http::Response::builder().status(answer.status);
+        // Some providers refuse with a status that says that all went well.
+        let status = if answer.status == 200 && is_refusal(&answer.body) { 400 } else { answer.status };
+        let mut response = http::Response::builder().status(status);
         for (name, value) in &answer.headers {
             response = response.header(name, value.as_slice());
         }
@@ -123,6 +127,17 @@ impl Web {
             _ => Ok(answer),
         }
     }
+}
+
+/// Whether an answer holds an error in the place of a token.
+fn is_refusal(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: Option<IgnoredAny>,
+        access_token: Option<IgnoredAny>,
+    }
+    let refusal: Option<Refusal> = serde_json::from_slice(body).ok();
+    refusal.is_some_and(|refusal| refusal.error.is_some() && refusal.access_token.is_none())
 }
 
 /// Carries requests of the protocol's library out, until a time.

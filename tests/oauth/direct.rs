@@ -226,6 +226,22 @@ async fn a_renewal_that_fails_costs_no_more_than_it_must() {
     }
     assert_eq!(peer.asked().len(), 1, "what is worth nothing is shown once");
     assert!(log().codes("get-token").is_empty() && !log().text().contains("canary"));
+
+    // A refusal that comes as an answer of the best kind is one all the same.
+    connect_by(&world, &peer).await;
+    world.clock.advance(Duration::from_secs(3_600));
+    peer.answer(|_| Reply::Json(200, json!({"error": "bad_refresh_token"})));
+    peer.asked();
+    for _ in 0..3 {
+        assert_eq!(world.token("p", "u", &[]).await, Value::Null);
+    }
+    assert_eq!(peer.asked().len(), 1);
+}
+
+/// Has the subject consent again, to a provider that gives tokens again.
+async fn connect_by(world: &World, peer: &Peer) {
+    peer.answer(|_| Reply::Json(200, tokens(1)));
+    connect(world, "u").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,9 @@ type Client = oauth2::Client<
     EndpointSet,
 >;
 
+/// GitHub's word for a refresh token that is worth nothing any more.
+const BAD_REFRESH: &str = "bad_refresh_token";
+
 /// What a provider says beside the protocol's own.
 #[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(transparent)]
@@ -65,7 +68,9 @@ pub(super) fn of(provider: &OAuthProvider, secret: Option<Secret>, endpoints: &E
 
 /// The tokens of an answer; `asked` are the scopes that were, which is what it grants if it says nothing.
 pub(super) fn tokens(answer: &Answer, asked: &[String], now: Timestamp) -> Tokens {
-    let granted = |scopes: &Vec<oauth2::Scope>| scopes.iter().map(|scope| scope.to_string()).collect();
+    // Some providers put commas between scopes.
+    let parts = |scope: &oauth2::Scope| scope.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let granted = |scopes: &Vec<oauth2::Scope>| scopes.iter().flat_map(parts).collect();
     let token_type = match answer.token_type() {
         BasicTokenType::Bearer => "Bearer".to_owned(),
         other => other.as_ref().to_owned(),
@@ -104,6 +109,7 @@ pub(super) fn failure(provider: &str, error: RequestTokenError<Error, BasicError
         RequestTokenError::Request(error) => NoTokens::Other(error.about(format_args!("provider {provider}"))),
         RequestTokenError::ServerResponse(response) => match response.error() {
             BasicErrorResponseType::InvalidGrant => NoTokens::Worthless(refused("invalid_grant")),
+            BasicErrorResponseType::Extension(own) if own == BAD_REFRESH => NoTokens::Worthless(refused(BAD_REFRESH)),
             BasicErrorResponseType::Extension(_) => NoTokens::Other(refused("for a reason of its own")),
             known => NoTokens::Other(refused(known.as_ref())),
         },
@@ -111,5 +117,48 @@ pub(super) fn failure(provider: &str, error: RequestTokenError<Error, BasicError
             let message = format!("provider {provider} gave an answer of no use for tokens");
             NoTokens::Other(Error::new(Code::OAuthAnswer, message))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_grants_what_it_says_or_what_was_asked() {
+        let read = |scope: &str| {
+            let json = format!(r#"{{"access_token": "canary", "token_type": "BEARER", "x": "canary"{scope}}}"#);
+            let answer: Answer = serde_json::from_str(&json).unwrap();
+            assert!(!format!("{answer:?}").contains("canary"));
+            tokens(&answer, &["asked".to_owned()], Timestamp(0))
+        };
+        for (said, granted) in [
+            ("", &["asked"][..]),
+            (r#", "scope": "repo gist""#, &["repo", "gist"]),
+            (r#", "scope": "repo,gist""#, &["repo", "gist"]),
+        ] {
+            assert_eq!(read(said).scopes, granted, "{said}");
+        }
+        let tokens = read("");
+        assert_eq!((&*tokens.token_type, tokens.expires_at, tokens.extra.len()), ("Bearer", None, 1));
+    }
+
+    #[test]
+    fn only_words_of_the_protocol_are_shown_and_only_some_end_the_tokens() {
+        for (said, shown, ends) in [
+            ("invalid_grant", "invalid_grant", true),
+            (BAD_REFRESH, BAD_REFRESH, true),
+            ("invalid_client", "invalid_client", false),
+            ("canary", "for a reason of its own", false),
+        ] {
+            let json = format!(r#"{{"error": "{said}", "error_description": "canary"}}"#);
+            let response: BasicErrorResponse = serde_json::from_str(&json).unwrap();
+            let failure = failure("p", RequestTokenError::ServerResponse(response));
+            assert_eq!(matches!(failure, NoTokens::Worthless(_)), ends, "{said}");
+            let text = failure.into_error().to_string();
+            assert!(text.ends_with(shown) && !text.contains("canary"), "{text}");
+        }
+        let other = failure("p", RequestTokenError::Other("canary".to_owned()));
+        assert!(!other.into_error().to_string().contains("canary"));
     }
 }
