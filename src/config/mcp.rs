@@ -390,14 +390,14 @@ mod tests {
             ("  runtime: { timeout_ms: 99999999 }\n", "`timeout_ms` is 99999999"),
             ("  runtime: { max_memory_mb: 99999 }\n", "`max_memory_mb` is 99999"),
             ("  servers: { a: {} }\n", "neither `url` nor `command`"),
-            ("  servers: { a: { url: 'https://x', command: y } }\n", "not both"),
+            ("  servers: { a: { url: 'https://x', command: z } }\n", "not both"),
             ("  servers: { a: { url: 'https://me:pw@x' } }\n", "no address over HTTP"),
             ("  servers: { a: { url: 'https://x', args: [b] } }\n", "are for programs"),
             ("  servers: { a: { url: 'https://x', headers: { Mcp-Session-Id: b } } }\n", "no header that may be set"),
             ("  servers: { a: { url: 'https://x', headers: { b: { scret: c } } } }\n", "expected a text"),
-            ("  servers: { a: { command: y, headers: { b: c } } }\n", "are for servers at an address"),
-            ("  servers: { a: { command: y, env: { 'b=c': d } } }\n", "no name of a variable"),
-            ("  servers: { 'a b': { command: y } }\n", "not an identifier"),
+            ("  servers: { a: { command: z, headers: { b: c } } }\n", "are for servers at an address"),
+            ("  servers: { a: { command: z, env: { 'b=c': d } } }\n", "no name of a variable"),
+            ("  servers: { 'a b': { command: z } }\n", "not an identifier"),
             ("  server: {}\n", "unknown"),
         ] {
             let findings = read(written).unwrap_err();

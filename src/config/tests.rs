@@ -125,7 +125,8 @@ fn has_the_promised_defaults() {
         assert_eq!(config.limits(), Limits::default());
         assert_eq!(config.run_limits(), RunLimits::default());
         assert_eq!(config.wait_ttl(), Duration::from_secs(604_800));
-        assert_eq!(config.grants(), Grants::all().without(Grant::OAuth), "which takes the block");
+        let without_blocks = Grants::all().without(Grant::OAuth).without(Grant::Mcp);
+        assert_eq!(config.grants(), without_blocks, "some take a block of their own");
         assert_eq!(config.outbound(), outbound::Policy::default());
         assert!(config.operator_policy().allows("any", "op"));
         assert!(config.oauth_broker_config(&Id::from("local")).is_none());

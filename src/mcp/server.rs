@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::connect::{Running, connect};
 use super::failure::{Failure, FailureKind};
-use super::settings::ServerSettings;
+use super::settings::{ServerSettings, Way};
 use super::{fault, outcome};
 use crate::secrets::{SecretScope, SecretsManager};
 
@@ -72,14 +72,31 @@ impl Server {
         deadline: Instant,
         max: usize,
     ) -> Result<Value, Failure> {
+        let mut used = None;
         let call = async {
             let connection = self.connected().await?;
+            used = Some(Arc::clone(&connection));
             self.known(&connection, tool).await?;
             let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
             let answer = connection.running.peer().call_tool_once(params).await;
             self.read(tool, answer.map_err(|error| fault::of_call(&self.name, tool, &error))?, max)
         };
-        self.within(deadline, call).await
+        let answer = self.within(deadline, call).await;
+        if let (Err(failure), Some(used)) = (&answer, used) {
+            self.doubt(&used, failure.kind());
+        }
+        answer
+    }
+
+    /// Gives a connection up on which a call failed, where the next is better made on another one. A server over HTTP may
+    /// have forgotten who asks it; a program that is slow is not started anew for that.
+    fn doubt(&self, used: &Arc<Connection>, failure: FailureKind) {
+        let over_http = matches!(self.settings.way, Way::Http { .. });
+        let gone = failure == FailureKind::Unavailable || failure == FailureKind::Timeout && over_http;
+        // Who holds the lock makes a new connection.
+        if gone && let Ok(mut slot) = self.slot.try_lock() {
+            slot.live.take_if(|live| Arc::ptr_eq(live, used));
+        }
     }
 
     /// The tools that the server lists.
