@@ -30,7 +30,7 @@ mod telemetry;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::prelude::*;
 
 use crate::error::{Code, Error, Result};
@@ -169,10 +169,12 @@ fn log_to_stderr(verbose: u8, usual: &str, telemetry: &telemetry::Exported) {
     // Whoever asks for every detail gets no token with it.
     let bound = crate::oauth::LOG_BOUND.parse();
     let filter = bound.into_iter().fold(filter, tracing_subscriber::EnvFilter::add_directive);
+    // The hint is as wide as can be, so that the other filter's is the one that counts.
+    let not_spans = filter_fn(|metadata| !is_span(metadata)).with_max_level_hint(LevelFilter::TRACE);
     let stderr = tracing_subscriber::fmt::layer()
         .with_ansi(report::is_colored(&std::io::stderr()))
         .with_writer(std::io::stderr)
-        .with_filter(filter.and(filter_fn(|metadata| !is_span(metadata))));
+        .with_filter(filter.and(not_spans));
     // Fails only if a subscriber is installed already, which then logs.
     let _ = tracing_subscriber::registry().with(stderr).with(telemetry.layer()).try_init();
 }

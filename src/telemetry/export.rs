@@ -21,7 +21,7 @@ use opentelemetry_sdk::metrics::PeriodicReader;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, Runtime};
-use tracing::{Metadata, Subscriber};
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
@@ -231,5 +231,6 @@ fn sampler(config: &TelemetryConfig) -> Sampler {
 fn is_own_record(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     metadata.is_event()
+        && *metadata.level() <= Level::INFO
         && (target == "audit" || target.starts_with("greentic::") || target.starts_with("greentic_runner_host"))
 }

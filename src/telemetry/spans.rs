@@ -148,7 +148,7 @@ pub(crate) fn route_name(route: Option<&str>) -> Arc<str> {
 
 #[cfg(test)]
 mod tests {
-    use tracing_subscriber::filter::{EnvFilter, FilterExt as _, filter_fn};
+    use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter, filter_fn};
     use tracing_subscriber::prelude::*;
 
     use super::*;
@@ -173,7 +173,8 @@ mod tests {
         assert!(all_disabled(), "without a subscriber");
         for filter in ["warn", "greentic_runner_host=debug", "trace"] {
             // As the program logs to its standard error.
-            let filter = EnvFilter::new(filter).and(filter_fn(|metadata| !is_span(metadata)));
+            let not_spans = filter_fn(|metadata| !is_span(metadata)).with_max_level_hint(LevelFilter::TRACE);
+            let filter = EnvFilter::new(filter).and(not_spans);
             let log = tracing_subscriber::fmt::layer().with_writer(std::io::sink).with_filter(filter);
             let _logging = tracing_subscriber::registry().with(log).set_default();
             assert!(all_disabled());

@@ -14,7 +14,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanExporter};
 use tokio::runtime::Handle;
 use url::Url;
 
-use crate::error::Code;
+use crate::error::{Code, Error};
 use crate::id::clip;
 use crate::telemetry::settings::{Signal, TelemetryConfig};
 
@@ -58,8 +58,9 @@ impl State {
         };
         match result {
             Err(error) if self.failing.fetch_or(bit, Ordering::Relaxed) == 0 => {
-                let (code, collector, why) = (Code::TelemetryExport, &self.collectors, clip(&error.to_string()));
-                tracing::warn!(%code, %collector, "telemetry cannot be sent, and what waits may be dropped: {why}");
+                let (code, collectors, why) = (Code::TelemetryExport, &self.collectors, clip(&error.to_string()));
+                let what = format!("telemetry cannot be sent to {collectors}, and what waits may be dropped: {why}");
+                tracing::warn!(%code, "{}", Error::new(code, what).hint("said once, until it can be sent again"));
             }
             Ok(()) if self.failing.fetch_and(!bit, Ordering::Relaxed) == bit => {
                 tracing::warn!(collector = %self.collectors, "telemetry is sent again");
