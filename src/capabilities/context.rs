@@ -157,7 +157,7 @@ impl WasiView for HostCtx {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // Most guests import WASI and few call it, so its context is made on the first call.
         let ctx = self.wasi.get_or_insert_with(|| {
-            Box::new(wasi(&self.scope, &self.services, self.stderr.clone(), self.assets.as_deref()))
+            Box::new(wasi(&self.scope, &self.services, &self.given, self.stderr.clone(), self.assets.as_deref()))
         });
         WasiCtxView { ctx, table: &mut self.table }
     }
@@ -172,18 +172,19 @@ fn cancel_at(timeout: Duration, deadline: Instant) -> Instant {
 
 /// No arguments, input, sockets or names, no variables and no output but what is granted, and no files but the pack's
 /// assets, to be read; clocks, random numbers, and an error stream that is read when the guest fails.
-fn wasi(scope: &Scope, services: &Services, stderr: Tail, assets: Option<&AssetsDir>) -> WasiCtx {
+fn wasi(scope: &Scope, services: &Services, secrets: &Given, stderr: Tail, assets: Option<&AssetsDir>) -> WasiCtx {
     let mut builder = WasiCtx::builder();
     builder.allow_tcp(false).allow_udp(false).max_random_size(MAX_RANDOM).envs(&services.wasi.env);
     let uses = || Uses::of(&services.ledger, &scope.component);
+    let given = (&services.wasi, secrets);
     if services.wasi.stdout {
         let stream = ("stdout", tracing::Level::INFO);
-        builder.stdout(Lines::new(STDOUT, stream, scope, &services.wasi, uses(), None));
+        builder.stdout(Lines::new(STDOUT, stream, scope, given, uses(), None));
     }
     match services.wasi.stderr {
         true => {
             let stream = ("stderr", tracing::Level::WARN);
-            builder.stderr(Lines::new(STDERR, stream, scope, &services.wasi, uses(), Some(stderr)))
+            builder.stderr(Lines::new(STDERR, stream, scope, given, uses(), Some(stderr)))
         }
         false => builder.stderr(stderr),
     };

@@ -18,9 +18,11 @@ use super::calls::Function;
 use super::hidden::redacted;
 use super::ledger::Uses;
 use super::log::{self, LOG_BYTES, MAX_TEXT};
+use super::redact::Given;
 use super::scope::Scope;
 use super::stderr::Tail;
 use super::wasi::WasiGrants;
+use crate::telemetry::Redaction;
 
 /// How much a guest may write at a time.
 const PERMIT: usize = 4096;
@@ -34,6 +36,7 @@ struct Inner {
     level: Level,
     scope: Scope,
     given: Arc<WasiGrants>,
+    secrets: Given,
     uses: Uses,
     function: Function,
     /// What explains a failure is kept beside the log.
@@ -49,16 +52,17 @@ impl Lines {
         function: Function,
         (name, level): (&'static str, Level),
         scope: &Scope,
-        given: &Arc<WasiGrants>,
+        (given, secrets): (&Arc<WasiGrants>, &Given),
         uses: Uses,
         tail: Option<Tail>,
     ) -> Self {
-        let (scope, given) = (scope.clone(), Arc::clone(given));
+        let (scope, given, secrets) = (scope.clone(), Arc::clone(given), secrets.clone());
         Self(Arc::new(Mutex::new(Inner {
             name,
             level,
             scope,
             given,
+            secrets,
             uses,
             function,
             tail,
@@ -100,7 +104,8 @@ impl Inner {
         if text.is_empty() || self.left == 0 {
             return;
         }
-        let text = log::printable(&redacted(text, self.given.values()));
+        let text = self.secrets.hide(&Redaction::of_process().text(text));
+        let text = log::printable(&redacted(&text, self.given.values()));
         self.left = self.left.saturating_sub(bytes.len());
         let rest = if self.left == 0 { " (further output of this invocation is dropped)" } else { "" };
         log::write(&self.scope, Some(self.level), &format!("{}: {text}{rest}", self.name));
@@ -179,7 +184,10 @@ mod tests {
         let given = WasiGrants { env: vec![("KEY".into(), "canary-value".into())], ..WasiGrants::default() };
         let log = captured(|| {
             let uses = Uses::of(&ledger, &scope.component);
-            let lines = Lines::new(STDOUT, ("stdout", Level::INFO), &scope, &Arc::new(given), uses, None);
+            let secrets = Given::default();
+            let given = Arc::new(given);
+            let lines = Lines::new(STDOUT, ("stdout", Level::INFO), &scope, (&given, &secrets), uses, None);
+            secrets.note(&crate::secret::SecretBytes::new(*b"canary-of-a-secret"));
             pieces.iter().for_each(|piece| lines.push(piece));
         });
         (log, ledger)
@@ -200,8 +208,8 @@ mod tests {
 
     #[test]
     fn what_it_was_given_is_not_printed() {
-        let (log, _) = written(&[b"KEY is canary-", b"value, Authorization: Bearer canary.token"]);
-        assert!(log.contains("KEY is [redacted], Authorization: Bearer [redacted]"), "{log}");
+        let (log, _) = written(&[b"KEY is canary-", b"value, Authorization: Bearer canary.token, canary-of-a-secret"]);
+        assert!(log.contains("KEY is [redacted], Authorization: Bearer [redacted], [redacted]"), "{log}");
         assert!(!log.contains("canary"), "{log}");
     }
 

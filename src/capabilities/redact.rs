@@ -1,6 +1,9 @@
 //! Secrets that a guest was given do not stand in what the host then writes of that guest: its records, its last words,
 //! its failures.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::secret::SecretBytes;
@@ -10,29 +13,31 @@ const REDACTED: &str = "[redacted]";
 /// Shorter values are left alone: they stand in every other word.
 const SHORTEST: usize = 4;
 
-/// The secrets that an invocation was given.
-#[derive(Debug, Default)]
-pub(super) struct Given(Vec<SecretBytes>);
+/// The secrets that an invocation was given. Clones share them: streams that outlive a host call hide what came later.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Given(Arc<Mutex<Vec<SecretBytes>>>);
 
 impl Given {
     /// Notes a secret. What is not text cannot stand in a text.
-    pub(super) fn note(&mut self, secret: &SecretBytes) {
+    pub(super) fn note(&self, secret: &SecretBytes) {
         let is_shown = std::str::from_utf8(secret.expose()).is_ok_and(|text| text.len() >= SHORTEST);
-        if is_shown && !self.0.contains(secret) {
-            self.0.push(secret.clone());
+        let mut known = self.0.lock();
+        if is_shown && !known.contains(secret) {
+            known.push(secret.clone());
             // A secret may hold another one, and is taken out first.
-            self.0.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+            known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         }
     }
 
     /// Whether there is nothing to hide.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.lock().is_empty()
     }
 
     /// `text` without the secrets.
     pub(super) fn hide(&self, text: &str) -> String {
-        let known = self.0.iter().filter_map(|secret| std::str::from_utf8(secret.expose()).ok());
+        let known = self.0.lock();
+        let known = known.iter().filter_map(|secret| std::str::from_utf8(secret.expose()).ok());
         known.fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED))
     }
 
@@ -57,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_was_given_is_taken_out() {
-        let mut given = Given::default();
+        let given = Given::default();
         for secret in [&b"canary"[..], b"canary-and-more", b"abc", b"\xff\xff\xff\xff", b"canary"] {
             given.note(&SecretBytes::new(secret));
         }
