@@ -80,8 +80,7 @@ pub trait SecretsManager: Send + Sync + 'static {
     /// # Errors
     ///
     /// `SecretNotStored` if the place cannot be written, `SecretUnavailable` if it cannot be asked now.
-    async fn write(&self, scope: &SecretScope, name: &str, value: &SecretBytes) -> Result<()> {
-        let (_, _) = (scope, value);
+    async fn write(&self, _scope: &SecretScope, name: &str, _value: &SecretBytes) -> Result<()> {
         Err(Error::new(Code::SecretNotStored, format!("{name} cannot be stored: this place for secrets is only read"))
             .hint("use a place for secrets that can be written, such as SECRETS_BACKEND=aws"))
     }

@@ -625,12 +625,6 @@ flow_type_bindings:
     let filter = "trace,cranelift_codegen=off,cranelift_frontend=off,regalloc2=off,wasmtime_internal_cranelift=off";
     let vars = [("OPEN__CRM_KEY", CANARY), ("RUST_LOG", filter)];
     let mut serving = Serving::of(dir, "--bindings open.yaml --pack open=pack", &vars);
-    let mut stderr = serving.process.stderr.take().unwrap();
-    let log = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        stderr.read_to_end(&mut text).unwrap();
-        String::from_utf8_lossy(&text).into_owned()
-    });
     let mut seen = Vec::new();
     let get = async |path: &str| {
         serving.client.get(format!("{}{path}", serving.url)).send().await.unwrap().text().await.unwrap()
@@ -663,7 +657,7 @@ flow_type_bindings:
     assert!(health.contains("\"secrets_ready\":true"), "{health}");
     seen.extend([letters, status, health, get("/admin/channels").await, get("/readyz").await]);
     serving.process.kill().unwrap();
-    let log = log.join().unwrap();
+    let log = serving.log.take().unwrap().join().unwrap();
     for line in [
         "it is [redacted]",
         "a secret was refused: looked for at the environment variable OPEN__PACK_P__ABSENT",

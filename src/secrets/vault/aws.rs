@@ -126,13 +126,16 @@ const NOT_KNOWN: [&str; 8] = [
     "UnrecognizedClientException",
 ];
 
-/// The failure that an answer tells of.
+/// The failure that an answer tells of, in JSON; what stands before the service may tell it in XML.
 fn kind(answer: &Answer) -> Option<String> {
     if answer.status.is_success() {
         return None;
     }
-    let Failure { kind } = serde_json::from_slice(&answer.body).ok()?;
-    Some(kind.rsplit('#').next().unwrap_or_default().to_owned())
+    if let Ok(Failure { kind }) = serde_json::from_slice(&answer.body) {
+        return Some(kind.rsplit('#').next().unwrap_or_default().to_owned());
+    }
+    let (_, rest) = std::str::from_utf8(&answer.body).ok()?.split_once("<Code>")?;
+    Some(rest.split_once("</Code>")?.0.to_owned())
 }
 
 #[async_trait]

@@ -62,6 +62,13 @@ struct Fault {
     after: Option<Duration>,
 }
 
+impl Fault {
+    /// Another attempt may help where none came through.
+    fn of(error: Error) -> Self {
+        Self { may_pass: error.code() == Code::SecretUnavailable, error, after: None }
+    }
+}
+
 impl Remote {
     /// For requests to `store`, as messages call it.
     pub(super) fn new(store: &'static str, times: Times) -> Result<Self> {
@@ -92,7 +99,7 @@ impl Remote {
             .with_max_delay(longest)
             .with_max_times(REPEATS);
         let attempt = || async {
-            let request = make().await.map_err(|error| Fault { error, may_pass: false, after: None })?;
+            let request = make().await.map_err(Fault::of)?;
             self.attempt(request, is_busy).await
         };
         let asked = attempt.retry(pauses).when(|fault| fault.may_pass).adjust(|fault, pause| match fault.after {
@@ -129,10 +136,7 @@ impl Remote {
 
     async fn attempt(&self, request: Request<Bytes>, is_busy: fn(&Answer) -> bool) -> Result<Answer, Fault> {
         let answered = self.once(request).await;
-        let (answer, headers) = answered.map_err(|error| {
-            let may_pass = error.code() == Code::SecretUnavailable;
-            Fault { error, may_pass, after: None }
-        })?;
+        let (answer, headers) = answered.map_err(Fault::of)?;
         let limited = answer.status == StatusCode::TOO_MANY_REQUESTS || is_busy(&answer);
         if !limited && !answer.status.is_server_error() {
             return Ok(answer);
@@ -173,10 +177,13 @@ impl Remote {
 
     fn broken(&self, error: &reqwest::Error) -> Error {
         // Addresses and paths are left out: they may hold more than a reader of the log should see.
-        self.unavailable(match () {
-            () if error.is_timeout() => "does not answer in time",
-            () if error.is_connect() => "cannot be connected to",
-            () => "broke the connection off",
-        })
+        let why = if error.is_timeout() {
+            "does not answer in time"
+        } else if error.is_connect() {
+            "cannot be connected to"
+        } else {
+            "broke the connection off"
+        };
+        self.unavailable(why)
     }
 }
