@@ -22,7 +22,7 @@ const MAX_CONFIG: usize = 64 << 10;
 
 /// A change of a tenant's stored providers.
 enum Change<'a> {
-    Put(Instance),
+    Put(Arc<Instance>),
     Forget(&'a str),
 }
 
@@ -66,7 +66,7 @@ impl RunnerHost {
     pub async fn put_provider(&self, tenant: &str, instance: Instance) -> Result<ProviderStatus> {
         check(&instance)?;
         let tenant = self.tenants.get(tenant)?;
-        let instance = self.change_providers(tenant, Change::Put(instance)).await?;
+        let instance = self.change_providers(tenant, Change::Put(Arc::new(instance))).await?;
         instance.map(|instance| status::of_stored(tenant, &instance)).ok_or_else(lost)
     }
 
@@ -102,7 +102,7 @@ impl RunnerHost {
         let id = tenant.config().tenant();
         let before = self.stored_providers(id).await?;
         let (name, put) = match change {
-            Change::Put(instance) => (instance.provider_id.clone(), Some(Arc::new(instance))),
+            Change::Put(instance) => (instance.provider_id.clone(), Some(instance)),
             Change::Forget(name) => (name.to_owned(), None),
         };
         match &put {
