@@ -96,7 +96,7 @@ fn build() -> PathBuf {
     let deps = std::env::current_exe().unwrap();
     let profile_dir = deps.parent().and_then(Path::parent).unwrap().to_owned();
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--workspace", "--example", "quickstart"]).current_dir(root());
+    cargo.args(["build", "--quiet", "--workspace", "--all-features", "--example", "quickstart"]).current_dir(root());
     if profile_dir.ends_with("release") {
         cargo.arg("--release");
     }
