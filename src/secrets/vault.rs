@@ -27,7 +27,8 @@ mod name;
 mod remote;
 #[cfg(any(feature = "aws", feature = "gcp"))]
 mod signing;
-#[cfg(all(test, feature = "aws", feature = "azure", feature = "gcp"))]
+#[cfg(test)]
+#[cfg(all(feature = "aws", feature = "azure", feature = "gcp"))]
 mod tests;
 
 /// What is behind the name of a secret that is being replaced.
