@@ -44,6 +44,7 @@ mod tally;
 mod telemetry;
 pub mod tools;
 pub mod wasi;
+mod written;
 
 pub use assets::AssetsDir;
 pub use context::HostCtx;

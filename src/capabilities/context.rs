@@ -20,6 +20,7 @@ use super::secrets::MAX_REFUSALS;
 use super::services::Services;
 use super::state_view::StateView;
 use super::stderr::Tail;
+use super::written::Written;
 use crate::abi::call::HostCall;
 use crate::engine::limits::Limits;
 use crate::engine::{GuestData, Limiter};
@@ -179,14 +180,14 @@ fn wasi(scope: &Scope, services: &Services, secrets: &Given, stderr: Tail, asset
     let given = (&services.wasi, secrets);
     if services.wasi.stdout {
         let stream = ("stdout", tracing::Level::INFO);
-        builder.stdout(Lines::new(STDOUT, stream, scope, given, uses(), None));
+        builder.stdout(Written(Lines::new(STDOUT, stream, scope, given, uses(), None)));
     }
     match services.wasi.stderr {
         true => {
             let stream = ("stderr", tracing::Level::WARN);
-            builder.stderr(Lines::new(STDERR, stream, scope, given, uses(), Some(stderr)))
+            builder.stderr(Written(Lines::new(STDERR, stream, scope, given, uses(), Some(stderr))))
         }
-        false => builder.stderr(stderr),
+        false => builder.stderr(Written(stderr)),
     };
     if let Some(assets) = assets
         && let Err(error) = builder.preopened_dir(assets.path(), assets::GUEST_PATH, FsPerms::ReadOnly)

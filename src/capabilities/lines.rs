@@ -1,18 +1,10 @@
 //! A guest's standard output, and its standard error, as lines of the host's log: bounded, printable, without what it
 //! was given, and under the identity that the host knows.
 
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::io::AsyncWrite;
 use tracing::Level;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::calls::Function;
 use super::hidden::redacted;
@@ -22,10 +14,8 @@ use super::redact::Given;
 use super::scope::Scope;
 use super::stderr::Tail;
 use super::wasi::WasiGrants;
+use super::written::Sink;
 use crate::telemetry::Redaction;
-
-/// How much a guest may write at a time.
-const PERMIT: usize = 4096;
 
 /// Writes what it gets line by line. Clones write to the same line; the last one ends it.
 #[derive(Clone)]
@@ -70,7 +60,9 @@ impl Lines {
             left: LOG_BYTES,
         })))
     }
+}
 
+impl Sink for Lines {
     fn push(&self, bytes: &[u8]) {
         self.0.lock().push(bytes);
     }
@@ -115,58 +107,6 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.end_line();
-    }
-}
-
-impl IsTerminal for Lines {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdoutStream for Lines {
-    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
-    }
-}
-
-#[async_trait]
-impl Pollable for Lines {
-    async fn ready(&mut self) {}
-}
-
-#[async_trait]
-impl OutputStream for Lines {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.push(&bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(PERMIT)
-    }
-}
-
-impl AsyncWrite for Lines {
-    fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.push(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
 
