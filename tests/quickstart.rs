@@ -90,6 +90,9 @@ fn words(line: &str) -> Vec<String> {
     words.collect()
 }
 
+/// What the names begin with of variables that cargo sets for a test.
+const OF_THE_TEST: [&str; 5] = ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_"];
+
 /// Builds the example with the profile and into the directory that this test was built with; the whole workspace is
 /// selected as the tests' own command does, for other features would compile the engine once more.
 fn build() -> PathBuf {
@@ -99,6 +102,11 @@ fn build() -> PathBuf {
     cargo.args(["build", "--quiet", "--workspace", "--all-features", "--example", "quickstart"]).current_dir(root());
     if profile_dir.ends_with("release") {
         cargo.arg("--release");
+    }
+    // What cargo says to tests of their package is an environment in which build scripts would run again, and with them
+    // much of what is compiled already.
+    for (name, _) in std::env::vars().filter(|(name, _)| OF_THE_TEST.iter().any(|begin| name.starts_with(begin))) {
+        cargo.env_remove(name);
     }
     let target = profile_dir.parent().unwrap();
     assert!(cargo.env("CARGO_TARGET_DIR", target).status().unwrap().success(), "the quick start does not compile");

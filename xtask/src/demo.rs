@@ -13,6 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::cargo::cargo;
 use crate::guests;
 
 const GUESTS: &[&str] = &["demo-desk", "demo-prices"];
@@ -64,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// Runs the tests of the demo, its transcript among them, on the pack `built`.
 fn behaves(root: &Path, built: &Path) -> Result<()> {
-    let mut tests = Command::new(env!("CARGO"));
+    let mut tests = cargo();
     tests
         .current_dir(root)
         .args(["test", "--workspace", "--all-features", "--locked", "--test", "demo"])
@@ -102,7 +103,7 @@ fn assemble(root: &Path, out: &Path) -> Result<()> {
 
 /// The program, built with the features that the tests use: other ones would compile the engine once more.
 fn runner(root: &Path) -> Result<PathBuf> {
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = cargo();
     cargo.current_dir(root).args(["build", "--workspace", "--all-targets", "--all-features", "--locked", "--quiet"]);
     if !cargo.status().context("cargo cannot be started")?.success() {
         bail!("greentic-runner does not compile");

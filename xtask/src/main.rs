@@ -1,5 +1,6 @@
 //! Build chores: `cargo xtask guests` compiles the guest fixtures, `cargo xtask test` runs every test.
 
+mod cargo;
 mod demo;
 mod guests;
 mod test;

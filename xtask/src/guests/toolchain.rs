@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::cargo::cargo;
+
 /// The target of every guest. It has no system interface, so a guest imports what its WIT says and nothing else.
 pub(super) const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -52,7 +54,7 @@ pub(super) struct Toolchain {
 impl Toolchain {
     /// A `cargo build` of packages of the workspace `fixtures`.
     pub(super) fn cargo(&self, fixtures: &Path, target_dir: &Path) -> Command {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = cargo();
         for name in FOREIGN {
             cargo.env_remove(name);
         }

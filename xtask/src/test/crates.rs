@@ -1,14 +1,13 @@
 //! Published crates that tests read or compile, and that nothing else needs: the guests on the published SDK, and the
 //! crates that components ship in. Each manifest has a lock file; cargo fetches what it names.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use super::Missing;
+use crate::cargo::cargo;
 use crate::guests;
 
 /// What the names of the tests that need them contain.
@@ -42,7 +41,7 @@ fn published() -> Result<Vec<PathBuf>> {
 
 /// Whether all that `manifest` needs is here now. What was fetched once needs no network.
 fn fetch(manifest: &Path) -> Result<bool> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.args(["fetch", "--quiet", "--locked", "--manifest-path"]).arg(manifest);
     Ok(cargo.status().context("cargo cannot be started")?.success())
 }

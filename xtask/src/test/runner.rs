@@ -2,10 +2,12 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 
 use anyhow::{Context, Result, bail};
+
+use crate::cargo::cargo;
 
 /// What runs tests here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,10 +129,6 @@ impl Stage {
         let success = child.wait().context(NO_CARGO)?.success();
         Ok(Outcome { name: self.name, success, closing })
     }
-}
-
-fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// Copies what the runner says, and answers the lines in which it sums up.
