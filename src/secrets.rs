@@ -23,6 +23,7 @@ mod vault;
 pub use backend::{SecretsBackend, open};
 pub use cached::CachedSecrets;
 pub use env::EnvSecrets;
+pub(crate) use env::OF_HOST;
 pub use guest::GuestSecrets;
 pub use key::SecretKey;
 pub use policy::{Asker, SecretsPolicy};

@@ -179,8 +179,11 @@ impl Prepared {
         let mut ctx = guest.into_data();
         let host_calls = ctx.take_calls();
         let result = match answer {
-            Ok(answer) => tool.read(subject.op, answer),
+            Ok(answer) => tool
+                .read(subject.op, answer)
+                .map_err(|failure| failure.reworded(&|text| ctx.hide(text), |details| ctx.hide_in(details))),
             Err(error) => {
+                let error = error.reworded(&|text| ctx.hide(text));
                 ctx.log_last_words(&error);
                 Err(Failure::of_host(error))
             }

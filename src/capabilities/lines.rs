@@ -77,9 +77,11 @@ impl Inner {
         if self.left == 0 {
             return;
         }
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            for part in piece.chunks(MAX_TEXT) {
+        for mut piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            while !piece.is_empty() {
+                let (part, rest) = piece.split_at(piece.len().min(MAX_TEXT.saturating_sub(self.line.len())));
                 self.line.extend_from_slice(part);
+                piece = rest;
                 // A line without end is cut, and goes on in the next record.
                 if self.line.ends_with(b"\n") || self.line.len() >= MAX_TEXT {
                     self.end_line();

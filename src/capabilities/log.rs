@@ -1,6 +1,8 @@
 //! Guests' records in the host's log: marked as theirs, bounded, and without control characters, so that no guest
 //! forges a line or speaks to a terminal.
 
+use std::borrow::Cow;
+
 use tracing::Level;
 
 use super::calls::Function;
@@ -41,7 +43,8 @@ impl HostCtx {
             text.push_str(redaction.value(name, value));
         }
         self.log(function, level, &text)?;
-        if let Some(span) = GuestSpan::of_fields(provider, times, fields, redaction) {
+        let hide = |text: &str| self.hide(text);
+        if let Some(span) = GuestSpan::of_fields(provider, times, fields, redaction, &hide) {
             self.report(&span);
         }
         Ok(())
@@ -50,11 +53,21 @@ impl HostCtx {
     /// Logs a span that a guest describes in JSON, or any other text.
     pub(super) fn log_span(&mut self, function: Function, text: &str) -> Result<()> {
         let redaction = Redaction::of_process();
-        self.log(function, None, &redaction.text(text))?;
-        if let Some(span) = GuestSpan::of_json(text, redaction) {
+        let hide = |text: &str| self.hide(text);
+        let span = GuestSpan::of_json(text, redaction, &hide);
+        self.log(function, None, &redaction.text(&self.hidden(text)))?;
+        if let Some(span) = span {
             self.report(&span);
         }
         Ok(())
+    }
+
+    /// A text in which a secret may be written as JSON writes it, without the secrets.
+    fn hidden<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match serde_json::from_str(text) {
+            Ok(value) if !self.given.is_empty() => Cow::Owned(self.hide_in(value).to_string()),
+            _ => Cow::Borrowed(text),
+        }
     }
 
     /// Adds a guest's span to the trace of the call, within the bounds of what it may log.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use greentic_runner_bindings::imports::oauth_broker::Host;
+use serde_json::Value;
 use tracing::Level;
 use wasmtime::component::Val;
 
@@ -14,6 +15,10 @@ use super::served::{Arguments, Reads, Reply, Served};
 use crate::error::{Code, Error, Result};
 use crate::id::clip;
 use crate::oauth::OAuth;
+use crate::secret::SecretBytes;
+
+/// Shorter texts beside a token are none.
+const SHORTEST_TOKEN: usize = 16;
 
 const INTERFACE: &str = "greentic:oauth-broker/broker-v1@1.0.0";
 const CONSENT: Function = Function { interface: INTERFACE, name: "get-consent-url" };
@@ -66,7 +71,9 @@ async fn exchange(ctx: &mut HostCtx, texts: [&str; 4]) -> Result<String> {
         let tokens = oauth.exchange_code(provider, subject, code, path, end).await?;
         Ok(tokens.expose().to_owned())
     };
-    ctx.ask(EXCHANGE, bytes(&texts, &[]), provider, ask).await
+    let tokens = ctx.ask(EXCHANGE, bytes(&texts, &[]), provider, ask).await?;
+    ctx.note_tokens(&tokens);
+    Ok(tokens)
 }
 
 async fn token(ctx: &mut HostCtx, texts: [&str; 2], scopes: &[String]) -> Result<String> {
@@ -76,7 +83,9 @@ async fn token(ctx: &mut HostCtx, texts: [&str; 2], scopes: &[String]) -> Result
         let tokens = oauth.get_token(provider, subject, scopes, end).await?;
         Ok(tokens.map(|tokens| tokens.expose().to_owned()).unwrap_or_default())
     };
-    ctx.ask(TOKEN, bytes(&texts, scopes), provider, ask).await
+    let tokens = ctx.ask(TOKEN, bytes(&texts, scopes), provider, ask).await?;
+    ctx.note_tokens(&tokens);
+    Ok(tokens)
 }
 
 fn bytes(texts: &[&str], scopes: &[String]) -> usize {
@@ -85,6 +94,16 @@ fn bytes(texts: &[&str], scopes: &[String]) -> usize {
 }
 
 impl HostCtx {
+    /// Notes what a guest was given, so that it does not stand in what the host writes of the guest.
+    fn note_tokens(&self, tokens: &str) {
+        let Ok(set) = serde_json::from_str::<Value>(tokens) else { return };
+        let further = set.get("extra").and_then(Value::as_object).into_iter().flat_map(|extra| extra.values());
+        let further = further.filter_map(Value::as_str).filter(|text| text.len() >= SHORTEST_TOKEN);
+        for text in set.get("access_token").and_then(Value::as_str).into_iter().chain(further) {
+            self.given.note(&SecretBytes::new(text.as_bytes()));
+        }
+    }
+
     /// Counts a call, carries it out, and logs why it gives nothing. The note names the provider, and nothing that it gave.
     async fn ask(
         &mut self,
@@ -95,7 +114,10 @@ impl HostCtx {
     ) -> Result<String> {
         let begun = self.begin(function, bytes)?;
         let answer = match self.services.oauth.clone() {
-            Some(oauth) => ask(oauth).await,
+            Some(oauth) => match tokio::time::timeout_at(self.cancel_at.into(), ask(oauth)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(Error::new(Code::OAuthUnavailable, "the time was up before there was an answer")),
+            },
             None => Err(Error::new(Code::OAuthProvider, "nobody is asked for tokens on behalf of this call")),
         };
         let provider = clip(provider);

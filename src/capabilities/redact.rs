@@ -12,6 +12,8 @@ use crate::secret::SecretBytes;
 const REDACTED: &str = "[redacted]";
 /// Shorter values are left alone: they stand in every other word.
 const SHORTEST: usize = 4;
+/// Shorter lines of a secret of several lines say nothing of it.
+const SHORTEST_LINE: usize = 8;
 
 /// The secrets that an invocation was given. Clones share them: streams that outlive a host call hide what came later.
 #[derive(Clone, Debug, Default)]
@@ -20,13 +22,17 @@ pub(super) struct Given(Arc<Mutex<Vec<SecretBytes>>>);
 impl Given {
     /// Notes a secret. What is not text cannot stand in a text.
     pub(super) fn note(&self, secret: &SecretBytes) {
-        let is_shown = std::str::from_utf8(secret.expose()).is_ok_and(|text| text.len() >= SHORTEST);
+        let Ok(text) = std::str::from_utf8(secret.expose()) else { return };
         let mut known = self.0.lock();
-        if is_shown && !known.contains(secret) {
-            known.push(secret.clone());
-            // A secret may hold another one, and is taken out first.
-            known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+        if text.len() < SHORTEST || known.contains(secret) {
+            return;
         }
+        known.push(secret.clone());
+        // What is printed is looked at line by line.
+        let lines = text.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE && *line != text);
+        known.extend(lines.map(|line| SecretBytes::new(line.as_bytes())));
+        // A secret may hold another one, and is taken out first.
+        known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
     }
 
     /// Whether there is nothing to hide.
@@ -67,6 +73,8 @@ mod tests {
             given.note(&SecretBytes::new(secret));
         }
         assert_eq!(given.hide("a canary, canary-and-more, abc"), "a [redacted], [redacted], abc");
+        given.note(&SecretBytes::new(b"-- begin --\nbGluZSBvbmU\n--\n"));
+        assert_eq!(given.hide("stdout: bGluZSBvbmU --"), "stdout: [redacted] --", "a line of it");
         let value = json!({ "a": ["x canary"], "canary": { "b": 1, "c": "canary-and-more" }, "d": null });
         assert_eq!(
             given.hide_in(value),

@@ -25,7 +25,7 @@ pub struct WasiGrants {
 impl WasiGrants {
     /// The values that it was given, which it is not to print.
     pub(super) fn values(&self) -> impl Iterator<Item = &str> {
-        self.env.iter().map(|(_, value)| value.as_str())
+        self.env.iter().flat_map(|(_, value)| value.lines())
     }
 }
 

@@ -12,7 +12,7 @@ use super::yaml::with_hint;
 use crate::id::{self, Id, clip};
 use crate::net::AllowedHost;
 use crate::outbound::Allowed;
-use crate::secrets::SecretKey;
+use crate::secrets::{OF_HOST, SecretKey};
 
 /// A number of bytes: `64MiB`, `1GiB`, `500kB`, or a plain number. Never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,6 @@ pub(super) struct NatsUrl(pub(super) String);
 /// A host or a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Private(pub(super) AllowedHost);
-
-/// Variables that open the host itself: whoever has them needs no grants, so that no component is given them.
-const OF_HOST: [&str; 2] = ["ADMIN_TOKEN", "TENANT_JWT_KEY"];
 
 impl Variable {
     fn parse(text: &str) -> Option<Self> {

@@ -23,6 +23,7 @@ const MAX_CONFIG: usize = 64 << 10;
 /// A change of a tenant's stored providers.
 enum Change<'a> {
     Put(Arc<Instance>),
+    Enable(&'a str, bool),
     Forget(&'a str),
 }
 
@@ -76,10 +77,9 @@ impl RunnerHost {
     ///
     /// `ProviderNotStored`, and as [`RunnerHost::put_provider`].
     pub async fn enable_provider(&self, tenant: &str, id: &str, enabled: bool) -> Result<ProviderStatus> {
-        let known = self.tenants.get(tenant)?;
-        let stored = self.stored_providers(known.config().tenant()).await?;
-        let instance = stored.iter().find(|instance| instance.provider_id == id).ok_or_else(|| unknown(tenant, id))?;
-        self.put_provider(tenant, Instance { enabled, ..(**instance).clone() }).await
+        let tenant = self.tenants.get(tenant)?;
+        let instance = self.change_providers(tenant, Change::Enable(id, enabled)).await?;
+        instance.map(|instance| status::of_stored(tenant, &instance)).ok_or_else(lost)
     }
 
     /// Forgets a stored provider. One of the packs with its id is called again.
@@ -103,6 +103,11 @@ impl RunnerHost {
         let before = self.stored_providers(id).await?;
         let (name, put) = match change {
             Change::Put(instance) => (instance.provider_id.clone(), Some(instance)),
+            Change::Enable(name, enabled) => {
+                let known = before.iter().find(|instance| instance.provider_id == name);
+                let known = known.ok_or_else(|| unknown(id, name))?;
+                (name.to_owned(), Some(Arc::new(Instance { enabled, ..(**known).clone() })))
+            }
             Change::Forget(name) => (name.to_owned(), None),
         };
         match &put {

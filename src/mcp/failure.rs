@@ -79,6 +79,14 @@ impl Failure {
         self
     }
 
+    /// The same with its texts as `reword` has them, and what the tool answered as `within` has it.
+    #[must_use]
+    pub(crate) fn reworded(mut self, reword: &impl Fn(&str) -> String, within: impl FnOnce(Value) -> Value) -> Self {
+        self.error = self.error.reworded(reword);
+        self.details = self.details.map(within);
+        self
+    }
+
     /// Adds what can be done.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

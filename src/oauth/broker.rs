@@ -171,7 +171,8 @@ impl Broker {
     async fn by_handle(&self, owner: &Owner, handle: &str, end: Instant) -> Result<Option<Secret>> {
         let body = json!({"token_handle": handle, "force_refresh": false});
         let token = self.token(nats::TOKEN, "token", &body, end).await?;
-        if token.is_none() {
+        // Not one that came meanwhile.
+        if token.is_none() && self.handle(owner).await?.is_some_and(|kept| kept.handle == handle) {
             self.vault.forget(&handle_place(owner)).await?;
         }
         Ok(token)

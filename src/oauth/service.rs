@@ -163,7 +163,10 @@ impl OAuth {
     ///
     /// As [`Self::consent_url`].
     pub async fn land(&self, landing: Landing, end: Instant) -> Result<()> {
-        self.direct.land(landing, end).await
+        match tokio::time::timeout_at(end.into(), self.direct.land(landing, end)).await {
+            Ok(landed) => landed,
+            Err(_) => Err(Error::new(Code::OAuthUnavailable, "the time was up before the provider answered")),
+        }
     }
 
     fn owner(&self, provider: &str, subject: String) -> Result<Owner> {

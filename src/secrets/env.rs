@@ -18,6 +18,9 @@ use crate::error::{Code, Error, Result};
 use crate::id::{Id, clip};
 use crate::secret::Secret;
 
+/// Variables that open the host itself: whoever has them needs no grants, so that no component is given them.
+pub(crate) const OF_HOST: [&str; 2] = ["ADMIN_TOKEN", "TENANT_JWT_KEY"];
+
 type Var = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 
 /// Secrets of the process's environment.
@@ -94,6 +97,7 @@ impl SecretsManager for EnvSecrets {
             }
             // A name that begins as another tenant's variables do is no bare name.
             let is_bare = !self.prefixes.values().any(|prefix| name.starts_with(prefix.as_str()));
+            let is_bare = is_bare && !OF_HOST.iter().any(|own| name.eq_ignore_ascii_case(own));
             let may_share = scope.shared || self.prefixes.len() == 1;
             let is_tenants = scope.team.is_none() && scope.pack.is_none();
             if is_bare && may_share && is_tenants {
@@ -177,6 +181,9 @@ mod tests {
         assert_eq!(read(&both, "acme", true, "NAME").await, ["acme-new", "acme-old"], "its own goes first");
         assert_eq!(read(&["gamma"], "gamma", false, "BARE").await, ["b", "b-old"], "the only tenant's");
         assert_eq!(read(&["acme"], "acme", false, "NAME").await, ["acme-new", "acme-old"]);
+        for name in ["ADMIN_TOKEN", "admin_token", "tenant-jwt-key"] {
+            assert!(read(&["gamma"], "gamma", true, name).await.is_empty(), "{name}: it opens the host itself");
+        }
         for name in ["", "NA=ME", "../NAME", "NAME\0", "ACME__NAME"] {
             assert!(read(&["acme", "gamma"], "gamma", true, name).await.is_empty(), "{name:?}");
         }

@@ -39,10 +39,13 @@ impl GuestSpan {
         (start_ms, end_ms): (Option<i64>, Option<i64>),
         fields: &[(String, String)],
         redaction: &Redaction,
+        hide: &dyn Fn(&str) -> String,
     ) -> Option<Self> {
-        let attribute = |(name, value): &(String, String)| (spell(name), spell(redaction.value(name, value)));
+        // Before it is cut and escaped: what is hidden would not be found any more.
+        let attribute =
+            |(name, value): &(String, String)| (spell(&hide(name)), spell(&hide(redaction.value(name, value))));
         Some(Self {
-            name: spell(name),
+            name: spell(&hide(name)),
             start_ms: start_ms?,
             end_ms: end_ms?,
             attributes: fields.iter().take(MOST_ATTRIBUTES).map(attribute).collect(),
@@ -51,7 +54,7 @@ impl GuestSpan {
 
     /// A span of a JSON object with `name`, `start_ms` and `end_ms`, and `attributes` or further keys. Names may be
     /// written with `-`.
-    pub(crate) fn of_json(text: &str, redaction: &Redaction) -> Option<Self> {
+    pub(crate) fn of_json(text: &str, redaction: &Redaction, hide: &dyn Fn(&str) -> String) -> Option<Self> {
         let object: Map<String, Value> = serde_json::from_str(text).ok()?;
         let get = |name: &str| object.get(name).or_else(|| object.get(&name.replace('_', "-")));
         let own = |name: &str| matches!(name, "name" | "start_ms" | "end_ms" | "start-ms" | "end-ms");
@@ -59,7 +62,7 @@ impl GuestSpan {
         let further = nested.unwrap_or(&object).iter().filter(|(name, _)| !own(name));
         let fields: Vec<_> = further.filter_map(|(name, value)| Some((name.clone(), scalar(value)?))).collect();
         let times = (get("start_ms").and_then(Value::as_i64), get("end_ms").and_then(Value::as_i64));
-        Self::of_fields(get("name")?.as_str()?, times, &fields, redaction)
+        Self::of_fields(get("name")?.as_str()?, times, &fields, redaction, hide)
     }
 
     /// Its beginning and end, if a call that is under way at `now` can hold them.
@@ -96,10 +99,12 @@ mod tests {
 
     #[test]
     fn a_span_is_read_from_json() {
-        let read = |text: &str| GuestSpan::of_json(text, &Redaction::Off);
+        let read = |text: &str| GuestSpan::of_json(text, &Redaction::Off, &|text| text.replace("canary", "[hidden]"));
         let span = read(r#"{"name":"look\nup","start_ms":5,"end-ms":9,"attributes":{"rows":3,"deep":{}}}"#).unwrap();
         assert_eq!((&*span.name, span.start_ms, span.end_ms), ("look\\nup", 5, 9));
         assert_eq!(span.attributes, [("rows".to_owned(), "3".to_owned())]);
+        let secret = read(r#"{"name":"a canary","start_ms":1,"end_ms":2,"k":"\u0063anary"}"#).unwrap();
+        assert_eq!((&*secret.name, &*secret.attributes[0].1), ("a [hidden]", "[hidden]"));
         let flat = read(r#"{"name":"x","start_ms":1,"end_ms":2,"ok":true}"#).unwrap();
         assert_eq!(flat.attributes, [("ok".to_owned(), "true".to_owned())]);
         for text in ["", "[]", "{}", r#"{"name":"x"}"#, r#"{"name":1,"start_ms":1,"end_ms":2}"#] {
@@ -110,11 +115,12 @@ mod tests {
     #[test]
     fn spans_are_bounded_and_redacted() {
         let fields: Vec<_> = (0..100).map(|n| (format!("f{n}"), "x".repeat(1000))).collect();
-        let span = |redaction| GuestSpan::of_fields("n", (Some(1), Some(2)), &fields, redaction).unwrap();
+        let span =
+            |redaction| GuestSpan::of_fields("n", (Some(1), Some(2)), &fields, redaction, &str::to_owned).unwrap();
         let kept = span(&Redaction::Off);
         assert_eq!((kept.attributes.len(), kept.attributes[0].1.len()), (MOST_ATTRIBUTES, MOST_TEXT));
         assert_eq!(span(&Redaction::Strict).attributes[0].1, "[redacted]");
-        assert_eq!(GuestSpan::of_fields("n", (None, Some(2)), &fields, &Redaction::Off), None);
+        assert_eq!(GuestSpan::of_fields("n", (None, Some(2)), &fields, &Redaction::Off, &str::to_owned), None);
     }
 
     #[test]

@@ -183,7 +183,13 @@ pub(crate) fn without(text: &str, config: &Map<String, Value>) -> String {
 
 fn collect(value: &Value, into: &mut Vec<String>) {
     match value {
-        Value::String(text) => into.push(text.clone()),
+        Value::String(text) => {
+            // It may stand in JSON, where some characters are written otherwise.
+            let json = value.to_string();
+            let inner = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
+            into.extend(inner.filter(|inner| inner != text).map(str::to_owned));
+            into.push(text.clone());
+        }
         Value::Number(number) => into.push(number.to_string()),
         Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
         Value::Object(map) => map.values().for_each(|value| collect(value, into)),

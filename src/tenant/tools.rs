@@ -116,9 +116,10 @@ impl TenantTools {
         }
         let refused =
             |error| Attempted { result: Err(Failure::of_host(error)), writes: Overlay::new(), host_calls: Vec::new() };
-        let component = match self.component(call.tool).await {
-            Ok(component) => component,
-            Err(error) => return refused(error),
+        let component = match tokio::time::timeout_at(deadline.into(), self.component(call.tool)).await {
+            Ok(Ok(component)) => component,
+            Ok(Err(error)) => return refused(error),
+            Err(_) => return refused(Error::new(Code::DeadlinePassed, "the tool was not ready in time")),
         };
         let timeout = deadline.saturating_duration_since(Instant::now());
         let limits = Limits { timeout, ..self.limits.clone() };

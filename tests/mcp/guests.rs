@@ -57,7 +57,7 @@ async fn a_tool_sees_what_its_caller_wrote_and_the_caller_what_the_tool_did() {
 
 #[tokio::test]
 async fn a_tool_ends_before_its_caller_does() {
-    let bindings = format!("tenant: t\nlimits: {{ timeout: 1s }}\nmcp:\n{}", fixtures());
+    let bindings = format!("tenant: t\nlimits: {{ timeout: 5s }}\nmcp:\n{}", fixtures());
     let host = host_of(&bindings, &user("call"), |builder| builder.with_memory_store()).await.unwrap();
     let asked = json!({ "tool": "mcp-exec-tool", "action": "spin", "args": "{}", "by": "host-import@0.6.0" });
     let answer = ask(&host, asked).await;

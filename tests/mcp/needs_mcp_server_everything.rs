@@ -146,7 +146,7 @@ async fn a_server_that_comes_back_is_greeted_again() {
 
 #[tokio::test]
 async fn a_long_call_ends_with_the_time_and_the_server_serves_on() {
-    let host = started(&by_streams("  runtime: { timeout_ms: 4000 }\n")).await;
+    let host = started(&by_streams("  runtime: { timeout_ms: 10000 }\n")).await;
     let slow = call(&host, "trigger-long-running-operation", json!({ "duration": 600, "steps": 600 })).await;
     assert_eq!(slow["code"], "GRH-1127", "{slow}");
     assert!(call(&host, "echo", json!({ "message": "on" })).await["content"].is_array());

@@ -80,7 +80,7 @@ async fn a_tool_that_never_ends_is_ended_and_the_next_call_is_served() {
     assert_eq!(ask(&spinning, json!({})).await["code"], "GRH-0500");
     // The node's own limit counts as well.
     let flow = "id: main\ntype: messaging\nnodes:\n  in:\n    mcp.exec: { component: mcp-exec-tool, action: '{{in.action}}', args: \
-                {a: 1, b: 1} }\n    timeout: 200ms\n    err_map: { code: '{{error.code}}' }\n";
+                {a: 1, b: 1} }\n    timeout: 3s\n    err_map: { code: '{{error.code}}' }\n";
     let host = host(&fixtures(), &Sources::of_flow(flow)).await.unwrap();
     assert_eq!(ask(&host, json!({ "action": "spin" })).await, json!({ "code": "GRH-0500" }));
     assert_eq!(ask(&host, json!({ "action": "add" })).await, json!({ "sum": 2 }));

@@ -158,7 +158,7 @@ async fn a_broker_that_misbehaves_over_nats_is_an_empty_text_in_time() {
         for op in ["consent", "token"] {
             let begun = Instant::now();
             assert_eq!(world.ask(op, json!({"provider": "p", "subject": "u"})).await, "", "{op} {code}");
-            assert!(begun.elapsed() < Duration::from_secs(4));
+            assert!(begun.elapsed() < Duration::from_secs(9));
             assert_eq!(log().codes("-"), [code], "{op}");
         }
     }
@@ -206,7 +206,7 @@ async fn a_connection_that_breaks_is_made_anew_with_what_it_listened_to() {
     drop((broker, server));
     let begun = Instant::now();
     assert_eq!(world.token("p", "u", &[]).await, Value::Null);
-    assert!(begun.elapsed() < Duration::from_secs(4), "nobody waits for what is not there");
+    assert!(begun.elapsed() < Duration::from_secs(9), "nobody waits for what is not there");
 
     let mut again = restart(&port(&address));
     let options = async_nats::ConnectOptions::new().retry_on_initial_connect();

@@ -138,7 +138,7 @@ impl World {
             .with_observer(Arc::clone(&traced) as _)
             .with_secrets_manager(Arc::new(secrets.unwrap()));
         for (tenant, block) in tenants.iter().zip(blocks) {
-            let bindings = format!("tenant: {tenant}\nlimits: {{ timeout: 3s }}\noauth:\n{block}");
+            let bindings = format!("tenant: {tenant}\nlimits: {{ timeout: 5s }}\noauth:\n{block}");
             builder = builder.with_config(HostConfig::from_yaml(&bindings, "bindings.yaml").unwrap());
         }
         let host = Arc::new(builder.build().unwrap());

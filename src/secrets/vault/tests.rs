@@ -20,9 +20,10 @@ use tokio::net::TcpListener;
 
 use super::*;
 
+/// Only who hangs is not waited for.
 const SHORT: Times = Times {
-    attempt: Duration::from_millis(300),
-    all: Duration::from_secs(20),
+    attempt: Duration::from_secs(10),
+    all: Duration::from_secs(60),
     pause: Duration::from_millis(1),
     longest: Duration::from_millis(50),
 };
@@ -56,6 +57,7 @@ struct Known {
 }
 
 struct Server {
+    times: Times,
     address: SocketAddr,
     known: Arc<Known>,
 }
@@ -67,7 +69,8 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(answer).with_state((Arc::clone(&known), mood));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { address, known }
+        let attempt = if mood == Mood::Hangs { Duration::from_millis(300) } else { SHORT.attempt };
+        Self { times: Times { attempt, ..SHORT }, address, known }
     }
 
     /// The store behind this server, with `more` settings.
@@ -95,7 +98,7 @@ impl Server {
         };
         let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
         let environment = Environment::from_iter(settings.into_iter().chain(more));
-        open_with(backend, &environment, SHORT).unwrap().unwrap()
+        open_with(backend, &environment, self.times).unwrap().unwrap()
     }
 }
 
