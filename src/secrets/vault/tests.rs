@@ -102,6 +102,9 @@ impl Server {
     }
 }
 
+/// Settings with which a store cannot be opened, and what is said of them.
+type Unusable<'a> = (SecretsBackend, &'a [(&'a str, &'a str)], &'a str);
+
 const CLOUDS: [SecretsBackend; 3] = [SecretsBackend::Aws, SecretsBackend::Gcp, SecretsBackend::Azure];
 const OWN: [SecretsBackend; 2] = [SecretsBackend::Gcp, SecretsBackend::Azure];
 
@@ -371,7 +374,7 @@ async fn tokens_for_azure_are_got_in_each_documented_way_and_kept() {
 #[test]
 fn settings_that_do_not_suffice_are_named() {
     let url = ("AZURE_KEYVAULT_URL", "https://v.vault.azure.net");
-    let cases: [(SecretsBackend, &[(&str, &str)], &str); 9] = [
+    let cases: [Unusable<'_>; 9] = [
         (SecretsBackend::Aws, &[], "AWS_REGION or AWS_DEFAULT_REGION is not set"),
         (SecretsBackend::Aws, &[("AWS_REGION", "x/y")], "AWS_REGION is no region"),
         (
