@@ -2,9 +2,9 @@
 //!
 //! In: what a tenant's bindings say ([`OAuthBroker`]), and questions of somebody who is not trusted: where does a subject
 //! consent, what is a code worth, which token is valid now. Out: an address, or tokens as JSON. Two ways lead there: a
-//! broker that does it all ([`broker`]), over HTTP or NATS, and providers that the host asks itself ([`direct`]). Tenant,
+//! broker that does it all (`broker`), over HTTP or NATS, and providers that the host asks itself (`direct`). Tenant,
 //! team and environment are this service's own and cannot be said; what is kept is encrypted for exactly one
-//! [`owner::Owner`]. Nothing waits beyond the caller's time, but what was begun with a code or a refresh token, which are
+//! owner. Nothing waits beyond the caller's time, but what was begun with a code or a refresh token, which are
 //! worth something once, is brought to its end. This room knows no wasm and no flows.
 
 mod ask;

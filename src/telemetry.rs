@@ -2,7 +2,7 @@
 //!
 //! In: what other rooms count and do. Out: Prometheus text, always; with the Cargo feature `telemetry` also traces,
 //! metrics and logs over OTLP. It stands below every other room and knows none of them: what others count by themselves
-//! it reads through a [`Source`] when somebody asks. Names and units stand in [`metrics`] and [`spans`] and nowhere
+//! it reads through a [`Source`] when somebody asks. Names and units stand in `metrics` and `spans` and nowhere
 //! else. Nothing here holds a payload, a header's value, a token or a URL's query, and no metric an id that grows.
 
 mod context;
