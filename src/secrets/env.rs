@@ -144,6 +144,8 @@ mod tests {
     use super::*;
 
     const VARS: &[(&str, &str)] = &[
+        ("ADMIN_TOKEN", "canary"),
+        ("TENANT_JWT_KEY", "canary"),
         ("NAME", "bare"),
         ("ACME__NAME", "acme-new"),
         ("ACME__NAME_PREVIOUS", "acme-old"),
