@@ -166,9 +166,10 @@ fn log_to_stderr(verbose: u8, usual: &str, telemetry: &telemetry::Exported) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    // Whoever asks for every detail gets no token with it.
-    let bound = crate::oauth::LOG_BOUND.parse();
-    let filter = bound.into_iter().fold(filter, tracing_subscriber::EnvFilter::add_directive);
+    // Whoever asks for every detail gets no secret with it.
+    let bounds = [crate::mcp::LOG_BOUND, crate::oauth::LOG_BOUND, crate::secrets::LOG_BOUND];
+    let bounds = bounds.into_iter().filter_map(|bound| bound.parse::<tracing_subscriber::filter::Directive>().ok());
+    let filter = bounds.fold(filter, tracing_subscriber::EnvFilter::add_directive);
     // The hint is as wide as can be, so that the other filter's is the one that counts.
     let not_spans = filter_fn(|metadata| !is_span(metadata)).with_max_level_hint(LevelFilter::TRACE);
     let stderr = tracing_subscriber::fmt::layer()

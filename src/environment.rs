@@ -72,7 +72,8 @@ fn text(text: &OsStr) -> Option<String> {
     text.to_str().map(str::to_owned)
 }
 
-fn is_read(name: &str) -> bool {
+/// Whether a variable is one of those settings.
+pub(crate) fn is_read(name: &str) -> bool {
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 

@@ -1,11 +1,18 @@
 //! Texts and bytes that nobody may see: they have no `Display`, their `Debug` shows nothing of them, and their memory is
-//! cleared.
+//! cleared. What is written of those who know them is looked through for them.
 
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
+
+pub(crate) mod credentials;
+mod cutter;
+mod hidden;
+
+pub(crate) use cutter::Cutter;
+pub(crate) use hidden::{Hidden, REDACTED};
 
 /// A secret text.
 #[derive(Clone)]

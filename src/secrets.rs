@@ -29,6 +29,10 @@ pub use key::SecretKey;
 pub use policy::{Asker, SecretsPolicy};
 pub use refusal::{Refusal, RefusalKind, RefusalReason};
 
+/// A directive for filters of logs: what finds credentials for the stores of clouds logs the answers of services that
+/// give out tokens, whole. What its user has to know of them stands in errors.
+pub const LOG_BOUND: &str = "reqsign=off";
+
 /// Whose secret is wanted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecretScope {

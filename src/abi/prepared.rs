@@ -179,11 +179,9 @@ impl Prepared {
         let mut ctx = guest.into_data();
         let host_calls = ctx.take_calls();
         let result = match answer {
-            Ok(answer) => tool
-                .read(subject.op, answer)
-                .map_err(|failure| failure.reworded(&|text| ctx.hide(text), |details| ctx.hide_in(details))),
+            Ok(answer) => tool.read(subject.op, answer).map_err(|failure| failure.without(ctx.hidden())),
             Err(error) => {
-                let error = error.reworded(&|text| ctx.hide(text));
+                let error = ctx.hide_in_error(error);
                 ctx.log_last_words(&error);
                 Err(Failure::of_host(error))
             }
@@ -376,7 +374,9 @@ impl Prepared {
         let mut guest = self.enter_with(scope.clone(), limits, surroundings).await?;
         let known = Circumstances::new(&scope, guest.deadline());
         let result = until(guest.deadline(), node.hook(guest.store(), hook, &known)).await;
-        result.map_err(|e| guest.failure(subject, &e))
+        let said = result.map_err(|e| guest.failure(subject, &e));
+        let ctx = guest.into_data();
+        said.map(|said| said.map_err(|why| ctx.hide(&why))).map_err(|error| ctx.hide_in_error(error))
     }
 
     /// Makes an instance and drops it, to learn at load whether that works.
@@ -402,8 +402,11 @@ impl Prepared {
         let pre = self.exports.provider()?;
         let subject = Subject { component: name, op: request.op() };
         let result = until(guest.deadline(), pre.call(guest.store(), request)).await;
-        let bytes = checked(&mut guest, subject, result, limits, Vec::len)?;
-        answer::from_json(subject, bytes)
+        let bytes = checked(&mut guest, subject, result, limits, Vec::len);
+        // What is asked so is for people to read.
+        let ctx = guest.into_data();
+        let said = bytes.and_then(|bytes| answer::from_json(subject, bytes));
+        said.map(|said| ctx.hide_in(said)).map_err(|error| ctx.hide_in_error(error))
     }
 
     async fn enter(&self, call: Call<'_>) -> Result<Guest<HostCtx>> {
@@ -475,7 +478,7 @@ fn conclude(guest: Guest<HostCtx>, subject: Subject<'_>, read: Result<Read>) -> 
         Ok(Ok(output)) => Ok(Answer { output, state: ctx.into_state(), host_calls }),
         Ok(Err(rejection)) => Err(rejected(subject, rejection.hidden(&ctx), host_calls)),
         Err(error) => {
-            let error = error.reworded(&|text| ctx.hide(text));
+            let error = ctx.hide_in_error(error);
             ctx.log_last_words(&error);
             Err(failed(error, host_calls))
         }

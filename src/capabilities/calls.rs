@@ -11,6 +11,7 @@ use crate::abi::call::HostCall;
 use crate::engine::limits::Limits;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
+use crate::secret::Hidden;
 use crate::telemetry::spans;
 
 /// A trace shows this many host calls; a guest that makes more is not worth more of the host's memory.
@@ -55,13 +56,16 @@ pub(super) struct Calls {
     call_bytes: usize,
     state_bytes: usize,
     recorded: Option<Vec<HostCall>>,
+    /// What does not stand in records.
+    hidden: Hidden,
     tally: Option<Arc<HostCalls>>,
     uses: Uses,
 }
 
 impl Calls {
-    pub(super) fn new(limits: &Limits, trace: bool) -> Self {
+    pub(super) fn new(limits: &Limits, trace: bool, hidden: &Hidden) -> Self {
         Self {
+            hidden: hidden.clone(),
             left: limits.host_calls,
             limit: limits.host_calls,
             call_bytes: limits.host_call_bytes,
@@ -110,14 +114,14 @@ impl Calls {
         Err(exceeded(format!("wrote more than {} bytes of state", self.state_bytes), "limits.state_bytes"))
     }
 
-    /// Records how a call ended; `note` must hold no secret.
+    /// Records how a call ended.
     pub(super) fn end(&mut self, begun: Begun, ok: bool, note: &str) {
         if let Some(tally) = &self.tally {
             tally.add(begun.function.interface, ok);
         }
         spans::ended(&begun.span, ok);
         let (Some(recorded), Some(since)) = (&mut self.recorded, begun.since) else { return };
-        record(recorded, begun.function, since, ok, note);
+        record(recorded, begun.function, since, ok, &self.hidden.hide(note));
     }
 
     /// Whether calls are recorded.
@@ -131,7 +135,7 @@ impl Calls {
     }
 }
 
-/// Adds a call to a record that is not full.
+/// Adds a call to a record that is not full; `note` must hold no secret.
 pub(super) fn record(recorded: &mut Vec<HostCall>, function: Function, since: Instant, ok: bool, note: &str) {
     if recorded.len() >= MAX_RECORDED {
         return;
@@ -158,7 +162,7 @@ mod tests {
     #[test]
     fn calls_bytes_and_state_are_bounded() {
         let limits = Limits { host_calls: 2, host_call_bytes: 10, state_bytes: 5, ..Limits::default() };
-        let mut calls = Calls::new(&limits, false);
+        let mut calls = Calls::new(&limits, false, &Hidden::default());
         calls.begin(F, 10).unwrap();
         assert!(calls.begin(F, 11).unwrap_err().message().contains("11 bytes"));
         assert!(calls.begin(F, 0).unwrap_err().message().contains("more than 2 host calls"));
@@ -169,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_record_is_bounded_and_printable() {
-        let mut calls = Calls::new(&Limits::default(), true);
+        let mut calls = Calls::new(&Limits::default(), true, &Hidden::default());
         for _ in 0..MAX_RECORDED + 5 {
             let begun = calls.begin(F, 0).unwrap();
             calls.end(begun, true, &format!("a\u{1b}[31m{}", "x".repeat(1000)));
@@ -177,5 +181,15 @@ mod tests {
         let recorded = calls.take();
         assert_eq!(recorded.len(), MAX_RECORDED);
         assert!(recorded[0].note.starts_with("a\\u{1b}[31m") && recorded[0].note.len() < 200);
+    }
+
+    #[test]
+    fn a_record_holds_no_secret_wherever_it_is_cut() {
+        let mut calls = Calls::new(&Limits::default(), true, &Hidden::of(["canary-0123"]));
+        for before in 0..MAX_NOTE {
+            let begun = calls.begin(F, 0).unwrap();
+            calls.end(begun, true, &format!("{}canary-0123", "x".repeat(before)));
+        }
+        assert!(calls.take().iter().all(|call| !call.note.contains("can")));
     }
 }

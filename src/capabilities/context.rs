@@ -14,7 +14,6 @@ use super::http::Http;
 use super::ledger::{STDERR, STDOUT, Uses};
 use super::lines::Lines;
 use super::log::LOG_BYTES;
-use super::redact::Given;
 use super::scope::Scope;
 use super::secrets::MAX_REFUSALS;
 use super::services::Services;
@@ -25,6 +24,7 @@ use crate::abi::call::HostCall;
 use crate::engine::limits::Limits;
 use crate::engine::{GuestData, Limiter};
 use crate::error::{Error, Result};
+use crate::secret::Hidden;
 
 /// Bytes that a guest gets from one call for random bytes.
 const MAX_RANDOM: u64 = 1 << 20;
@@ -42,7 +42,7 @@ pub struct HostCtx {
     /// How many refused secrets are worth a line in the log.
     pub(super) refusals_left: u32,
     /// The secrets that the guest was given.
-    pub(super) given: Given,
+    pub(super) given: Hidden,
     failures: Option<Arc<Failures>>,
     limiter: Limiter,
     table: ResourceTable,
@@ -57,14 +57,15 @@ impl HostCtx {
     pub fn new(scope: Scope, state: StateView, limits: &Limits, deadline: Instant, trace: bool) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
+        let given = Hidden::default();
         Self {
             failures: None,
             services: Services::default(),
             refusals_left: MAX_REFUSALS,
-            given: Given::default(),
             scope,
             state,
-            calls: Calls::new(limits, trace),
+            calls: Calls::new(limits, trace, &given),
+            given,
             cancel_at: cancel_at(limits.timeout, deadline),
             log_left: LOG_BYTES,
             limiter: Limiter::new(limits.memory_bytes),
@@ -101,10 +102,16 @@ impl HostCtx {
 
     /// Logs what the guest last wrote to its standard error, which says more of `failure` than a trap can.
     pub fn log_last_words(&mut self, failure: &Error) {
-        let words = self.stderr.text();
+        let printed = self.services.wasi.hidden();
+        let words = self.stderr.text(&[&self.given, &printed]);
         if !words.is_empty() {
             self.record(Some(tracing::Level::WARN), &format!("{}: stderr: {words}", failure.code()));
         }
+    }
+
+    /// The secrets that the guest was given.
+    pub(crate) fn hidden(&self) -> &Hidden {
+        &self.given
     }
 
     /// `text` without the secrets that the guest was given: for what the host writes of it.
@@ -112,9 +119,14 @@ impl HostCtx {
         self.given.hide(text)
     }
 
-    /// The same for all texts in `value`; most guests were given none.
+    /// The same for all texts in `value`.
     pub(crate) fn hide_in(&self, value: Value) -> Value {
-        if self.given.is_empty() { value } else { self.given.hide_in(value) }
+        self.given.hide_in(value)
+    }
+
+    /// The same for an error.
+    pub(crate) fn hide_in_error(&self, error: Error) -> Error {
+        error.reworded(&|text| self.hide(text))
     }
 
     /// The state with the guest's writes.
@@ -129,7 +141,7 @@ impl HostCtx {
 
     /// Where failed requests are logged, made with the first one.
     pub(super) fn failures(&mut self) -> Arc<Failures> {
-        Arc::clone(self.failures.get_or_insert_with(|| Arc::new(Failures::new(&self.scope))))
+        Arc::clone(self.failures.get_or_insert_with(|| Arc::new(Failures::new(&self.scope, &self.given))))
     }
 
     /// The HTTP world, made on the first call, and the table of its handles.
@@ -173,19 +185,19 @@ fn cancel_at(timeout: Duration, deadline: Instant) -> Instant {
 
 /// No arguments, input, sockets or names, no variables and no output but what is granted, and no files but the pack's
 /// assets, to be read; clocks, random numbers, and an error stream that is read when the guest fails.
-fn wasi(scope: &Scope, services: &Services, secrets: &Given, stderr: Tail, assets: Option<&AssetsDir>) -> WasiCtx {
+fn wasi(scope: &Scope, services: &Services, secrets: &Hidden, stderr: Tail, assets: Option<&AssetsDir>) -> WasiCtx {
     let mut builder = WasiCtx::builder();
     builder.allow_tcp(false).allow_udp(false).max_random_size(MAX_RANDOM).envs(&services.wasi.env);
     let uses = || Uses::of(&services.ledger, &scope.component);
-    let given = (&services.wasi, secrets);
+    let hidden = || [secrets.clone(), services.wasi.hidden()];
     if services.wasi.stdout {
         let stream = ("stdout", tracing::Level::INFO);
-        builder.stdout(Written(Lines::new(STDOUT, stream, scope, given, uses(), None)));
+        builder.stdout(Written(Lines::new(STDOUT, stream, scope, hidden(), uses(), None)));
     }
     match services.wasi.stderr {
         true => {
             let stream = ("stderr", tracing::Level::WARN);
-            builder.stderr(Written(Lines::new(STDERR, stream, scope, given, uses(), Some(stderr))))
+            builder.stderr(Written(Lines::new(STDERR, stream, scope, hidden(), uses(), Some(stderr))))
         }
         false => builder.stderr(Written(stderr)),
     };

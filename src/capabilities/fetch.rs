@@ -13,6 +13,7 @@ use super::served::host_error;
 use crate::error::Result;
 use crate::id::clip;
 use crate::outbound::{Answer, Failure, Kind, Request, shown_origin};
+use crate::secret::Hidden;
 
 /// The `tracing` target of requests that failed.
 const TARGET: &str = "greentic::outbound";
@@ -23,7 +24,7 @@ impl HostCtx {
     /// Sends a request and takes the whole answer.
     pub(super) async fn fetch(&mut self, function: Function, request: Request) -> Result<Result<Answer, Failure>> {
         let begun = self.begin(function, request.bytes())?;
-        let asked = Asked::of(&request);
+        let asked = Asked::of(&request, &self.given);
         let asker = Some(&self.scope.component);
         let answer = self.services.http.send_for(asker, request, self.cancel_at).instrument(begun.span()).await;
         let note = match &answer {
@@ -40,7 +41,7 @@ impl HostCtx {
     /// Refuses a request before it is one.
     pub(super) fn refuse(&mut self, function: Function, request: &Request, failure: &Failure) -> Result<()> {
         let begun = self.begin(function, request.bytes())?;
-        let asked = Asked::of(request);
+        let asked = Asked::of(request, &self.given);
         self.services.http.tally().failed(failure);
         self.failures().log(function.interface, &asked, failure);
         self.calls.end(begun, false, &asked.failed(failure));
@@ -56,8 +57,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(request: &Request) -> Self {
-        Self { method: clip(&request.method), origin: shown_origin(&request.url) }
+    pub(super) fn of(request: &Request, hidden: &Hidden) -> Self {
+        Self { method: clip(&hidden.hide(&request.method)), origin: hidden.hide(&shown_origin(&request.url)) }
     }
 
     pub(super) fn answered(&self, status: u16) -> String {
@@ -73,12 +74,14 @@ impl Asked {
 #[derive(Debug)]
 pub(super) struct Failures {
     scope: Scope,
+    /// The secrets that the guest was given, which failures may quote.
+    pub(super) hidden: Hidden,
     left: AtomicU32,
 }
 
 impl Failures {
-    pub(super) fn new(scope: &Scope) -> Self {
-        Self { scope: scope.clone(), left: AtomicU32::new(MAX_LOGGED) }
+    pub(super) fn new(scope: &Scope, hidden: &Hidden) -> Self {
+        Self { scope: scope.clone(), hidden: hidden.clone(), left: AtomicU32::new(MAX_LOGGED) }
     }
 
     pub(super) fn log(&self, interface: &str, asked: &Asked, failure: &Failure) {
@@ -90,7 +93,7 @@ impl Failures {
         tracing::warn!(
             target: TARGET, reason = %failure.reason(), %tenant, %pack, %component, %flow, %node,
             correlation = %correlation_id, interface, method = ?method, ?origin, "a request failed: {:?}",
-            failure.message()
+            self.hidden.hide(failure.message())
         );
     }
 }

@@ -110,7 +110,7 @@ impl WasiHttpHooks for Sender {
         let asker = self.asker.clone();
         let sending = async move {
             let request = request_of(request, options.unwrap_or_default());
-            let (asked, since) = (Asked::of(&request), Instant::now());
+            let (asked, since) = (Asked::of(&request, &journal.failures.hidden), Instant::now());
             let opened = outbound.open_for(Some(&asker), request, end).await;
             journal.note(&asked, since, &opened);
             if let Some(tally) = tally {

@@ -7,14 +7,12 @@ use parking_lot::Mutex;
 use tracing::Level;
 
 use super::calls::Function;
-use super::hidden::redacted;
 use super::ledger::Uses;
-use super::log::{self, LOG_BYTES, MAX_TEXT};
-use super::redact::Given;
+use super::log::{self, LOG_BYTES};
 use super::scope::Scope;
 use super::stderr::Tail;
-use super::wasi::WasiGrants;
 use super::written::Sink;
+use crate::secret::{Cutter, Hidden};
 use crate::telemetry::Redaction;
 
 /// Writes what it gets line by line. Clones write to the same line; the last one ends it.
@@ -22,43 +20,37 @@ use crate::telemetry::Redaction;
 pub(super) struct Lines(Arc<Mutex<Inner>>);
 
 struct Inner {
-    name: &'static str,
-    level: Level,
-    scope: Scope,
-    given: Arc<WasiGrants>,
-    secrets: Given,
+    cutter: Cutter,
+    output: Output,
     uses: Uses,
     function: Function,
     /// What explains a failure is kept beside the log.
     tail: Option<Tail>,
-    line: Vec<u8>,
+}
+
+/// Where lines go.
+struct Output {
+    name: &'static str,
+    level: Level,
+    scope: Scope,
+    /// The secrets and the variables that the guest was given.
+    hidden: [Hidden; 2],
     /// Bytes that are still logged.
     left: usize,
 }
 
 impl Lines {
-    /// The lines of `function`'s stream, called `name`, of a guest that runs on behalf of `scope` and was `given` this.
+    /// The lines of `function`'s stream, called `name`, of a guest that runs on behalf of `scope`, without what is `hidden`.
     pub(super) fn new(
         function: Function,
         (name, level): (&'static str, Level),
         scope: &Scope,
-        (given, secrets): (&Arc<WasiGrants>, &Given),
+        hidden: [Hidden; 2],
         uses: Uses,
         tail: Option<Tail>,
     ) -> Self {
-        let (scope, given, secrets) = (scope.clone(), Arc::clone(given), secrets.clone());
-        Self(Arc::new(Mutex::new(Inner {
-            name,
-            level,
-            scope,
-            given,
-            secrets,
-            uses,
-            function,
-            tail,
-            line: Vec::new(),
-            left: LOG_BYTES,
-        })))
+        let output = Output { name, level, scope: scope.clone(), hidden, left: LOG_BYTES };
+        Self(Arc::new(Mutex::new(Inner { cutter: Cutter::default(), output, uses, function, tail })))
     }
 }
 
@@ -74,41 +66,30 @@ impl Inner {
             tail.push(bytes);
         }
         self.uses.count(self.function);
+        if self.output.left > 0 {
+            let hidden = self.output.hidden.clone();
+            self.cutter.push(bytes, &hidden.each_ref(), |line, length| self.output.write(line, length));
+        }
+    }
+}
+
+impl Output {
+    /// Logs a line, for which `length` bytes were written.
+    fn write(&mut self, line: &str, length: usize) {
         if self.left == 0 {
             return;
         }
-        for mut piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            while !piece.is_empty() {
-                let (part, rest) = piece.split_at(piece.len().min(MAX_TEXT.saturating_sub(self.line.len())));
-                self.line.extend_from_slice(part);
-                piece = rest;
-                // A line without end is cut, and goes on in the next record.
-                if self.line.ends_with(b"\n") || self.line.len() >= MAX_TEXT {
-                    self.end_line();
-                }
-            }
-        }
-    }
-
-    /// Logs the line that was begun, if it says anything.
-    fn end_line(&mut self) {
-        let bytes = std::mem::take(&mut self.line);
-        let text = String::from_utf8_lossy(&bytes);
-        let text = text.trim_end();
-        if text.is_empty() || self.left == 0 {
-            return;
-        }
-        let text = self.secrets.hide(&Redaction::of_process().text(text));
-        let text = log::printable(&redacted(&text, self.given.values()));
-        self.left = self.left.saturating_sub(bytes.len());
+        let line = log::printable(&Redaction::of_process().text(line));
+        self.left = self.left.saturating_sub(length);
         let rest = if self.left == 0 { " (further output of this invocation is dropped)" } else { "" };
-        log::write(&self.scope, Some(self.level), &format!("{}: {text}{rest}", self.name));
+        log::write(&self.scope, Some(self.level), &format!("{}: {line}{rest}", self.name));
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.end_line();
+        let hidden = self.output.hidden.clone();
+        self.cutter.end(&hidden.each_ref(), |line, length| self.output.write(line, length));
     }
 }
 
@@ -116,6 +97,7 @@ impl Drop for Inner {
 mod tests {
     use super::*;
     use crate::capabilities::ledger::{Ledger, STDOUT, Used};
+    use crate::capabilities::log::MAX_TEXT;
     use crate::capabilities::log::tests::captured;
     use crate::id::Id;
 
@@ -123,13 +105,11 @@ mod tests {
         let ledger = Arc::new(Ledger::default());
         let mut scope = Scope::outside("c");
         scope.tenant = Id::from("acme");
-        let given = WasiGrants { env: vec![("KEY".into(), "canary-value".into())], ..WasiGrants::default() };
         let log = captured(|| {
             let uses = Uses::of(&ledger, &scope.component);
-            let secrets = Given::default();
-            let given = Arc::new(given);
-            let lines = Lines::new(STDOUT, ("stdout", Level::INFO), &scope, (&given, &secrets), uses, None);
-            secrets.note(&crate::secret::SecretBytes::new(*b"canary-of-a-secret"));
+            let hidden = [Hidden::default(), Hidden::of(["canary-value"])];
+            let lines = Lines::new(STDOUT, ("stdout", Level::INFO), &scope, hidden.clone(), uses, None);
+            hidden[0].note_text("canary-of-a-secret");
             pieces.iter().for_each(|piece| lines.push(piece));
         });
         (log, ledger)
@@ -153,6 +133,16 @@ mod tests {
         let (log, _) = written(&[b"KEY is canary-", b"value, Authorization: Bearer canary.token, canary-of-a-secret"]);
         assert!(log.contains("KEY is [redacted], Authorization: Bearer [redacted], [redacted]"), "{log}");
         assert!(!log.contains("canary"), "{log}");
+    }
+
+    #[test]
+    fn a_secret_at_which_a_long_line_is_cut_is_not_printed() {
+        for before in [MAX_TEXT - 10, MAX_TEXT - 1] {
+            let line = format!("{} canary-of-a-secret {}\n", "x".repeat(before), "y".repeat(MAX_TEXT));
+            let (log, _) = written(&[line.as_bytes()]);
+            assert!(!log.contains("canary") && !log.contains("secret "), "{log}");
+            assert_eq!(log.matches("[redacted]").count(), 1, "{log}");
+        }
     }
 
     #[test]

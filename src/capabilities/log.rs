@@ -55,15 +55,15 @@ impl HostCtx {
         let redaction = Redaction::of_process();
         let hide = |text: &str| self.hide(text);
         let span = GuestSpan::of_json(text, redaction, &hide);
-        self.log(function, None, &redaction.text(&self.hidden(text)))?;
+        self.log(function, None, &redaction.text(&self.decoded(text)))?;
         if let Some(span) = span {
             self.report(&span);
         }
         Ok(())
     }
 
-    /// A text in which a secret may be written as JSON writes it, without the secrets.
-    fn hidden<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    /// A text in which a secret may be written in any of the ways in which JSON can, without the secrets.
+    fn decoded<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match serde_json::from_str(text) {
             Ok(value) if !self.given.is_empty() => Cow::Owned(self.hide_in(value).to_string()),
             _ => Cow::Borrowed(text),

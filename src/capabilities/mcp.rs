@@ -44,13 +44,13 @@ pub(super) async fn call(
 ) -> wasmtime::Result<Result<String, IfaceError>> {
     let begun = ctx.begin(function, tool.len() + action.len() + args.len())?;
     let answer = asked(ctx, tool, action, args).await;
-    let named = || format!("{} {}", clip(tool), clip(action));
+    let named = format!("{} {}", clip(&ctx.hide(tool)), clip(&ctx.hide(action)));
     let (answer, note) = match answer {
-        Ok(text) => (Ok(text), named()),
+        Ok(text) => (Ok(text), named),
         Err(Refused(error, why)) => {
             // A guest learns of which kind the failure is, and its operator what it was.
-            ctx.record(Some(Level::WARN), &format!("tool {}: {why}", named()));
-            (Err(error), format!("{}: {}", named(), code(error)))
+            ctx.record(Some(Level::WARN), &format!("tool {named}: {why}"));
+            (Err(error), format!("{named}: {}", code(error)))
         }
     };
     ctx.calls.written(ctx.state.written_bytes())?;

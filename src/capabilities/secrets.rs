@@ -5,6 +5,7 @@ use super::calls::Function;
 use super::context::HostCtx;
 use super::scope::Scope;
 use crate::error::{Code, Error, Result};
+use crate::id::clip;
 use crate::secret::{Secret, SecretBytes};
 use crate::secrets::{Asker, Refusal, RefusalReason};
 
@@ -68,17 +69,19 @@ impl HostCtx {
 
     /// Logs what was refused, and gives the note for the trace.
     fn told<T>(&mut self, function: Function, answer: &std::result::Result<T, Refusal>, key: &str) -> String {
-        let Err(refusal) = answer else { return crate::id::clip(key) };
+        // A guest may ask by anything, a secret among it.
+        let key = clip(&self.hide(key)).escape_debug().to_string();
+        let Err(refusal) = answer else { return key };
         if let Some(left) = self.refusals_left.checked_sub(1) {
             self.refusals_left = left;
             let Scope { tenant, pack, component, flow, node, correlation_id, .. } = &self.scope;
             tracing::warn!(
-                target: TARGET, reason = refusal.reason().name(), key = refusal.key(), %tenant, %pack, %component, %flow,
+                target: TARGET, reason = refusal.reason().name(), key, %tenant, %pack, %component, %flow,
                 %node, correlation = %correlation_id, interface = function.interface, "a secret was refused: {}",
-                refusal.message()
+                self.hide(refusal.message())
             );
         }
-        format!("{}: {}", refusal.key(), refusal.reason().name())
+        format!("{key}: {}", refusal.reason().name())
     }
 }
 

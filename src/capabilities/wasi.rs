@@ -10,6 +10,7 @@ use wasmtime_wasi::p2::bindings::filesystem::preopens;
 
 use super::context::HostCtx;
 use super::ledger::{ENVIRONMENT, FILES};
+use crate::secret::Hidden;
 
 /// What is granted. The default is nothing.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub struct WasiGrants {
 
 impl WasiGrants {
     /// The values that it was given, which it is not to print.
-    pub(super) fn values(&self) -> impl Iterator<Item = &str> {
-        self.env.iter().flat_map(|(_, value)| value.lines())
+    pub(super) fn hidden(&self) -> Hidden {
+        Hidden::of(self.env.iter().map(|(_, value)| value.as_str()))
     }
 }
 

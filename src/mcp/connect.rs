@@ -19,7 +19,7 @@ use super::failure::{Failure, FailureKind};
 use super::fault;
 use super::settings::{Given, Way};
 use crate::net::tls;
-use crate::secret::Secret;
+use crate::secret::{Cutter, Hidden, Secret};
 use crate::secrets::{SecretScope, SecretsManager};
 
 /// The largest message that is taken from a server, in bytes.
@@ -28,8 +28,8 @@ pub(super) const MAX_MESSAGE: usize = 16 << 20;
 /// How long a connection may take, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// What of a program's error stream is put into one line of the log, in bytes.
-const LINE: usize = 1 << 10;
+/// What of a program's error stream is read at once, in bytes.
+const READ: usize = 1 << 10;
 
 /// The host's side of a connection: it offers servers nothing, and notes when their tools change.
 #[derive(Debug)]
@@ -51,23 +51,25 @@ impl ClientHandler for Client {
 /// A connection that both sides have greeted on.
 pub(super) type Running = RunningService<RoleClient, Client>;
 
-/// Reaches the server `name`. When this is dropped before its end, the program ends too.
+/// Reaches the server `name`, which is given secrets that are noted in `hidden`. When this is dropped before its end, the
+/// program ends too.
 pub(super) async fn connect(
     name: &str,
     way: &Way,
     secrets: &dyn SecretsManager,
     scope: &SecretScope,
     changed: Arc<AtomicBool>,
+    hidden: &Hidden,
 ) -> Result<Running, Failure> {
     let client = Client { changed };
     let running = match way {
         Way::Http { url, headers } => {
-            let headers = given(name, headers, secrets, scope).await?;
+            let headers = given(name, headers, secrets, scope, hidden).await?;
             serve_client(client, over_http(name, url, headers)?).await
         }
         Way::Program { command, args, env } => {
-            let env = given(name, env, secrets, scope).await?;
-            serve_client(client, started(name, command, args, env)?).await
+            let env = given(name, env, secrets, scope, hidden).await?;
+            serve_client(client, started(name, command, args, env, hidden)?).await
         }
     };
     running.map_err(|error| fault::of_greeting(name, &error))
@@ -110,6 +112,7 @@ fn started(
     command: &str,
     args: &[String],
     env: Vec<(String, Secret)>,
+    hidden: &Hidden,
 ) -> Result<TokioChildProcess, Failure> {
     let mut program = Command::new(command);
     program.args(args).env_clear().envs(env.iter().map(|(name, value)| (name, value.expose()))).kill_on_drop(true);
@@ -120,43 +123,52 @@ fn started(
         failure.hint("give the whole path of the program in mcp.servers, and the PATH that it needs in its env")
     })?;
     if let Some(stderr) = stderr {
-        tokio::spawn(log(name.to_owned(), stderr));
+        tokio::spawn(log(name.to_owned(), stderr, hidden.clone()));
     }
     Ok(process)
 }
 
 /// Writes what a program says on its error stream to the log, for who looks for it there.
-async fn log(name: String, mut stderr: ChildStderr) {
-    let mut bytes = [0; LINE];
+async fn log(name: String, mut stderr: ChildStderr, hidden: Hidden) {
+    let (mut bytes, mut cutter) = ([0; READ], Cutter::default());
+    let line = |line: &str, _| tracing::debug!(target: "greentic::mcp", server = %name, "{}", line.escape_debug());
     while let Ok(read @ 1..) = stderr.read(&mut bytes).await {
-        let text = String::from_utf8_lossy(bytes.get(..read).unwrap_or_default());
-        tracing::debug!(target: "greentic::mcp", server = %name, "{}", text.trim_end().escape_debug());
+        cutter.push(bytes.get(..read).unwrap_or_default(), &[&hidden], line);
     }
+    cutter.end(&[&hidden], line);
 }
 
-/// The values that a server is given, secrets looked up now: what was replaced counts from the next connection on.
+/// The values that a server is given, secrets looked up now: what was replaced counts from the next connection on. They
+/// are noted in `hidden`.
 async fn given(
     name: &str,
     wanted: &[(String, Given)],
     secrets: &dyn SecretsManager,
     scope: &SecretScope,
+    hidden: &Hidden,
 ) -> Result<Vec<(String, Secret)>, Failure> {
     let mut values = Vec::new();
     for (key, value) in wanted {
         let value = match value {
             Given::Text(text) => Secret::new(text.as_str()),
             Given::Secret(secret) => match secrets.read(scope, secret).await {
-                Ok(found) => found.into_iter().next().ok_or_else(|| {
-                    let missing =
-                        unreachable(name, &format!("the secret {secret} of tenant {} is missing", scope.tenant));
-                    missing.hint("store it where the host reads the tenant's secrets")
-                })?,
+                Ok(found) => {
+                    let found = found.into_iter().next().ok_or_else(|| missing(name, secret, secrets, scope))?;
+                    hidden.note_text(found.expose());
+                    found
+                }
                 Err(error) => return Err(unreachable(name, &format!("the secret {secret}: {}", error.message()))),
             },
         };
         values.push((key.clone(), value));
     }
     Ok(values)
+}
+
+fn missing(name: &str, secret: &str, secrets: &dyn SecretsManager, scope: &SecretScope) -> Failure {
+    let place = secrets.place(scope, secret);
+    let message = format!("the secret {secret} of tenant {} is missing: looked for at {place}", scope.tenant);
+    unreachable(name, &message).hint("store it where the host reads the tenant's secrets")
 }
 
 fn unreachable(name: &str, why: &str) -> Failure {

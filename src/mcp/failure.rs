@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Code, Error, Kind};
 use crate::id::clip;
+use crate::secret::Hidden;
 
 /// Characters of what a tool says in the host's own error; error maps see all of it.
 const MAX_MESSAGE: usize = 500;
@@ -30,8 +31,26 @@ pub enum FailureKind {
 pub struct Failure {
     kind: FailureKind,
     error: Error,
+    /// What the tool said, if the error quotes it.
+    said: Option<Said>,
     untaken: bool,
     details: Option<Value>,
+}
+
+/// What a tool said.
+#[derive(Clone, Debug)]
+struct Said {
+    /// What stands before it in the error.
+    about: String,
+    text: String,
+}
+
+impl Said {
+    /// The error's message, in which it is shortened.
+    fn message(&self) -> String {
+        let shown: String = self.text.chars().take(MAX_MESSAGE).flat_map(char::escape_debug).collect();
+        format!("{}: {shown}", self.about)
+    }
 }
 
 impl Failure {
@@ -45,7 +64,7 @@ impl Failure {
             FailureKind::Timeout => Code::ToolTimeout,
             FailureKind::Answer => Code::ToolAnswer,
         };
-        Self { kind, error: Error::new(code, message), untaken: false, details: None }
+        Self { kind, error: Error::new(code, message), said: None, untaken: false, details: None }
     }
 
     /// What the host says of a call that it ended or could not begin.
@@ -56,13 +75,18 @@ impl Failure {
             Code::GuestOutput | Code::ComponentAnswer => (FailureKind::Answer, false),
             code => (FailureKind::Unavailable, code.kind() == Kind::Unavailable),
         };
-        Self { kind, error, untaken, details: None }
+        Self { kind, error, said: None, untaken, details: None }
     }
 
     /// What the tool `tool` says of its failure, shortened for the host's own message.
     pub fn said(kind: FailureKind, tool: &str, said: &str) -> Self {
-        let shown: String = said.chars().take(MAX_MESSAGE).flat_map(char::escape_debug).collect();
-        Self::new(kind, format!("tool {}: {shown}", clip(tool)))
+        Self::quoting(kind, format!("tool {}", clip(tool)), said)
+    }
+
+    /// The same, with what the message says before it.
+    pub(super) fn quoting(kind: FailureKind, about: String, said: &str) -> Self {
+        let said = Said { about, text: said.to_owned() };
+        Self { said: Some(said.clone()), ..Self::new(kind, said.message()) }
     }
 
     /// The same, surely before the tool saw anything of the call: to try again does no harm.
@@ -79,11 +103,17 @@ impl Failure {
         self
     }
 
-    /// The same with its texts as `reword` has them, and what the tool answered as `within` has it.
+    /// The same without what is `hidden`.
     #[must_use]
-    pub(crate) fn reworded(mut self, reword: &impl Fn(&str) -> String, within: impl FnOnce(Value) -> Value) -> Self {
-        self.error = self.error.reworded(reword);
-        self.details = self.details.map(within);
+    pub(crate) fn without(mut self, hidden: &Hidden) -> Self {
+        if let Some(said) = &mut self.said {
+            // In all of it: what it was shortened at would not be found.
+            *said = Said { about: hidden.hide(&said.about), text: hidden.hide(&said.text) };
+            let message = Error::new(self.error.code(), said.message());
+            self.error = self.error.hint_text().into_iter().fold(message, Error::hint);
+        }
+        self.error = self.error.reworded(&|text| hidden.hide(text));
+        self.details = self.details.map(|details| hidden.hide_in(details));
         self
     }
 
@@ -143,6 +173,19 @@ mod tests {
         let value = failure.to_value();
         assert_eq!((&value["code"], &value["retryable"]), (&json!("GRH-1125"), &json!(false)));
         assert_eq!(value["details"], json!({ "content": [] }));
+    }
+
+    #[test]
+    fn what_is_hidden_stands_in_nothing_of_it() {
+        let hidden = Hidden::of(["canary-\"0123\""]);
+        for before in [0, MAX_MESSAGE - 16, MAX_MESSAGE - 8, MAX_MESSAGE - 2] {
+            let said = format!("{}canary-\"0123\" is wrong", "x".repeat(before));
+            let failure = Failure::said(FailureKind::Tool, "t", &said).hint("not canary-\"0123\"");
+            let failure = failure.with_details(json!({ "key": "canary-\"0123\"", "all": said })).without(&hidden);
+            let shown = format!("{} {}", failure.error(), failure.to_value());
+            assert!(!shown.contains("cana") && !format!("{failure:?}").contains("cana"), "{before}: {shown}");
+            assert!(shown.contains("not [redacted]") && failure.error().code() == Code::ToolFailed, "{shown}");
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::error::Error as StdError;
 
-use rmcp::ErrorData;
 use rmcp::ServiceError;
 use rmcp::model::ErrorCode;
 use rmcp::service::ClientInitializeError;
@@ -18,7 +17,10 @@ const NOT_NOW: [u16; 2] = [429, 503];
 pub(super) fn of_greeting(name: &str, error: &ClientInitializeError) -> Failure {
     let why = match error {
         ClientInitializeError::TransportError { error, .. } => transport(error.error.as_ref()).0,
-        ClientInitializeError::JsonRpcError(error) => format!("it refused the greeting: {}", said(error)),
+        ClientInitializeError::JsonRpcError(error) => {
+            let about = format!("MCP server {name}: it refused the greeting");
+            return Failure::quoting(FailureKind::Unavailable, about, &error.message).untaken();
+        }
         ClientInitializeError::ConnectionClosed(_) => "it ended before it greeted".to_owned(),
         _ => "it does not speak the protocol".to_owned(),
     };
@@ -35,7 +37,8 @@ pub(super) fn of_call(name: &str, tool: &str, error: &ServiceError) -> Failure {
                 ErrorCode::METHOD_NOT_FOUND => FailureKind::NotFound,
                 _ => FailureKind::Tool,
             };
-            let failure = failed(kind, &format!("error {}: {}", error.code.0, said(error)));
+            let about = format!("MCP server {name}, tool {}: error {}", clip(tool), error.code.0);
+            let failure = Failure::quoting(kind, about, &error.message);
             match &error.data {
                 Some(data) => failure.with_details(data.clone()),
                 None => failure,
@@ -103,8 +106,4 @@ fn chain<'e>(error: &'e (dyn StdError + 'static)) -> Vec<&'e (dyn StdError + 'st
         at = cause;
     }
     chain
-}
-
-fn said(error: &ErrorData) -> String {
-    clip(&error.message).escape_debug().to_string()
 }

@@ -12,6 +12,7 @@ use super::connect::{Running, connect};
 use super::failure::{Failure, FailureKind};
 use super::settings::{ServerSettings, Way};
 use super::{fault, outcome};
+use crate::secret::Hidden;
 use crate::secrets::{SecretScope, SecretsManager};
 
 /// How long a list of tools is believed, unless its server says that it changed.
@@ -33,6 +34,8 @@ pub(super) struct Server {
     pub(super) settings: ServerSettings,
     secrets: Arc<dyn SecretsManager>,
     scope: SecretScope,
+    /// The secrets that the server was given, which stand in nothing that it says.
+    hidden: Hidden,
     slot: Mutex<Slot>,
 }
 
@@ -61,7 +64,7 @@ impl Server {
         secrets: Arc<dyn SecretsManager>,
         scope: SecretScope,
     ) -> Self {
-        Self { name: name.to_owned(), settings, secrets, scope, slot: Mutex::default() }
+        Self { name: name.to_owned(), settings, secrets, scope, hidden: Hidden::default(), slot: Mutex::default() }
     }
 
     /// Calls `tool`, and takes an answer of at most `max` bytes.
@@ -124,11 +127,12 @@ impl Server {
     }
 
     async fn within<T>(&self, deadline: Instant, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        tokio::time::timeout_at(deadline.into(), work).await.unwrap_or_else(|_| {
+        let done = tokio::time::timeout_at(deadline.into(), work).await.unwrap_or_else(|_| {
             let failure =
                 Failure::new(FailureKind::Timeout, format!("MCP server {} did not answer in time", self.name));
             Err(failure.hint("see mcp.runtime.timeout_ms, the server's own timeout, and limits.event_deadline"))
-        })
+        });
+        done.map_err(|failure| failure.without(&self.hidden))
     }
 
     /// The connection, made if there is none. Whoever comes meanwhile waits for it.
@@ -144,7 +148,7 @@ impl Server {
         let again = slot.live.take().is_some();
         let changed = Arc::new(AtomicBool::new(false));
         let (name, way) = (&self.name, &self.settings.way);
-        let running = connect(name, way, &*self.secrets, &self.scope, Arc::clone(&changed)).await?;
+        let running = connect(name, way, &*self.secrets, &self.scope, Arc::clone(&changed), &self.hidden).await?;
         tracing::info!(target: "greentic::mcp", server = %name, tenant = %self.scope.tenant, again, "connected");
         let live = Arc::new(Connection { running, changed, tools: Mutex::default() });
         slot.live = Some(Arc::clone(&live));
@@ -178,7 +182,9 @@ impl Server {
             let params = PaginatedRequestParams::default().with_cursor(cursor);
             let page = connection.running.peer().list_tools(Some(params)).await;
             let page = page.map_err(|error| fault::of_call(&self.name, super::LIST, &error))?;
-            tools.extend(page.tools.iter().filter_map(|tool| serde_json::to_value(tool).ok()));
+            tools.extend(
+                page.tools.iter().filter_map(|tool| Some(self.hidden.hide_in(serde_json::to_value(tool).ok()?))),
+            );
             cursor = page.next_cursor;
             if cursor.is_none() || tools.len() >= MAX_TOOLS {
                 break;
@@ -206,6 +212,7 @@ impl Server {
             return Err(failure.hint(format!("the limit is {max} bytes; see `limits.output`")));
         }
         let result = serde_json::to_value(result).map_err(|_| unusable("its answer is no JSON"))?;
-        outcome::of_result(tool, result)
+        // Flows and guests may call the tool, and that gives them none of its secrets.
+        outcome::of_result(tool, self.hidden.hide_in(result))
     }
 }

@@ -9,7 +9,7 @@ use moka::future::Cache;
 use moka::ops::compute::Op;
 use tokio::sync::Mutex;
 
-use super::{SecretScope, SecretsManager};
+use super::{SecretKey, SecretScope, SecretsManager};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Code, Error, Result};
 use crate::secret::{Secret, SecretBytes};
@@ -20,6 +20,8 @@ const MOST: u64 = 10_000;
 const ABSENT: Duration = Duration::from_secs(10);
 /// How long a failure stands for further questions. It spares a place that is down or limits its rate.
 const FAILED: Duration = Duration::from_secs(1);
+/// Further ways to ask for one secret of which the answers are kept.
+const SPELLINGS: usize = 7;
 
 /// A place for secrets that is asked anew when what it said has become old. A secret that is changed there takes effect
 /// after that time, without a restart.
@@ -27,24 +29,42 @@ pub struct CachedSecrets {
     inner: Arc<dyn SecretsManager>,
     clock: Arc<dyn Clock>,
     ttl: Duration,
-    kept: Cache<Asked, Kept>,
+    kept: Cache<Kept, Arc<[(Asked, Answer)]>>,
     checked: Mutex<Option<(Timestamp, Instant, Result<()>)>>,
 }
 
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Asked {
+/// A secret, however its name is spelt.
+#[derive(PartialEq, Eq, Hash)]
+struct Kept {
     scope: SecretScope,
+    key: String,
+}
+
+impl Kept {
+    fn of(scope: &SecretScope, name: &str) -> Self {
+        let key = SecretKey::parse(name).map_or_else(|| name.to_owned(), |key| key.as_str().to_owned());
+        Self { scope: scope.clone(), key }
+    }
+}
+
+/// How a secret was asked for. Places may tell spellings apart, and so each has an answer of its own.
+#[derive(Clone, PartialEq, Eq)]
+struct Asked {
     name: String,
     /// Whether the values have to be text, all of them; else the newest will do.
     texts: bool,
 }
 
 #[derive(Clone)]
-struct Kept {
+struct Answer {
     at: Timestamp,
     /// The same by a clock that nobody sets.
     done: Instant,
     found: Result<Arc<[SecretBytes]>>,
+}
+
+fn answer_to<'a>(asked: &Asked, answers: &'a [(Asked, Answer)]) -> Option<&'a Answer> {
+    answers.iter().find(|(of, _)| of == asked).map(|(_, answer)| answer)
 }
 
 impl CachedSecrets {
@@ -55,43 +75,56 @@ impl CachedSecrets {
         Self { inner, clock, ttl, kept, checked: Mutex::default() }
     }
 
-    async fn find(&self, asked: Asked) -> Result<Arc<[SecretBytes]>> {
-        if let Some(kept) = self.kept.get(&asked).await
-            && self.is_fresh(&kept)
+    async fn find(&self, scope: &SecretScope, name: &str, texts: bool) -> Result<Arc<[SecretBytes]>> {
+        let (secret, asked) = (Kept::of(scope, name), Asked { name: name.to_owned(), texts });
+        if let Some(answers) = self.kept.get(&secret).await
+            && let Some(answer) = answer_to(&asked, &answers)
+            && self.is_fresh(answer)
         {
-            return kept.found;
+            return answer.found.clone();
         }
         // One after another for one secret: who waited takes what the one before found meanwhile, a failure too.
         let began = Instant::now();
-        let answered = self.kept.entry(asked.clone()).and_compute_with(|entry| async {
-            let known = entry.map(moka::Entry::into_value);
-            match known.filter(|kept| kept.done >= began || self.is_fresh(kept)) {
+        let answered = self.kept.entry(secret).and_compute_with(|entry| async {
+            let answers = entry.map(moka::Entry::into_value).unwrap_or_default();
+            match answer_to(&asked, &answers).filter(|known| known.done >= began || self.is_fresh(known)) {
                 Some(_) => Op::Nop,
-                None => Op::Put(self.ask(&asked).await),
+                None => Op::Put(self.with_answer(&answers, &asked, self.ask(scope, &asked).await)),
             }
         });
-        match answered.await.into_entry() {
-            Some(entry) => entry.into_value().found,
+        let answers = answered.await.into_entry().map(moka::Entry::into_value).unwrap_or_default();
+        match answer_to(&asked, &answers) {
+            Some(answer) => answer.found.clone(),
             None => Err(Error::new(Code::Internal, "a secret was read and not kept")),
         }
     }
 
-    async fn ask(&self, asked: &Asked) -> Kept {
-        let Asked { scope, name, texts } = asked;
+    async fn ask(&self, scope: &SecretScope, Asked { name, texts }: &Asked) -> Answer {
         let found = match texts {
             true => self.inner.read(scope, name).await.map(|all| all.into_iter().map(SecretBytes::from).collect()),
             false => self.inner.read_bytes(scope, name).await.map(Arc::from),
         };
-        Kept { at: self.clock.now(), done: Instant::now(), found }
+        Answer { at: self.clock.now(), done: Instant::now(), found }
     }
 
-    fn is_fresh(&self, kept: &Kept) -> bool {
-        let good_for = match &kept.found {
+    /// `answers` with a new one, without those that are old.
+    fn with_answer(&self, answers: &[(Asked, Answer)], asked: &Asked, answer: Answer) -> Arc<[(Asked, Answer)]> {
+        let others = answers.iter().filter(|(of, known)| of != asked && self.is_fresh(known));
+        others.take(SPELLINGS).cloned().chain([(asked.clone(), answer)]).collect()
+    }
+
+    fn is_fresh(&self, answer: &Answer) -> bool {
+        let good_for = match &answer.found {
             Ok(found) if !found.is_empty() => self.ttl,
             Ok(_) => self.ttl.min(ABSENT),
             Err(_) => self.ttl.min(FAILED),
         };
-        is_within(kept.at, self.clock.now(), good_for)
+        is_within(answer.at, self.clock.now(), good_for)
+    }
+
+    /// Forgets a secret, behind whoever reads its old value right now.
+    async fn forget(&self, scope: &SecretScope, name: &str) {
+        self.kept.entry(Kept::of(scope, name)).and_compute_with(|_| async { Op::Remove }).await;
     }
 }
 
@@ -103,21 +136,20 @@ fn is_within(at: Timestamp, now: Timestamp, long: Duration) -> bool {
 #[async_trait]
 impl SecretsManager for CachedSecrets {
     async fn read(&self, scope: &SecretScope, name: &str) -> Result<Vec<Secret>> {
-        let found = self.find(Asked { scope: scope.clone(), name: name.to_owned(), texts: true }).await?;
+        let found = self.find(scope, name, true).await?;
         Ok(found.iter().filter_map(SecretBytes::to_text).collect())
     }
 
     async fn read_bytes(&self, scope: &SecretScope, name: &str) -> Result<Vec<SecretBytes>> {
-        let found = self.find(Asked { scope: scope.clone(), name: name.to_owned(), texts: false }).await?;
-        Ok(found.to_vec())
+        Ok(self.find(scope, name, false).await?.to_vec())
     }
 
     async fn write(&self, scope: &SecretScope, name: &str, value: &SecretBytes) -> Result<()> {
         self.inner.write(scope, name, value).await?;
-        for texts in [false, true] {
-            let asked = Asked { scope: scope.clone(), name: name.to_owned(), texts };
-            // Behind whoever reads the old value right now.
-            self.kept.entry(asked).and_compute_with(|_| async { Op::Remove }).await;
+        self.forget(scope, name).await;
+        // What a secret replaces is read with it.
+        if let Some(key) = SecretKey::parse(name).as_ref().and_then(SecretKey::replacing) {
+            self.forget(scope, key).await;
         }
         Ok(())
     }
@@ -321,6 +353,46 @@ mod tests {
         cached.write(&tenant("t"), "KEY", &SecretBytes::new("new")).await.unwrap();
         assert_eq!(read(&cached, "t").await.unwrap(), ["new"]);
         assert_eq!(cached.read_bytes(&tenant("t"), "KEY").await.unwrap(), [SecretBytes::new("new")]);
+    }
+
+    #[tokio::test]
+    async fn what_was_stored_is_read_at_once_however_it_is_spelt() {
+        for written in ["crm_key", "CRM-KEY", "Crm/Key", "CRM_KEY_PREVIOUS", "crm.key.previous"] {
+            let place = Place::new("old");
+            let (cached, _) = cached(&place, TTL);
+            let spellings = ["CRM_KEY", "crm-key", " crm.key "];
+            let other = SecretScope { pack: Some(Id::from("p")), ..tenant("t") };
+            for (scope, name) in
+                spellings.map(|name| (tenant("t"), name)).into_iter().chain([(other.clone(), "CRM_KEY")])
+            {
+                cached.read(&scope, name).await.unwrap();
+                cached.read_bytes(&scope, name).await.unwrap();
+            }
+            let asked = place.asked();
+            cached.write(&tenant("t"), written, &SecretBytes::new("new")).await.unwrap();
+            for name in spellings {
+                assert_eq!(cached.read(&tenant("t"), name).await.unwrap()[0].expose(), "new", "{written} {name}");
+                let bytes = cached.read_bytes(&tenant("t"), name).await.unwrap();
+                assert_eq!(bytes, [SecretBytes::new("new")], "{written} {name}");
+            }
+            assert_eq!(cached.read(&other, "CRM_KEY").await.unwrap()[0].expose(), "old", "it is another one");
+            assert_eq!(place.asked(), asked + 2 * spellings.len(), "{written}");
+        }
+    }
+
+    #[tokio::test]
+    async fn each_spelling_has_its_own_answer_and_endless_ones_take_no_endless_memory() {
+        let place = Place::new("one");
+        let (cached, _) = cached(&place, TTL);
+        assert_eq!(cached.read(&tenant("t"), "KEY").await.unwrap()[0].expose(), "one");
+        place.says(Ok(vec!["other"]));
+        assert_eq!(cached.read(&tenant("t"), "key").await.unwrap()[0].expose(), "other");
+        assert_eq!(cached.read(&tenant("t"), "KEY").await.unwrap()[0].expose(), "one");
+        for spaces in 1..100 {
+            cached.read(&tenant("t"), &format!("{}key", " ".repeat(spaces))).await.unwrap();
+        }
+        let kept = cached.kept.get(&Kept::of(&tenant("t"), "key")).await.unwrap();
+        assert_eq!(kept.len(), SPELLINGS + 1);
     }
 
     #[tokio::test]

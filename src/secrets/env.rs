@@ -14,12 +14,21 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{SecretKey, SecretScope, SecretsManager};
+use crate::environment;
 use crate::error::{Code, Error, Result};
 use crate::id::{Id, clip};
 use crate::secret::Secret;
 
 /// Variables that open the host itself: whoever has them needs no grants, so that no component is given them.
 pub(crate) const OF_HOST: [&str; 2] = ["ADMIN_TOKEN", "TENANT_JWT_KEY"];
+
+/// Whether a variable is one of the host's own settings. They may open other doors, so that no component gets one that no
+/// binding names.
+pub(super) fn is_setting(name: &str) -> bool {
+    const TELEMETRY: [&str; 3] = ["OTEL_", "OTLP_", "TELEMETRY_"];
+    let is_own = OF_HOST.contains(&name) || environment::is_read(name) || name.ends_with("_PROXY");
+    is_own || TELEMETRY.iter().any(|prefix| name.starts_with(prefix))
+}
 
 type Var = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 /// The longest key that is one, in bytes.
 const MAX_KEY: usize = 256;
+/// What stands behind the name of a secret for the value that it replaces.
+const PREVIOUS: &str = "_previous";
 
 /// A secret's canonical name: lower case, with `_` for what is neither letter nor digit. `CRM/API-Key` and
 /// `crm_api_key` are the same.
@@ -27,6 +29,16 @@ impl SecretKey {
     /// The canonical name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The key of the value that this secret replaces, if it can be one.
+    pub(super) fn previous(&self) -> Option<Self> {
+        Self::parse(&format!("{}{PREVIOUS}", self.0))
+    }
+
+    /// The name of the secret that replaces this value, if this is the key of one that is replaced.
+    pub(super) fn replacing(&self) -> Option<&str> {
+        self.0.strip_suffix(PREVIOUS)
     }
 }
 
@@ -60,5 +72,16 @@ mod tests {
         assert!(
             SecretKey::parse(&"k".repeat(MAX_KEY)).is_some() && SecretKey::parse(&"k".repeat(MAX_KEY + 1)).is_none()
         );
+    }
+
+    #[test]
+    fn what_is_replaced_has_a_key_of_its_own() {
+        let key = SecretKey::parse("CRM-Key").unwrap();
+        let previous = key.previous().unwrap();
+        assert_eq!(
+            (previous.as_str(), previous.replacing(), key.replacing()),
+            ("crm_key_previous", Some("crm_key"), None)
+        );
+        assert_eq!(SecretKey::parse(&"k".repeat(MAX_KEY)).unwrap().previous(), None);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::SecretScope;
 use super::key::SecretKey;
+use super::{SecretScope, env};
 use crate::id::Id;
 
 /// On whose behalf a secret is asked for, as the host knows it.
@@ -113,7 +113,8 @@ impl SecretsPolicy {
 
     /// The name of a secret that no binding spells, where every secret may be read.
     fn of_all(&self, key: &SecretKey) -> Option<String> {
-        self.all.then(|| key.as_str().to_ascii_uppercase())
+        let name = self.all.then(|| key.as_str().to_ascii_uppercase());
+        name.filter(|name| !env::is_setting(name))
     }
 
     /// The names of the secrets that bindings of flow types name, in the order of their keys; each once.
@@ -221,6 +222,18 @@ mod tests {
             assert_eq!(readable(&all, "any", flow_type, "my/key").as_deref(), Some("MY_KEY"));
         }
         assert!(all.allows("any") && !all.is_writable(&SecretKey::parse("any").unwrap()));
+    }
+
+    #[test]
+    fn the_hosts_own_settings_take_a_binding() {
+        let (mut all, messaging) = (SecretsPolicy::everything(), Some("messaging"));
+        let own =
+            ["AWS_SECRET_ACCESS_KEY", "azure-client-secret", "OTLP_HEADERS", "admin_token", "HTTPS_PROXY", "PATH"];
+        for key in own {
+            assert_eq!(readable(&all, "any", messaging, key), None, "{key}");
+        }
+        all.allow("messaging", ["AWS_SECRET_ACCESS_KEY"]);
+        assert!(readable(&all, "any", messaging, "aws_secret_access_key").is_some());
     }
 
     #[test]

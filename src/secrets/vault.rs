@@ -4,6 +4,7 @@
 //! A value that is being replaced is a secret of its own, whose key ends in `_previous`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -31,8 +32,8 @@ mod signing;
 #[cfg(all(feature = "aws", feature = "azure", feature = "gcp"))]
 mod tests;
 
-/// What is behind the name of a secret that is being replaced.
-const PREVIOUS: &str = "_previous";
+/// The `tracing` target of what has no caller that it could be told to.
+const TARGET: &str = "greentic::secrets";
 
 /// The store of a cloud.
 #[async_trait]
@@ -62,23 +63,50 @@ fn open_with(
 ) -> Result<Option<Arc<dyn SecretsManager>>> {
     Ok(match backend {
         #[cfg(feature = "aws")]
-        SecretsBackend::Aws => Some(Arc::new(VaultSecrets(aws::Aws::new(environment, times)?))),
+        SecretsBackend::Aws => Some(VaultSecrets::shared(aws::Aws::new(environment, times)?)),
         #[cfg(feature = "gcp")]
-        SecretsBackend::Gcp => Some(Arc::new(VaultSecrets(gcp::Gcp::new(environment, times)?))),
+        SecretsBackend::Gcp => Some(VaultSecrets::shared(gcp::Gcp::new(environment, times)?)),
         #[cfg(feature = "azure")]
-        SecretsBackend::Azure => Some(Arc::new(VaultSecrets(azure::Azure::new(environment, times)?))),
+        SecretsBackend::Azure => Some(VaultSecrets::shared(azure::Azure::new(environment, times)?)),
         _ => None,
     })
 }
 
 /// The secrets of a store.
-struct VaultSecrets<V>(V);
+struct VaultSecrets<V> {
+    vault: V,
+    /// Whether it was told that values which are replaced may not be read.
+    told: AtomicBool,
+}
 
 impl<V: Vault> VaultSecrets<V> {
+    fn shared(vault: V) -> Arc<dyn SecretsManager> {
+        Arc::new(Self { vault, told: AtomicBool::new(false) })
+    }
+
     async fn find(&self, scope: &SecretScope, name: &str) -> Result<Option<SecretBytes>> {
         match SecretKey::parse(name) {
-            Some(key) => self.0.get(&self.0.name(scope, &key)?).await,
+            Some(key) => self.vault.get(&self.vault.name(scope, &key)?).await,
             None => Ok(None),
+        }
+    }
+
+    /// The value that a secret replaces. One that cannot be, or that this host may not have, is none: who lets a host have
+    /// a secret by its name need not know of further ones.
+    async fn find_previous(&self, scope: &SecretScope, name: &str) -> Result<Option<SecretBytes>> {
+        let previous = SecretKey::parse(name).and_then(|key| key.previous());
+        let Some(name) = previous.and_then(|key| self.vault.name(scope, &key).ok()) else { return Ok(None) };
+        match self.vault.get(&name).await {
+            Err(error) if error.code() == Code::SecretForbidden => {
+                if !self.told.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        target: TARGET,
+                        "values that are being replaced are not read where this host may not have them: {error}"
+                    );
+                }
+                Ok(None)
+            }
+            found => found,
         }
     }
 }
@@ -86,8 +114,7 @@ impl<V: Vault> VaultSecrets<V> {
 #[async_trait]
 impl<V: Vault> SecretsManager for VaultSecrets<V> {
     async fn read(&self, scope: &SecretScope, name: &str) -> Result<Vec<Secret>> {
-        let previous = format!("{name}{PREVIOUS}");
-        let (new, old) = tokio::try_join!(self.find(scope, name), self.find(scope, &previous))?;
+        let (new, old) = tokio::try_join!(self.find(scope, name), self.find_previous(scope, name))?;
         let text = |value: SecretBytes| {
             value.to_text().ok_or_else(|| {
                 Error::new(Code::SecretInvalid, format!("{} is not valid UTF-8", self.place(scope, name)))
@@ -104,11 +131,11 @@ impl<V: Vault> SecretsManager for VaultSecrets<V> {
     async fn write(&self, scope: &SecretScope, name: &str, value: &SecretBytes) -> Result<()> {
         let key = SecretKey::parse(name);
         let key = key.ok_or_else(|| Error::new(Code::SecretNotStored, "this can be no secret's name"))?;
-        self.0.put(&self.0.name(scope, &key)?, value).await
+        self.vault.put(&self.vault.name(scope, &key)?, value).await
     }
 
     fn place(&self, scope: &SecretScope, name: &str) -> String {
-        let name = SecretKey::parse(name).and_then(|key| self.0.name(scope, &key).ok());
+        let name = SecretKey::parse(name).and_then(|key| self.vault.name(scope, &key).ok());
         format!("{} {}", V::STORE, name.as_deref().unwrap_or("(no name that it can have)"))
     }
 

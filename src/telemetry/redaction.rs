@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
-/// What stands where something is left out.
-const HIDDEN: &str = "[redacted]";
+use crate::secret::REDACTED;
 
 /// Which values of guests' records are kept: `PII_REDACTION_MODE`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +42,7 @@ impl Redaction {
         match self {
             Self::Off => value,
             Self::Allowed(names) if names.iter().any(|allowed| allowed == name) => value,
-            Self::Strict | Self::Allowed(_) => HIDDEN,
+            Self::Strict | Self::Allowed(_) => REDACTED,
         }
     }
 
@@ -55,13 +54,13 @@ impl Redaction {
         match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
             Ok(mut fields) => {
                 for (name, value) in &mut fields {
-                    if self.value(name, "") == HIDDEN {
-                        *value = HIDDEN.into();
+                    if self.value(name, "") == REDACTED {
+                        *value = REDACTED.into();
                     }
                 }
                 Cow::Owned(serde_json::Value::Object(fields).to_string())
             }
-            Err(_) => Cow::Borrowed(HIDDEN),
+            Err(_) => Cow::Borrowed(REDACTED),
         }
     }
 }
@@ -83,9 +82,9 @@ mod tests {
         let json = r#"{"step":"1","mail":"a@b"}"#;
         let rows: &[(Redaction, &str, &str, &str)] = &[
             (mode("off", ""), "a@b", json, "free text"),
-            (mode("strict", "mail"), HIDDEN, r#"{"step":"[redacted]","mail":"[redacted]"}"#, HIDDEN),
-            (mode("strikt", ""), HIDDEN, r#"{"step":"[redacted]","mail":"[redacted]"}"#, HIDDEN),
-            (mode("allowlist", "step, x"), HIDDEN, r#"{"step":"1","mail":"[redacted]"}"#, HIDDEN),
+            (mode("strict", "mail"), REDACTED, r#"{"step":"[redacted]","mail":"[redacted]"}"#, REDACTED),
+            (mode("strikt", ""), REDACTED, r#"{"step":"[redacted]","mail":"[redacted]"}"#, REDACTED),
+            (mode("allowlist", "step, x"), REDACTED, r#"{"step":"1","mail":"[redacted]"}"#, REDACTED),
         ];
         for (redaction, value, object, text) in rows {
             assert_eq!(redaction.value("mail", "a@b"), *value, "{redaction:?}");

@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Kind, Result};
 use crate::id::{Id, clip};
 use crate::pack::model::ProviderDecl;
 use crate::pack::overlay::{Merged, PackIdentity};
+use crate::secret::{Hidden, credentials};
 
 /// A provider as it is stored.
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -172,29 +173,9 @@ fn disabled(instance: &Instance) -> Error {
         .hint(format!("enable it with POST /admin/providers/TENANT/{id}/enable"))
 }
 
-/// `text` without the texts of a configuration.
+/// `text` without the texts and numbers of a configuration, and without what looks like a credential.
 pub(crate) fn without(text: &str, config: &Map<String, Value>) -> String {
-    let mut values = Vec::new();
-    config.values().for_each(|value| collect(value, &mut values));
-    // The longest first: one may be part of another.
-    values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
-    crate::capabilities::hidden::redacted(text, values.iter().map(String::as_str)).into_owned()
-}
-
-fn collect(value: &Value, into: &mut Vec<String>) {
-    match value {
-        Value::String(text) => {
-            // It may stand in JSON, where some characters are written otherwise.
-            let json = value.to_string();
-            let inner = json.strip_prefix('"').and_then(|json| json.strip_suffix('"'));
-            into.extend(inner.filter(|inner| inner != text).map(str::to_owned));
-            into.push(text.clone());
-        }
-        Value::Number(number) => into.push(number.to_string()),
-        Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
-        Value::Object(map) => map.values().for_each(|value| collect(value, into)),
-        Value::Null | Value::Bool(_) => {}
-    }
+    credentials::hide(&Hidden::of_all_in(config.values()).hide(text)).into_owned()
 }
 
 /// What an operator should know of stored providers that cannot be called though they are enabled.

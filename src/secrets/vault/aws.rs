@@ -7,14 +7,14 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{Request, StatusCode};
 use reqsign_aws_v4::{Credential, DefaultCredentialProvider, RequestSigner};
-use reqsign_core::Signer;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::remote::{Answer, Remote, Times};
-use super::{Vault, endpoint, name, required, signing};
+use super::signing::Signing;
+use super::{Vault, endpoint, name, required};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::secret::SecretBytes;
@@ -26,7 +26,7 @@ const SERVICE: &str = "secretsmanager";
 /// AWS Secrets Manager in one region.
 pub(super) struct Aws {
     remote: Remote,
-    signer: Signer<Credential>,
+    signing: Signing<Credential>,
     endpoint: String,
     prefix: String,
 }
@@ -73,8 +73,9 @@ impl Aws {
         let settings = ["AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL"];
         Ok(Self {
             endpoint: endpoint::endpoint(environment, &settings, &usual)?,
-            signer: Signer::new(
-                signing::context(environment, &remote),
+            signing: Signing::new(
+                environment,
+                &remote,
                 DefaultCredentialProvider::new(),
                 RequestSigner::new(SERVICE, region),
             ),
@@ -98,7 +99,7 @@ impl Aws {
                     .header("x-amz-content-sha256", &digest)
                     .body(body.clone())
                     .map_err(|_| Error::new(Code::SecretsBackend, format!("the endpoint of {STORE} is no URL")))?;
-                signing::sign(&self.signer, &self.remote, request).await
+                self.signing.sign(request).await
             }
             .boxed()
         };

@@ -6,13 +6,13 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{Method, Request, StatusCode};
-use reqsign_core::Signer;
 use reqsign_google::{Credential, DefaultCredentialProvider, RequestSigner};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::remote::{Answer, Remote, Times};
-use super::{Vault, endpoint, name, required, signing};
+use super::signing::Signing;
+use super::{Vault, endpoint, name, required};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::secret::SecretBytes;
@@ -23,7 +23,7 @@ const STORE: &str = "Google Secret Manager";
 /// Google Secret Manager of one project.
 pub(super) struct Gcp {
     remote: Remote,
-    signer: Signer<Credential>,
+    signing: Signing<Credential>,
     /// Where the project's secrets are.
     secrets: String,
     prefix: String,
@@ -68,8 +68,9 @@ impl Gcp {
         let endpoint = endpoint::endpoint(environment, &["GOOGLE_SECRET_MANAGER_ENDPOINT"], usual)?;
         Ok(Self {
             secrets: format!("{endpoint}/v1/projects/{project}/secrets"),
-            signer: Signer::new(
-                signing::context(environment, &remote),
+            signing: Signing::new(
+                environment,
+                &remote,
                 DefaultCredentialProvider::new(),
                 RequestSigner::new("secretmanager"),
             ),
@@ -87,7 +88,7 @@ impl Gcp {
                     .header("content-type", "application/json")
                     .body(body.clone())
                     .map_err(|_| Error::new(Code::SecretsBackend, format!("the endpoint of {STORE} is no URL")))?;
-                signing::sign(&self.signer, &self.remote, request).await
+                self.signing.sign(request).await
             }
             .boxed()
         };

@@ -65,7 +65,7 @@ struct Fault {
 impl Fault {
     /// Another attempt may help where none came through.
     fn of(error: Error) -> Self {
-        Self { may_pass: error.code() == Code::SecretUnavailable, error, after: None }
+        Self { may_pass: Remote::is_unavailable(&error), error, after: None }
     }
 }
 
@@ -119,7 +119,9 @@ impl Remote {
                 .map_err(|_| Error::new(Code::SecretsBackend, format!("a request to {} cannot be made", self.store)))?;
             let mut response = self.client.execute(request).await.map_err(|error| self.broken(&error))?;
             let (status, headers) = (response.status(), response.headers().clone());
-            let mut body = Zeroizing::new(Vec::new());
+            // A buffer that grows leaves copies behind, which nobody clears.
+            let expected = response.content_length().and_then(|length| usize::try_from(length).ok());
+            let mut body = Zeroizing::new(Vec::with_capacity(expected.unwrap_or(LARGEST).min(LARGEST)));
             while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
                 if body.len() + chunk.len() > LARGEST {
                     return Err(self.nonsense("it is larger than a secret can be"));
@@ -150,6 +152,18 @@ impl Remote {
     /// The store cannot be asked.
     pub(super) fn unavailable(&self, why: &str) -> Error {
         Error::new(Code::SecretUnavailable, format!("{} {why}", self.store))
+    }
+
+    /// Whether this is the failure of a request that was not answered.
+    pub(super) fn is_unavailable(error: &Error) -> bool {
+        error.code() == Code::SecretUnavailable
+    }
+
+    /// What gives out this host's credentials cannot be asked.
+    #[cfg(any(feature = "aws", feature = "gcp"))]
+    pub(super) fn no_credentials(&self) -> Error {
+        self.unavailable("is not asked: what gives out this host's credentials gives no answer")
+            .hint("docs/secrets.md says where this host looks for them")
     }
 
     /// The store knows this host not.

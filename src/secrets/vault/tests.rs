@@ -43,6 +43,8 @@ enum Mood {
     Broken,
     Refuses,
     Forbids,
+    /// Lets nobody have values that are being replaced.
+    Guards,
     Redirects,
 }
 
@@ -52,6 +54,8 @@ struct Known {
     secrets: Mutex<HashMap<String, Value>>,
     asked: AtomicUsize,
     tokens: AtomicUsize,
+    /// What so many of those who ask for tokens are answered first.
+    no_tokens: Mutex<(usize, StatusCode)>,
     /// What asked for tokens.
     token_requests: Mutex<Vec<String>>,
 }
@@ -102,6 +106,33 @@ impl Server {
     }
 }
 
+/// What is logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn new() -> (Self, impl tracing::Subscriber + Send + Sync) {
+        let lines = Self::default();
+        let writer = lines.clone();
+        (lines, tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish())
+    }
+
+    fn all(&self) -> String {
+        String::from_utf8(self.0.lock().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Settings with which a store cannot be opened, and what is said of them.
 type Unusable<'a> = (SecretsBackend, &'a [(&'a str, &'a str)], &'a str);
 
@@ -123,10 +154,24 @@ async fn answer(State((known, mood)): State<(Arc<Known>, Mood)>, request: Reques
     let header = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     if path.ends_with("/token") {
         let number = known.tokens.fetch_add(1, Ordering::SeqCst);
+        let (times, status) = *known.no_tokens.lock();
+        if number < times {
+            return (status, "canary").into_response();
+        }
         let marks = [header("metadata"), header("metadata-flavor"), header("x-identity-header")];
         let marks: String = marks.into_iter().flatten().collect();
         known.token_requests.lock().push(format!("{} {} {body} {marks}", head.method, head.uri));
         return axum::Json(json!({ "access_token": format!("token-{number}"), "expires_in": 3600 })).into_response();
+    }
+    if let Some(role) = path.strip_prefix("/latest/meta-data/iam/security-credentials/") {
+        return match role {
+            "" => "host".into_response(),
+            _ => axum::Json(json!({
+                "Code": "Success", "AccessKeyId": "id", "SecretAccessKey": "canary-key", "Token": "canary-token",
+                "Expiration": "2100-01-01T00:00:00Z",
+            }))
+            .into_response(),
+        };
     }
     let asked = known.asked.fetch_add(1, Ordering::SeqCst);
     let is_aws = header("x-amz-target").is_some();
@@ -159,11 +204,13 @@ async fn answer(State((known, mood)): State<(Arc<Known>, Mood)>, request: Reques
         Mood::Broken => (StatusCode::BAD_GATEWAY, "canary").into_response(),
         Mood::Refuses => refused,
         Mood::Forbids => forbidden,
+        Mood::Guards if format!("{path} {body}").contains("previous") => forbidden,
+        Mood::Guards if is_aws => axum::Json(json!({ "SecretString": "new" })).into_response(),
         Mood::Redirects => {
             (StatusCode::TEMPORARY_REDIRECT, [("location", "http://169.254.169.254/canary")]).into_response()
         }
         Mood::Well | Mood::Busy(_) if is_aws => error(400, json!({ "__type": "ResourceNotFoundException" })),
-        Mood::Well | Mood::Busy(_) => {
+        Mood::Well | Mood::Guards | Mood::Busy(_) => {
             let bearer = header("authorization").unwrap_or_default();
             if !bearer.starts_with("Bearer token-") {
                 return refused;
@@ -261,6 +308,40 @@ async fn a_secret_that_is_replaced_has_two_values() {
 }
 
 #[tokio::test]
+async fn a_replaced_value_that_may_not_be_read_is_none_and_told_once() {
+    for backend in CLOUDS {
+        let server = Server::start(Mood::Guards).await;
+        let store = server.store(backend, &[]);
+        let (lines, subscriber) = Lines::new();
+        let _here = tracing::subscriber::set_default(subscriber);
+        store.write(&tenant(), "TOKEN", &SecretBytes::new("new")).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(store.read(&tenant(), "TOKEN").await.unwrap(), [Secret::new("new")], "{backend:?}");
+        }
+        let told = lines.all();
+        assert_eq!(told.lines().count(), 1, "{backend:?}: {told}");
+        assert!(
+            told.contains("WARN greentic::secrets") && told.contains("token") && told.contains("previous"),
+            "{told}"
+        );
+        // By itself it is refused like any other.
+        let error = store.read(&tenant(), "TOKEN_PREVIOUS").await.unwrap_err();
+        assert_eq!(error.code(), Code::SecretForbidden, "{backend:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_just_fits_is_read_though_no_further_one_does() {
+    let server = Server::start(Mood::Well).await;
+    let prefix = ("greentic--prod--acme--_--_--".len(), "greentic--prod--acme--0x--0x--".len());
+    for (backend, longest) in [(SecretsBackend::Gcp, 255 - prefix.0), (SecretsBackend::Azure, 127 - prefix.1)] {
+        let (store, name) = (server.store(backend, &[]), "k".repeat(longest));
+        store.write(&tenant(), &name, &SecretBytes::new("value")).await.unwrap();
+        assert_eq!(store.read(&tenant(), &name).await.unwrap(), [Secret::new("value")], "{backend:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_disabled_is_not_there_and_what_was_deleted_is_not_replaced() {
     let server = Server::start(Mood::Well).await;
     server.known.secrets.lock().extend([
@@ -329,6 +410,54 @@ async fn a_store_that_is_not_there_is_said_so() {
         let store = server.store(backend, &settings.map(|name| (name, url.as_str())));
         let error = store.read_bytes(&tenant(), "KEY").await.unwrap_err();
         assert_eq!(error.code(), Code::SecretUnavailable, "{backend:?}: {error}");
+    }
+}
+
+/// Settings by which a machine that this server plays gives out the credentials.
+fn of_machine(address: &str) -> [(&'static str, String); 6] {
+    [
+        ("AWS_ACCESS_KEY_ID", String::new()),
+        ("AWS_SECRET_ACCESS_KEY", String::new()),
+        ("AZURE_CLIENT_SECRET", String::new()),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", format!("http://{address}")),
+        ("GCE_METADATA_HOST", address.to_owned()),
+        ("AZURE_POD_IDENTITY_AUTHORITY_HOST", format!("http://{address}")),
+    ]
+}
+
+#[tokio::test]
+async fn who_gives_out_credentials_and_gives_no_answer_is_asked_again() {
+    for backend in CLOUDS {
+        for (times, status, code, attempts) in [
+            (2, StatusCode::SERVICE_UNAVAILABLE, None, 3),
+            (1, StatusCode::TOO_MANY_REQUESTS, None, 2),
+            (99, StatusCode::BAD_GATEWAY, Some(Code::SecretUnavailable), 4),
+            (99, StatusCode::FORBIDDEN, Some(Code::SecretsRefused), 1),
+        ] {
+            let server = Server::start(Mood::Well).await;
+            *server.known.no_tokens.lock() = (times, status);
+            let settings = of_machine(&server.address.to_string());
+            let store = server.store(backend, &settings.each_ref().map(|(name, value)| (*name, value.as_str())));
+            let read = store.read_bytes(&tenant(), "KEY").await;
+            let error = read.as_ref().err();
+            assert_eq!(error.map(Error::code), code, "{backend:?} {status}: {error:?}");
+            assert!(!format!("{error:?}").contains("canary"), "{backend:?} {status}: {error:?}");
+            assert_eq!(server.known.tokens.load(Ordering::SeqCst), attempts, "{backend:?} {status}");
+            assert_eq!(server.known.asked.load(Ordering::SeqCst), usize::from(code.is_none()), "{backend:?} {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_gives_out_credentials_and_is_not_there_is_said_so() {
+    for backend in CLOUDS {
+        let server = Server::start(Mood::Well).await;
+        let address = { TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap() };
+        let settings = of_machine(&address.to_string());
+        let store = server.store(backend, &settings.each_ref().map(|(name, value)| (*name, value.as_str())));
+        let error = store.read_bytes(&tenant(), "KEY").await.unwrap_err();
+        assert_eq!(error.code(), Code::SecretUnavailable, "{backend:?}: {error}");
+        assert!(store.check().await.is_err(), "{backend:?}");
     }
 }
 

@@ -1,0 +1,268 @@
+//! Secrets that do not stand in what is written: taken out of texts by what they are, wherever these come from.
+//!
+//! Whoever shortens a text hides first: what was cut through is not found any more. Where [`clip`](crate::id::clip) was
+//! quicker, its mark tells of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::{Secret, SecretBytes};
+
+/// What stands where a secret stood.
+pub(crate) const REDACTED: &str = "[redacted]";
+/// Shorter values are left alone: they stand in every other word.
+const SHORTEST: usize = 4;
+/// Shorter parts of a secret say nothing of it.
+const SHORTEST_PART: usize = 8;
+/// Texts that are looked for. Where there are more, nothing is shown.
+const MOST: usize = 1_000;
+/// What stands behind a text that was cut.
+const CUT: char = '…';
+
+/// Secrets that are not shown. Clones share them: what outlives a call hides what came later.
+#[derive(Clone, Default)]
+pub(crate) struct Hidden(Arc<Mutex<Vec<Secret>>>);
+
+impl Hidden {
+    /// Hides these texts.
+    pub(crate) fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let hidden = Self::default();
+        texts.into_iter().for_each(|text| hidden.note_text(text));
+        hidden
+    }
+
+    /// Hides every text and number in `value`.
+    pub(crate) fn of_all_in<'a>(values: impl IntoIterator<Item = &'a Value>) -> Self {
+        let hidden = Self::default();
+        values.into_iter().for_each(|value| hidden.note_all_in(value));
+        hidden
+    }
+
+    /// Hides a secret from now on. What is not text cannot stand in a text.
+    pub(crate) fn note(&self, secret: &SecretBytes) {
+        if let Ok(text) = std::str::from_utf8(secret.expose()) {
+            self.note_text(text);
+        }
+    }
+
+    /// The same of a text.
+    pub(crate) fn note_text(&self, text: &str) {
+        let mut known = self.0.lock();
+        note(&mut known, text, SHORTEST);
+        note(&mut known, text.trim(), SHORTEST);
+        // What is printed is looked at line by line, and some quote the token of `Bearer token`.
+        let lines = text.lines().filter(|_| text.contains('\n')).map(str::trim);
+        let token = text.split_once(' ').map(|(_, token)| token).filter(|token| !token.contains(' '));
+        lines.chain(token).for_each(|part| note(&mut known, part, SHORTEST_PART));
+        // Stores keep several texts as one, in JSON.
+        if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+            note_leaves(&mut known, &value);
+        }
+        // A secret may hold another one, and is taken out first.
+        known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+    }
+
+    fn note_all_in(&self, value: &Value) {
+        match value {
+            Value::String(text) => self.note_text(text),
+            Value::Number(number) => self.note_text(&number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| self.note_all_in(item)),
+            Value::Object(fields) => fields.values().for_each(|field| self.note_all_in(field)),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// Whether there is nothing to hide.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
+    /// `text` without the secrets.
+    pub(crate) fn hide(&self, text: &str) -> String {
+        let known = self.0.lock();
+        if known.len() > MOST {
+            return REDACTED.to_owned();
+        }
+        let mut shown = text.to_owned();
+        for secret in known.iter().map(Secret::expose) {
+            if shown.contains(secret) {
+                shown = shown.replace(secret, REDACTED);
+            }
+        }
+        if known.is_empty() || !shown.contains(CUT) { shown } else { without_beginnings(&shown, &known) }
+    }
+
+    /// Takes the secrets out of every text in `value`, the names of fields included.
+    pub(crate) fn hide_in(&self, value: Value) -> Value {
+        if self.is_empty() {
+            return value;
+        }
+        match value {
+            Value::String(text) => Value::String(self.hide(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.hide_in(item)).collect(),
+            Value::Object(fields) => {
+                Value::Object(fields.into_iter().map(|(name, value)| (self.hide(&name), self.hide_in(value))).collect())
+            }
+            // A number is hidden whole, or not at all.
+            Value::Number(number) if self.hide(&number.to_string()) == REDACTED => REDACTED.into(),
+            other => other,
+        }
+    }
+
+    /// How many bytes at the end of `bytes` may be the beginning of a secret.
+    pub(super) fn begun(&self, bytes: &[u8]) -> usize {
+        self.0.lock().iter().map(|secret| begun(secret, bytes)).max().unwrap_or(0)
+    }
+
+    /// How many bytes at the beginning of `bytes` may be the end of a secret.
+    pub(crate) fn ended(&self, bytes: &[u8]) -> usize {
+        let ended = |secret: &Secret| {
+            let secret = secret.expose().as_bytes();
+            let longest = bytes.len().min(secret.len().saturating_sub(1));
+            (1..=longest).rev().find(|length| secret.ends_with(bytes.get(..*length).unwrap_or_default()))
+        };
+        self.0.lock().iter().filter_map(ended).max().unwrap_or(0)
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(…)")
+    }
+}
+
+/// Notes `text`, and as it stands in JSON and in messages, where some characters are written otherwise.
+fn note(known: &mut Vec<Secret>, text: &str, shortest: usize) {
+    // One more than is looked for tells that it is too many.
+    if text.len() < shortest || known.len() > MOST {
+        return;
+    }
+    let json = Value::String(text.to_owned()).to_string();
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json);
+    for spelt in [text, json, &text.escape_debug().to_string()] {
+        if !known.iter().any(|known| known.expose() == spelt) {
+            known.push(Secret::new(spelt));
+        }
+    }
+}
+
+fn note_leaves(known: &mut Vec<Secret>, value: &Value) {
+    match value {
+        Value::String(text) => note(known, text, SHORTEST_PART),
+        Value::Array(items) => items.iter().for_each(|item| note_leaves(known, item)),
+        Value::Object(fields) => fields.values().for_each(|field| note_leaves(known, field)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// How many bytes at the end of `bytes` are the beginning of `secret`, and not all of it.
+fn begun(secret: &Secret, bytes: &[u8]) -> usize {
+    let secret = secret.expose().as_bytes();
+    let longest = bytes.len().min(secret.len().saturating_sub(1));
+    (1..=longest).rev().find(|length| bytes.ends_with(secret.get(..*length).unwrap_or_default())).unwrap_or(0)
+}
+
+/// `text` without beginnings of secrets behind which it was cut.
+fn without_beginnings(text: &str, known: &[Secret]) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(CUT) {
+        let longest = known.iter().map(|secret| begun(secret, before.as_bytes())).max().unwrap_or(0);
+        match before.get(..before.len().saturating_sub(longest)).filter(|_| longest >= SHORTEST) {
+            Some(kept) => shown.extend([kept, REDACTED]),
+            None => shown.push_str(before),
+        }
+        shown.push(CUT);
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::id::clip;
+
+    #[test]
+    fn what_was_given_is_taken_out() {
+        let given = Hidden::default();
+        for secret in [&b"canary"[..], b"canary-and-more", b"abc", b"\xff\xff\xff\xff", b"canary"] {
+            given.note(&SecretBytes::new(secret));
+        }
+        assert_eq!(given.hide("a canary, canary-and-more, abc"), "a [redacted], [redacted], abc");
+        let value = json!({ "a": ["x canary"], "canary": { "b": 1, "c": "canary-and-more" }, "d": null });
+        assert_eq!(
+            given.hide_in(value),
+            json!({ "a": ["x [redacted]"], "[redacted]": { "b": 1, "c": "[redacted]" }, "d": null })
+        );
+        given.note_text("123456");
+        assert_eq!(given.hide_in(json!([123_456, 1_234_567, true])), json!(["[redacted]", 1_234_567, true]));
+        assert!(Hidden::default().is_empty() && !given.is_empty());
+        assert!(!format!("{given:?}").contains("canary"));
+    }
+
+    #[test]
+    fn parts_that_are_quoted_alone_are_taken_out_too() {
+        for (secret, quoted) in [
+            ("-- begin --\nbGluZSBvbmU\n--\n", "stdout: bGluZSBvbmU --"),
+            ("  canary-1 \n", "it is canary-1"),
+            ("Bearer sk-canary", "sk-canary is not known"),
+            (r#"{"user":"u","keys":[{"password":"canary \"2\""}]}"#, "canary \"2\" is wrong"),
+            ("a \"canary\"\n3", r#"{"key":"a \"canary\"\n3"}"#),
+            ("it's-a-canary", r"it\'s-a-canary"),
+        ] {
+            let shown = Hidden::of([secret]).hide(quoted);
+            assert!(shown.contains(REDACTED), "{secret}: {shown}");
+            assert!(!shown.contains("canary") && !shown.contains("bGluZSBvbmU"), "{secret}: {shown}");
+        }
+        let shown = Hidden::of(["-- begin --\nbGluZSBvbmU\n--\n", "a b c"]).hide("-- begin is not a part, b is none");
+        assert_eq!(shown, "-- begin is not a part, b is none");
+    }
+
+    #[test]
+    fn every_text_of_a_configuration_is_taken_out() {
+        let config = json!({ "token": "canary-1", "deep": [{ "pin": 98_765 }], "on": true });
+        let hidden = Hidden::of_all_in([&config]);
+        assert_eq!(
+            hidden.hide("token canary-1 and pin 98765 are true"),
+            "token [redacted] and pin [redacted] are true"
+        );
+    }
+
+    #[test]
+    fn a_secret_that_a_message_was_cut_through_is_taken_out() {
+        let hidden = Hidden::of(["canary-0123456789"]);
+        let text = |before: usize| format!("{}canary-0123456789 and more", "x".repeat(before));
+        for before in 60..=76 {
+            let shown = hidden.hide(&clip(&text(before)));
+            assert!(!shown.contains("cana"), "{before}: {shown}");
+        }
+        // So much of it is in many words.
+        assert_eq!(hidden.hide(&clip(&text(77))), format!("{}can…", "x".repeat(77)));
+    }
+
+    #[test]
+    fn whoever_has_more_secrets_than_can_be_looked_for_shows_nothing() {
+        let hidden =
+            Hidden::of((0..MOST).map(|n| format!("canary-{n}")).collect::<Vec<_>>().iter().map(String::as_str));
+        assert_eq!(hidden.hide("it is canary-999"), "it is [redacted]");
+        hidden.note_text(&(0..100_000).map(|n| format!("canary-of-many-{n}\n")).collect::<String>());
+        assert_eq!(hidden.hide("harmless"), REDACTED);
+        assert!(hidden.0.lock().len() < 2 * MOST, "and its own memory is bounded");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_fail_and_known_values_never_stay(text in ".{0,80}", value in "[a-z]{4,8}") {
+            let text = format!("{text}{value}{text}");
+            let shown = Hidden::of([value.as_str()]).hide(&text);
+            proptest::prop_assert!(!shown.contains(&value) || REDACTED.contains(&value));
+        }
+    }
+}
