@@ -570,6 +570,39 @@ async fn metrics_are_text_for_operators() {
     assert!(!text.contains("u:1"), "no metric names a user");
 }
 
+const ASKING: &str = "
+id: asking
+type: http
+nodes:
+  ask:
+    component.exec: { component: web, operation: ask, input: { by: http-client@1.1.0, url: '{{in.raw.body.url}}' } }
+    routing: [{ to: tell }]
+  tell:
+    emit.response: { body: '{{node.ask}}' }
+";
+
+#[tokio::test]
+async fn what_components_ask_goes_through_no_proxy() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let direct = axum::Router::new().fallback(|| async { "direct" });
+    tokio::spawn(async move { axum::serve(listener, direct).await });
+    let dir = tempfile::tempdir().unwrap();
+    let webhook = "flow_type_bindings: { webhook: { adapter: generic, config: { insecure: true } } }";
+    write(dir.path(), "open.yaml", &format!("tenant: open\n{webhook}\nhttp: {{ allow: ['http://{address}'] }}\n"));
+    write(dir.path(), "pack/asking.ygtc", ASKING);
+    std::fs::create_dir_all(dir.path().join("pack/components")).unwrap();
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/guests/web-client.wasm");
+    std::fs::copy(guest, dir.path().join("pack/components/web.wasm")).unwrap();
+    // A proxy would look names up itself, and so connect to what nobody judged. Nobody listens there.
+    let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, "http://127.0.0.1:9"));
+    let serving = Serving::of(dir, "--bindings open.yaml --pack open=pack", &proxies);
+    let url = format!("{}/t/open/webhook/asking", serving.url);
+    let asked = serving.client.post(url).json(&json!({ "url": format!("http://{address}/") })).send().await.unwrap();
+    let answer: Value = asked.json().await.unwrap();
+    assert_eq!(answer["body"], "direct", "{answer}");
+}
+
 /// What nobody but the component may see.
 const CANARY: &str = "canary-5f0c9d2e";
 

@@ -140,7 +140,9 @@ fn the_oauth_block_falls_back_to_the_environment() {
         "tenant: demo\noauth: { http_base_url: https://oauth.api.greentic.net/, nats_url: nats://oauth-broker:4222, \
          provider: greentic.oauth.default }",
     );
-    assert_eq!(&*config.oauth_broker_config(&Id::from("local")).unwrap().env, "local");
+    for env in ["local", "staging"] {
+        assert_eq!(&*config.oauth_broker_config(&Id::from(env)).unwrap().env, env);
+    }
 }
 
 #[test]
@@ -297,6 +299,7 @@ fn the_schema_agrees_with_the_reader() {
         "http-time",
         "oauth-empty",
         "oauth-grant",
+        "oauth-plain",
         "oauth-providers",
         "wasi-overlays",
     ];

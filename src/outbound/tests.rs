@@ -163,6 +163,12 @@ async fn a_redirect_is_judged_like_the_first_request() {
     let narrow = Outbound::new(policy(&[&format!("http://{one}")]));
     assert_eq!(failure_of(&narrow, to(&format!("http://{two}/there"))).await.reason(), Reason::HostNotAllowed);
     assert_eq!(failure_of(&outbound, request(&format!("http://{one}/loop"))).await.reason(), Reason::TooManyRedirects);
+    for (most, answered) in [(0, false), (1, false), (2, true)] {
+        let few = Outbound::new(Policy { max_redirects: most, ..policy(&[&format!("http://{one}")]) });
+        // Two redirects, and then what was asked for.
+        let answer = few.send(request(&format!("http://{one}/to?/to")), far()).await;
+        assert_eq!(answer.is_ok(), answered, "{most}: {answer:?}");
+    }
     let posted =
         Request { method: "POST".into(), body: Body::Whole("body".into()), ..to(&format!("http://{two}/there")) };
     assert_eq!(failure_of(&outbound, posted).await.reason(), Reason::BodyNotRedirected);

@@ -104,6 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_complaint_does_not_repeat_the_configuration() {
+        let hidden = json!({ "token": "canary-1" }).as_object().cloned().unwrap();
+        let said = complaint(Error::new(Code::ProviderConfig, "`token` canary-1 is too short"), &hidden);
+        assert_eq!((said.code(), said.message()), (Code::ProviderConfig, "`token` [redacted] is too short"));
+        assert_eq!(complaint(Error::new(Code::GuestTrap, "trapped"), &hidden).message(), "trapped");
+    }
+
+    #[test]
     fn only_what_says_so_is_unwell() {
         for health in [
             json!(null),

@@ -198,6 +198,11 @@ async fn requests_are_told_by_grant_entry_and_reason_and_survive_a_reload() {
     assert_eq!(grant(&running, "grant", "kv").await["uses"], 0);
     let outbound = running.get("/admin/grants").await["tenants"][0]["outbound"].clone();
     assert_eq!((&outbound["answered"], &outbound["failed"]["host_not_allowed"]), (&json!(2), &json!(1)), "{outbound}");
+    let metrics = running.send(Method::GET, "/metrics", None).await.text().await.unwrap();
+    for (reason, count) in [("answered", 2), ("host_not_allowed", 1)] {
+        let line = format!("greentic_outbound_requests_total{{reason=\"{reason}\",tenant=\"t\"}} {count}");
+        assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
+    }
     let reasons = greentic_runner_host::outbound::Reason::ALL;
     assert_eq!(outbound["failed"].as_object().unwrap().len(), reasons.len(), "every reason is there");
     running.stop().await;

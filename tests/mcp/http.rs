@@ -23,7 +23,8 @@ struct Seen {
 /// A server over HTTP whose calls are answered by the tool's name. Its address, and what it saw.
 async fn server() -> (String, Seen) {
     let seen = Seen::default();
-    let app = Router::new().route("/mcp", post(answer)).with_state(seen.clone());
+    let moved = || async { axum::response::Redirect::temporary("/mcp") };
+    let app = Router::new().route("/mcp", post(answer)).route("/moved", post(moved)).with_state(seen.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -141,4 +142,14 @@ async fn an_address_where_nobody_listens_is_a_failure() {
     assert_eq!(answer["code"], "GRH-1126", "{answer}");
     assert!(answer["message"].as_str().unwrap().contains("cannot be connected to"), "{answer}");
     assert!(!answer.to_string().contains("canary"), "{answer}");
+}
+
+#[tokio::test]
+async fn credentials_go_nowhere_else() {
+    let (url, seen) = server().await;
+    let mcp = block(&url.replace("/mcp", "/moved"), "  retry: { max_attempts: 1 }\n");
+    let host = host(&mcp, &caller("web", "fine")).await.unwrap();
+    let answer = ask(&host, json!({})).await;
+    assert_eq!(answer["code"], "GRH-1126", "{answer}");
+    assert_eq!(seen.greetings.load(Ordering::SeqCst), 0, "no redirect is followed");
 }

@@ -84,11 +84,43 @@ async fn hanging_and_nonsense_end_with_the_time() {
 }
 
 #[tokio::test]
+async fn a_server_has_a_time_of_its_own() {
+    let starts = Starts::new();
+    let mcp = script(":", &starts.file(), "      timeout: 4s\n");
+    let host = host(&mcp, &caller("bad", "x")).await.unwrap();
+    let begun = Instant::now();
+    assert_eq!(ask(&host, json!({})).await["code"], "GRH-1127");
+    assert!(begun.elapsed() < Duration::from_secs(20), "no other limit is shorter than half a minute");
+}
+
+#[tokio::test]
+async fn tools_that_come_while_it_runs_are_found() {
+    let starts = Starts::new();
+    // It has `z` from its first call on, and says so.
+    let changed = r#"printf '{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}\n'"#;
+    let mcp = script(&format!("touch \"$STARTS.z\"; {changed}; {GOOD}"), &starts.file(), "");
+    let flow = "id: main\ntype: messaging\nnodes:\n  in:\n    mcp.exec: { component: bad, action: '{{in.tool}}' }\n    err_map: { \
+                code: '{{error.code}}' }\n";
+    let host = host(&mcp, &super::common::Sources::of_flow(flow)).await.unwrap();
+    assert_eq!(ask(&host, json!({ "tool": "z" })).await["code"], "GRH-1121");
+    assert_eq!(ask(&host, json!({ "tool": "x" })).await["content"][0]["text"], "good");
+    // What it says beside its answers may be heard a moment later.
+    let mut tries = 0;
+    while ask(&host, json!({ "tool": "z" })).await["content"][0]["text"] != "good" {
+        tries += 1;
+        assert!(tries < 100, "the list that was kept is old");
+    }
+    assert_eq!(starts.count(), 1);
+}
+
+#[tokio::test]
 async fn the_events_time_bounds_a_call() {
     let starts = Starts::new();
     let bindings = format!("tenant: t\nlimits: {{ event_deadline: 1s }}\nmcp:\n{}", script(":", &starts.file(), ""));
     let host = host_of(&bindings, &caller("bad", "x"), |builder| builder.with_memory_store()).await.unwrap();
+    let begun = Instant::now();
     let answer = host.submit(event("s", json!({}))).await.unwrap().outcome().await;
+    assert!(begun.elapsed() < Duration::from_secs(20), "the call itself may take half a minute");
     let text = match answer {
         Ok(outcome) => format!("{:?}", outcome.replies),
         Err(error) => error.to_string(),

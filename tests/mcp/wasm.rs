@@ -1,6 +1,7 @@
 //! Tools in WebAssembly, called by flows: all that they may export, and how they are bounded.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use greentic_runner_host::{Code, HostBuilder};
 use serde_json::json;
@@ -82,7 +83,9 @@ async fn a_tool_that_never_ends_is_ended_and_the_next_call_is_served() {
     let flow = "id: main\ntype: messaging\nnodes:\n  in:\n    mcp.exec: { component: mcp-exec-tool, action: '{{in.action}}', args: \
                 {a: 1, b: 1} }\n    timeout: 3s\n    err_map: { code: '{{error.code}}' }\n";
     let host = host(&fixtures(), &Sources::of_flow(flow)).await.unwrap();
+    let begun = Instant::now();
     assert_eq!(ask(&host, json!({ "action": "spin" })).await, json!({ "code": "GRH-0500" }));
+    assert!(begun.elapsed() < Duration::from_secs(20), "no other limit is shorter than half a minute");
     assert_eq!(ask(&host, json!({ "action": "add" })).await, json!({ "sum": 2 }));
 }
 
@@ -105,13 +108,24 @@ async fn what_a_tool_writes_stays_and_what_a_failed_one_writes_does_not() {
 
 #[tokio::test]
 async fn requests_of_tools_follow_the_tenants_rules() {
-    let url = json!({ "url": "http://127.0.0.1:9/" });
-    for (more, reason) in [("", "is not enabled"), ("  http_enabled: true\n", "")] {
-        let mcp = format!("{}{more}", fixtures());
-        let host = host(&mcp, &caller("mcp-exec-tool", "fetch")).await.unwrap();
-        let answer = ask(&host, url.clone()).await;
+    // Nobody else gets the port, and nobody listens.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let allowed = &*format!("http: {{ allow: ['http://{address}'] }}\n");
+    for (tenants, tools, reason) in [
+        ("", "", "denied: disabled: "),
+        ("", "  http_enabled: true\n", "denied: host_not_allowed: "),
+        (allowed, "", "unavailable: not_connected: "),
+        (allowed, "  http_enabled: true\n", "unavailable: not_connected: "),
+        (allowed, "  http_enabled: false\n", "denied: disabled: "),
+    ] {
+        let bindings = format!("tenant: t\n{tenants}mcp:\n{}{tools}", fixtures());
+        let flow = caller("mcp-exec-tool", "fetch");
+        let host = host_of(&bindings, &flow, |builder| builder.with_memory_store()).await.unwrap();
+        let answer = ask(&host, json!({ "url": format!("http://{address}/") })).await;
         let refused = answer["refused"].as_str().unwrap_or_else(|| panic!("{answer}"));
-        assert!(!refused.is_empty() && (reason.is_empty() || !refused.contains("not allowed")), "{refused}");
+        assert!(refused.starts_with(reason), "{tenants}{tools}: {refused}");
     }
 }
 
@@ -130,6 +144,23 @@ async fn tools_get_the_secrets_that_the_bindings_name_and_no_others() {
     }
     let other = ask(&host, json!({ "name": "OTHER" })).await;
     assert!(other["read"]["Err"].as_str().unwrap().starts_with("denied:"), "{other}");
+    // It is a component of its own name, to which the bindings may give less.
+    let narrow = format!("{bindings}secrets: {{ components: {{ mcp-exec-tool: [OTHER] }} }}\n");
+    let host = host_of(&narrow, &caller("mcp-exec-tool", "secrets"), set_up).await.unwrap();
+    let answer = ask(&host, json!({ "name": "MCP_TEST_KEY" })).await;
+    assert!(answer["read"]["Err"].as_str().unwrap().starts_with("denied:"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_tool_has_no_more_grants_than_its_tenant() {
+    let bindings = format!("tenant: t\ngrants: [kv, mcp, http]\nmcp:\n{}", fixtures());
+    let flow = strict_caller("mcp-exec-tool", "add");
+    let error = host_of(&bindings, &flow, |builder| builder.with_memory_store()).await.unwrap_err();
+    let all = format!("{error:#?} {error}");
+    assert!(
+        all.contains(&Code::ImportNotGranted.to_string()) && all.contains("greentic:secrets/secret-store"),
+        "{all}"
+    );
 }
 
 #[tokio::test]

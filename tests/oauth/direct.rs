@@ -106,6 +106,7 @@ async fn a_state_is_good_once_for_its_tenant_in_its_time() {
     refused(format!("{PUBLIC}/oauth/callback?state=canary&code=c"), "made up").await;
     refused(format!("{PUBLIC}/oauth/callback?code=canary"), "no state").await;
     refused(format!("{PUBLIC}/oauth/callback?state={}&code=c", "x".repeat(5_000)), "endless").await;
+    assert_eq!(world.look(&good).await, 405, "it goes nowhere");
     assert!(peer.asked().is_empty(), "no code went out");
     assert_eq!(world.browse(&good).await.0, 200, "what failed spent nothing of it");
     refused(good, "a second time").await;
@@ -178,6 +179,21 @@ async fn many_who_want_what_has_expired_cause_one_renewal() {
         assert_eq!(asked.form("grant_type").as_deref(), Some("refresh_token"));
         let refresh = format!("canary-refresh-{}", round - 1);
         assert_eq!(asked.form("refresh_token"), Some(refresh), "the one that was given last");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_gives_no_new_refresh_token_is_shown_the_old_one_again() {
+    let peer = Peer::start(counting()).await;
+    let world = World::start(&[&block(&peer)], SECRETS).await;
+    connect(&world, "u").await;
+    peer.asked();
+    peer.answer(|_| Reply::Json(200, json!({"access_token": "canary-9", "expires_in": 3600, "token_type": "bearer"})));
+    for _ in 0..2 {
+        world.clock.advance(Duration::from_secs(3_600));
+        assert_eq!(world.token("p", "u", &[]).await["access_token"], "canary-9");
+        let [asked] = &peer.asked()[..] else { panic!("one renewal") };
+        assert_eq!(asked.form("refresh_token").as_deref(), Some("canary-refresh-1"));
     }
 }
 
@@ -303,6 +319,33 @@ async fn a_tenant_whose_key_is_missing_learns_which_and_stores_nothing() {
     assert_eq!(log().codes("get-consent-url"), ["16"]);
     assert_eq!(world.ask("consent", json!({"provider": "q", "subject": "u"})).await, "");
     assert_eq!(log().codes("get-consent-url"), ["11"], "and which providers there are");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_lead_to_no_address_that_nobody_named() {
+    let inside = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
+    let address = inside.local_addr().unwrap();
+    let reached = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reached);
+    tokio::spawn(async move {
+        while inside.accept().await.is_ok() {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let peer = Peer::start(counting()).await;
+    let issuer = peer.url("");
+    let metadata = json!({"issuer": issuer, "authorization_endpoint": "https://p.example/auth",
+        "token_endpoint": format!("http://{address}/token")});
+    peer.answer(move |_| Reply::Json(200, metadata.clone()));
+    let block = format!(
+        "  public_url: {PUBLIC}/\n  providers:\n    p: {{ issuer: '{issuer}', client_id: bot, client_secret: CLIENT }}\n"
+    );
+    let world = World::start(&[&block], SECRETS).await;
+    let url = world.consent("p", "u", &[], "").await;
+    let (status, page) = world.browse(&back(&url, "&code=canary-code")).await;
+    assert!(status >= 400 && page.contains("GRH-1114"), "{status} {page}");
+    assert_eq!(reached.load(Ordering::SeqCst), 0, "its own machine is the issuer's, and no other");
+    assert!(log().text().contains("address_not_public"), "the operator learns why");
 }
 
 #[tokio::test(flavor = "multi_thread")]

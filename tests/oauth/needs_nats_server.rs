@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use async_nats::{Client, Message};
+use async_nats::{Client, Message, Subscriber};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -21,6 +21,14 @@ async fn nats() -> Server {
 /// What a broker does with a question under a subject.
 type Answers = Arc<dyn Fn(&str, &Value) -> Option<Value> + Send + Sync>;
 
+/// Subscribes to `subjects`, of which `own` is one. The server knows of it once it brings what this client says itself.
+async fn listening(client: &Client, subjects: &'static str, own: &'static str) -> Subscriber {
+    let mut told = client.subscribe(subjects).await.unwrap();
+    client.publish(own, "".into()).await.unwrap();
+    told.next().await.unwrap();
+    told
+}
+
 /// A broker on NATS: it answers, and tells what it was asked.
 struct Broker {
     client: Client,
@@ -36,8 +44,7 @@ impl Broker {
     async fn over(client: Client, answers: impl Fn(&str, &Value) -> Option<Value> + Send + Sync + 'static) -> Self {
         let (tell, asked) = mpsc::unbounded_channel();
         let answers: Answers = Arc::new(answers);
-        let mut questions = client.subscribe("oauth.>").await.unwrap();
-        client.flush().await.unwrap();
+        let mut questions = listening(&client, "oauth.>", "oauth.ready").await;
         let answering = client.clone();
         tokio::spawn(async move {
             while let Some(Message { subject, payload, reply, .. }) = questions.next().await {
@@ -152,7 +159,13 @@ async fn a_broker_that_misbehaves_over_nats_is_an_empty_text_in_time() {
         ("15", Some(json!("canary"))),
         ("15", Some(json!({"access_token": {}, "flow_id": "another", "redirect_url": "https://b.example"}))),
         ("13", Some(json!({"error": "access_denied"}))),
-        ("15", Some(json!({"x": "x".repeat(400_000)}))),
+        (
+            "15",
+            // All that is asked for, and too much beside it.
+            Some(
+                json!({"access_token": "canary", "redirect_url": "https://b.example", "extra": {"x": "x".repeat(400_000)}}),
+            ),
+        ),
     ] {
         *said.lock().unwrap() = answer;
         for op in ["consent", "token"] {
@@ -240,8 +253,7 @@ async fn the_host_logs_in_with_a_secret() {
     .await;
     let client = async_nats::ConnectOptions::with_token("canary-nats".into());
     let client = client.connect(format!("nats://{}", server.address)).await.unwrap();
-    let mut questions = client.subscribe("oauth.token.resource").await.unwrap();
-    client.flush().await.unwrap();
+    let mut questions = listening(&client, "oauth.token.resource", "oauth.token.resource").await;
     tokio::spawn(async move {
         while let Some(question) = questions.next().await {
             let answer = json!({"access_token": "a"}).to_string();

@@ -194,9 +194,18 @@ impl World {
 
     /// Takes a browser to an address of the host's, as it is known outside.
     pub(crate) async fn browse(&self, url: &str) -> (u16, String) {
-        let path = url.strip_prefix(PUBLIC).unwrap_or_else(|| panic!("{url} is not the host's"));
-        let answer = self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap();
+        let answer = self.client.get(self.here(url)).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Has something look at an address of the host's without going there, as scanners of links do.
+    pub(crate) async fn look(&self, url: &str) -> u16 {
+        self.client.head(self.here(url)).send().await.unwrap().status().as_u16()
+    }
+
+    fn here(&self, url: &str) -> String {
+        let path = url.strip_prefix(PUBLIC).unwrap_or_else(|| panic!("{url} is not the host's"));
+        format!("http://{}{path}", self.address)
     }
 }
 

@@ -478,4 +478,15 @@ nodes:
     let counts = host.outbound_counts("t").unwrap();
     assert_eq!((counts.answered, counts.failed), (1, vec![(Reason::HostNotAllowed, 1)]));
     host.stop().await.unwrap();
+    // The event's time ends before the component's, and the component hears of it.
+    let hanging = hanging().await;
+    let bindings = format!(
+        "tenant: t\nlimits: {{ timeout: 1m, event_deadline: 8s }}\nhttp: {{ allow: ['http://{hanging}'], timeout: 1m }}"
+    );
+    let host = host_of(&bindings, &pack, |builder| builder.with_memory_store()).await.unwrap();
+    let outcome =
+        host.submit(event("s", json!({ "text": format!("http://{hanging}/") }))).await.unwrap().outcome().await;
+    let answer = outcome.unwrap().replies[0].clone();
+    assert!(answer["error"]["message"].as_str().unwrap().starts_with("timed_out: "), "{answer}");
+    host.stop().await.unwrap();
 }

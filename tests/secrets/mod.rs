@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Sources, event, host_of};
 use crate::guests::{Rig, scope};
+use crate::logged::Logged;
 
 /// The interfaces as the guest calls them.
 const ALL: [&str; 5] =
@@ -26,7 +27,7 @@ const ALL: [&str; 5] =
 const BINDINGS: &str = "
 tenant: t
 flow_type_bindings:
-  messaging: { adapter: webchat, secrets: [CRM_KEY, Refresh-Token, BINARY, ABSENT, BROKEN, SLOW] }
+  messaging: { adapter: webchat, secrets: [CRM_KEY, Refresh-Token, BINARY, ABSENT, BROKEN, FORBIDDEN, SLOW] }
   webhook: { adapter: generic, secrets: [HOOK_KEY] }
 secrets:
   components: { narrow: [CRM_KEY] }
@@ -55,6 +56,7 @@ impl SecretsManager for Shelf {
         self.asked.lock().push(scope.clone());
         match name {
             "BROKEN" => Err(Error::new(Code::SecretUnavailable, "the shelf fell down")),
+            "FORBIDDEN" => Err(Error::new(Code::SecretForbidden, "the shelf is locked")),
             "SLOW" => std::future::pending().await,
             _ => Ok(self
                 .values
@@ -134,7 +136,13 @@ async fn every_interface_gives_the_secret_or_says_why_not() {
         assert_eq!(get("OTHER").await, refused(by, "denied", "denied"), "{by}");
         assert_eq!(get("../../..").await, refused(by, "invalid-key", "invalid-arg"), "{by}");
         assert_eq!(get(&long).await, refused(by, "invalid-key", "invalid-arg"), "{by}");
-        assert_eq!(get("BROKEN").await, refused(by, "internal", "unavailable"), "{by}");
+        for key in ["BROKEN", "FORBIDDEN"] {
+            assert_eq!(get(key).await, refused(by, "internal", "unavailable"), "{by} {key}");
+        }
+        let input = json!({ "by": by, "key": "HOOK_KEY" });
+        let calls = rig.call(&guest, scope("t", "s"), "get", &input).await.unwrap().host_calls;
+        let [call] = calls.as_slice() else { panic!("{calls:?}") };
+        assert_eq!((call.ok, call.note.as_str()), (false, "HOOK_KEY: not_allowed"), "{by}");
     }
 }
 
@@ -178,6 +186,24 @@ async fn the_host_says_who_asks_whatever_the_guest_says() {
 }
 
 #[tokio::test]
+async fn bindings_name_a_team_and_give_users_places_of_their_own() {
+    let (users, teams) =
+        (("local/t/eu/pack/ann/CRM_KEY", &b"of ann"[..]), ("local/t/eu/_/_/CRM_KEY", &b"of a team"[..]));
+    for (section, by_ann, by_nobody) in [
+        ("team: eu\n  per_user: true", found(users.1), found(teams.1)),
+        ("team: eu", found(teams.1), found(teams.1)),
+        ("per_user: true", json!({ "error": "not-found" }), json!({ "error": "not-found" })),
+    ] {
+        let bindings = BINDINGS.replace("\nsecrets:\n", &format!("\nsecrets:\n  {section}\n"));
+        let (rig, guest, _) = rig(&bindings, &[users, teams]).await;
+        for (user, expected) in [(Some(Id::from("ann")), by_ann), (None, by_nobody)] {
+            let scope = Scope { user, ..scope("t", "s") };
+            assert_eq!(get(&rig, &guest, scope, ALL[1], "CRM_KEY").await, expected, "{section}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_place_that_hangs_ends_with_the_guests_time() {
     let (mut rig, guest, _) = rig(BINDINGS, &[]).await;
     rig.limits.timeout = Duration::from_secs(5);
@@ -200,10 +226,15 @@ async fn a_key_of_any_size_hurts_nobody_but_its_guest() {
 #[tokio::test]
 async fn what_may_be_stored_is_stored_and_nothing_else_goes_on() {
     let (rig, guest, shelf) = rig(BINDINGS, &[]).await;
-    let put = async |key: &str| {
-        let input = json!({ "key": key, "value": "new canary" });
+    let put_as = async |key: &str, value: &str| {
+        let input = json!({ "key": key, "value": value });
         rig.call(&guest, scope("t", "s"), "put", &input).await
     };
+    let put = async |key: &str| put_as(key, "new canary").await;
+    for value in ["", &"x".repeat((64 << 10) + 1)] {
+        let text = put_as("refresh_token", value).await.unwrap_err().error.to_string();
+        assert!(text.contains("too_large: a secret has 1 to 65536 bytes"), "{text}");
+    }
     assert_eq!(put("refresh_token").await.unwrap().output, json!("stored"));
     assert_eq!(shelf.values.lock().get("local/t/_/pack/_/Refresh-Token").unwrap(), b"new canary");
     for (key, why) in
@@ -284,9 +315,19 @@ async fn a_pack_that_lacks_secrets_says_which_and_where_they_were_looked_for() {
     );
     let shelf = Arc::new(Shelf::default());
     shelf.values.lock().insert("local/t/_/base.demo/_/CRM_KEY".to_owned(), b"value".to_vec());
+    let (logged, _guard) = Logged::here();
     let host =
         host_of(BINDINGS, &pack, |builder| builder.with_memory_store().with_secrets_manager(shelf)).await.unwrap();
+    // It is said without being asked for, in a moment.
+    let (mut log, mut looks) = (logged.take(), 0);
+    while !log.contains("secret ELSEWHERE, which pack base.demo needs") {
+        tokio::task::yield_now().await;
+        log.push_str(&logged.take());
+        looks += 1;
+        assert!(looks < 10_000, "{log}");
+    }
     host.look_for_secrets().await;
+    assert!(!logged.take().contains("ELSEWHERE"), "and once");
     let lacking = host.lacking_secrets("t");
     assert_eq!(host.tenant("t").unwrap().required_secrets(), ["ABSENT", "BROKEN", "CRM_KEY", "ELSEWHERE"]);
     assert_eq!(lacking.missing, ["ABSENT", "ELSEWHERE"]);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, StreamBody};
@@ -29,6 +30,8 @@ pub(crate) struct Collected {
     logs: Vec<ExportLogsServiceRequest>,
     metrics: Vec<ExportMetricsServiceRequest>,
     bytes: Vec<Vec<u8>>,
+    /// The headers of each request.
+    pub(crate) heads: Vec<HeaderMap>,
 }
 
 pub(crate) struct Collector {
@@ -93,6 +96,7 @@ async fn take(collected: Arc<Mutex<Collected>>, request: Request) -> Response {
             other => panic!("nothing is sent to {other}"),
         }
         collected.bytes.push(message);
+        collected.heads.push(parts.headers.clone());
     }
     if !grpc {
         return Response::builder().header("content-type", "application/x-protobuf").body(Body::empty()).unwrap();

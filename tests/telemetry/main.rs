@@ -19,6 +19,7 @@ mod troubles;
 use std::time::{Duration, SystemTime};
 
 use collector::{Collected, Collector};
+use greentic_runner_host::secret::Secret;
 use greentic_runner_host::telemetry::{Protocol, Telemetry, TelemetryConfig};
 use greentic_runner_host::{Activity, HostBuilder};
 use program::{Program, Upstream};
@@ -32,14 +33,18 @@ fn traceparent(trace: &str) -> String {
     format!("00-{trace}-{CALLER}-01")
 }
 
+/// What another system on the way says of the trace.
+const STATE: &str = "vendor=1";
+
 /// Sends one request through a flow with every kind of span, and gives what the collector got.
-async fn one_request(protocol: &str) -> (Collected, Upstream) {
+async fn one_request(protocol: &str, more: &[(&str, &str)]) -> (Collected, Upstream) {
     let (collector, upstream) = (Collector::start().await, Upstream::start().await);
     let endpoint = format!("http://{}", collector.address);
     let vars = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)];
-    let program = Program::start(&upstream, &vars);
+    let program = Program::start(&upstream, &[&vars[..], more].concat());
     let url = format!("{}/webhook/order?token=canary", program.url);
-    let request = program.client.post(url).header("traceparent", traceparent(TRACE)).header("x-secret", "canary");
+    let request = program.client.post(url).header("traceparent", traceparent(TRACE)).header("tracestate", STATE);
+    let request = request.header("x-secret", "canary");
     let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64;
     let url = format!("http://{}/rows?key=canary", upstream.address);
     let body = serde_json::json!({ "url": url, "started": started, "card": "canary" });
@@ -52,10 +57,11 @@ async fn one_request(protocol: &str) -> (Collected, Upstream) {
 
 /// One flow's spans as a tree, each with the names of its attributes.
 async fn tree(protocol: &str) -> String {
-    let (collected, upstream) = one_request(protocol).await;
+    let (collected, upstream) = one_request(protocol, &[]).await;
     let spans = collected.spans_of(TRACE);
     let outgoing = spans.iter().find(|span| span.name == "GET").unwrap();
     assert_eq!(upstream.traceparents(), [format!("00-{TRACE}-{}-01", hex::encode(&outgoing.span_id))]);
+    assert_eq!(upstream.tracestates(), [STATE]);
     for resource in collected.resources() {
         assert_eq!(resource["service.name"], "greentic-runner-host");
     }
@@ -154,4 +160,58 @@ async fn what_is_not_sampled_is_not_exported_and_counted_all_the_same() {
     let collected = collector.collected();
     assert_eq!((collected.spans_of(TRACE).len(), collected.logs().len()), (0, 0));
     assert!(collected.metric_names().contains("greentic.events"));
+}
+
+#[tokio::test]
+async fn a_caller_decides_whether_its_trace_is_sampled() {
+    const UNWANTED: &str = "1af7651916cd43dd8448eb211c80319c";
+    let (collector, upstream) = (Collector::start().await, Upstream::start().await);
+    let endpoint = format!("http://{}", collector.address);
+    let vars = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint), ("OTEL_TRACES_SAMPLER", "parentbased_always_off")];
+    let program = Program::start(&upstream, &vars);
+    program.say("hi", Some(&traceparent(TRACE))).await;
+    program.replies(1).await;
+    program.say("Ada", Some(&format!("00-{UNWANTED}-{CALLER}-00"))).await;
+    program.replies(2).await;
+    program.say("hi", None).await;
+    program.replies(3).await;
+    program.stop();
+    assert_eq!(collector.collected().traces(), [TRACE], "of others nothing is sampled");
+}
+
+#[tokio::test]
+async fn what_guests_log_is_redacted_where_the_operator_wants_it() {
+    let (collected, _) = one_request("http/protobuf", &[("PII_REDACTION_MODE", "strict")]).await;
+    let said: Vec<_> = collected.logs().into_iter().map(|log| log.body).collect();
+    assert!(said.iter().any(|body| body.contains("[redacted]")), "{said:?}");
+    assert!(!said.iter().any(|body| body.contains("look up")), "{said:?}");
+}
+
+#[tokio::test]
+async fn what_a_collector_wants_comes_with_every_request() {
+    const FLOW: &str = "{ id: hello, type: messaging, nodes: { say: { emit.response: hi } } }";
+    for (protocol, encoding) in [(Protocol::Grpc, "grpc-encoding"), (Protocol::Http, "content-encoding")] {
+        let collector = Collector::start().await;
+        let mut config = TelemetryConfig::to(&format!("http://{}", collector.address), protocol);
+        for target in [&mut config.traces, &mut config.metrics, &mut config.logs] {
+            let target = target.as_mut().unwrap();
+            target.headers = vec![("x-key".to_owned(), Secret::new("open sesame"))];
+            target.gzip = true;
+        }
+        let telemetry = Telemetry::start(&config).unwrap();
+        // All of this test runs on one thread.
+        let _collecting = tracing_subscriber::registry().with(telemetry.layer()).set_default();
+        let set_up = |builder: HostBuilder| builder.with_memory_store().with_telemetry(telemetry.clone());
+        let host = common::host_of("tenant: t", &common::Sources::of_flow(FLOW), set_up).await.unwrap();
+        host.handle_activity("t", Activity::text("hi").from_user("u")).await.unwrap();
+        host.stop().await.unwrap();
+        drop(host);
+        assert!(telemetry.stop(Duration::from_secs(5)));
+        let collected = collector.collected();
+        assert!(!collected.traces().is_empty() && !collected.metric_names().is_empty());
+        for head in &collected.heads {
+            assert_eq!(head["x-key"], "open sesame", "{head:?}");
+            assert_eq!(head[encoding], "gzip", "{head:?}");
+        }
+    }
 }

@@ -53,7 +53,7 @@ nodes:
 /// A server that notes which trace its requests belong to.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
-    seen: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<Vec<[String; 2]>>>,
 }
 
 impl Upstream {
@@ -61,8 +61,8 @@ impl Upstream {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let notes = Arc::clone(&seen);
         let note = any(move |headers: HeaderMap| async move {
-            let trace = headers.get("traceparent").map_or("", |value| value.to_str().unwrap());
-            notes.lock().unwrap().push(trace.to_owned());
+            let said = |name| headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
+            notes.lock().unwrap().push(["traceparent", "tracestate"].map(said));
             "rows"
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -72,7 +72,11 @@ impl Upstream {
     }
 
     pub(crate) fn traceparents(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
+        self.seen.lock().unwrap().iter().map(|[parent, _]| parent.clone()).collect()
+    }
+
+    pub(crate) fn tracestates(&self) -> Vec<String> {
+        self.seen.lock().unwrap().iter().map(|[_, state]| state.clone()).collect()
     }
 }
 

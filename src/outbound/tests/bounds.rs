@@ -37,6 +37,25 @@ async fn an_answer_is_bounded_however_it_comes() {
     assert!(exact.send(asked, far()).await.unwrap().body.is_empty(), "the length is that of another answer");
 }
 
+/// Less than the time that a policy of these tests gives, and more than a busy machine takes.
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_connection_that_does_not_come_about_is_given_up_in_time() {
+    // It takes connections, as the system does for it, and says nothing of TLS.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("https://{}/", silent.local_addr().unwrap());
+    let outbound = Outbound::new(policy(&["https://127.0.0.1:*"]));
+    let wanted = Options { connect_timeout: Some(Duration::from_millis(60)), ..Options::default() };
+    let begun = Instant::now();
+    failure_of(&outbound, Request { options: wanted, ..request(&url) }).await;
+    assert!(begun.elapsed() < Duration::from_secs(4), "its own time, where five seconds are the most");
+    let longer = Options { connect_timeout: Some(Duration::from_secs(3600)), ..Options::default() };
+    let begun = Instant::now();
+    failure_of(&outbound, Request { options: longer, ..request(&url) }).await;
+    assert!(begun.elapsed() < Duration::from_secs(15), "nobody can have more");
+}
+
 #[tokio::test]
 async fn a_server_that_hangs_or_drips_is_left_in_time() {
     let hanging = raw(|connection| async move {
@@ -65,7 +84,9 @@ async fn a_server_that_hangs_or_drips_is_left_in_time() {
     }
     let no_head =
         Request { options: Options { head_timeout: Some(short), ..options }, ..request(&format!("http://{hanging}/")) };
+    let begun = Instant::now();
     assert_eq!(own.open(no_head, far()).await.unwrap_err().reason(), Reason::TimedOut);
+    assert!(begun.elapsed() < SOON, "the head's own time");
     // The first piece has to come within it as well.
     let idle = Options { idle_timeout: Some(Duration::from_secs(1)), ..options };
     let stalled = raw(|mut connection| async move {
@@ -76,7 +97,9 @@ async fn a_server_that_hangs_or_drips_is_left_in_time() {
     let mut opened =
         own.open(Request { options: idle, ..request(&format!("http://{stalled}/")) }, far()).await.unwrap();
     assert_eq!(opened.body.chunk().await.unwrap().unwrap(), "x");
+    let begun = Instant::now();
     assert_eq!(opened.body.chunk().await.unwrap_err().reason(), Reason::TimedOut);
+    assert!(begun.elapsed() < SOON, "the time between pieces");
     assert_eq!(opened.body.chunk().await.unwrap(), None, "nothing comes after an error");
 }
 

@@ -188,5 +188,7 @@ mod tests {
         let found = store.read("sum", &signed).await.unwrap().unwrap();
         assert_eq!(found.signature.as_deref(), Some("signature"));
         assert!(store.read("other", &plain).await.unwrap().is_none());
+        std::fs::write(dir.path().join("sum.wasm.sig"), "x".repeat(8 << 10)).unwrap();
+        assert_eq!(store.read("sum", &signed).await.err().unwrap().code(), Code::TooLarge);
     }
 }
