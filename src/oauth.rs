@@ -5,12 +5,13 @@
 //! broker that does it all (`broker`), over HTTP or NATS, and providers that the host asks itself (`direct`). Tenant,
 //! team and environment are this service's own and cannot be said; what is kept is encrypted for exactly one
 //! owner. Nothing waits beyond the caller's time, but what was begun with a code or a refresh token, which are
-//! worth something once, is brought to its end. This room knows no wasm and no flows.
+//! worth something once, is brought to its end in a bounded time of its own. This room knows no wasm and no flows.
 
 mod ask;
 mod broker;
 mod direct;
 mod flights;
+mod means;
 mod owner;
 mod pace;
 mod seal;
@@ -20,6 +21,7 @@ mod settings;
 mod tokens;
 mod vault;
 mod web;
+mod works;
 
 pub use ask::is_reserved;
 pub use direct::Landing;

@@ -178,8 +178,11 @@ impl Tenant {
         services
     }
 
-    /// Ends what runs for the tenant outside of this process, for good.
+    /// Waits for what must come to its end, and ends what runs for the tenant outside of this process, for good.
     pub async fn stop(&self) {
+        if let Some(oauth) = &self.services.oauth {
+            oauth.stop().await;
+        }
         #[cfg(feature = "mcp")]
         if let Some(servers) = self.servers.get() {
             servers.stop().await;

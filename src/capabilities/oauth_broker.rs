@@ -19,6 +19,8 @@ use crate::secret::SecretBytes;
 
 /// Shorter texts beside a token are none.
 const SHORTEST_TOKEN: usize = 16;
+/// Texts beside a token that are taken for some at most.
+const MOST_TOKENS: usize = 64;
 
 const INTERFACE: &str = "greentic:oauth-broker/broker-v1@1.0.0";
 const CONSENT: Function = Function { interface: INTERFACE, name: "get-consent-url" };
@@ -67,6 +69,7 @@ async fn consent(ctx: &mut HostCtx, texts: [&str; 4], scopes: &[String]) -> Resu
 async fn exchange(ctx: &mut HostCtx, texts: [&str; 4]) -> Result<String> {
     let [provider, subject, code, path] = texts;
     let end = ctx.cancel_at;
+    ctx.note_code(code);
     let ask = async |oauth: Arc<OAuth>| {
         let tokens = oauth.exchange_code(provider, subject, code, path, end).await?;
         Ok(tokens.expose().to_owned())
@@ -88,6 +91,16 @@ async fn token(ctx: &mut HostCtx, texts: [&str; 2], scopes: &[String]) -> Result
     Ok(tokens)
 }
 
+/// The texts in `value` that are long enough to be tokens.
+fn long_texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) if text.len() >= SHORTEST_TOKEN && found.len() < MOST_TOKENS => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| long_texts(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| long_texts(field, found)),
+        _ => {}
+    }
+}
+
 fn bytes(texts: &[&str], scopes: &[String]) -> usize {
     let texts: usize = texts.iter().map(|text| text.len()).sum();
     texts + scopes.iter().map(String::len).sum::<usize>()
@@ -97,10 +110,16 @@ impl HostCtx {
     /// Notes what a guest was given, so that it does not stand in what the host writes of the guest.
     fn note_tokens(&self, tokens: &str) {
         let Ok(set) = serde_json::from_str::<Value>(tokens) else { return };
-        let further = set.get("extra").and_then(Value::as_object).into_iter().flat_map(|extra| extra.values());
-        let further = further.filter_map(Value::as_str).filter(|text| text.len() >= SHORTEST_TOKEN);
-        for text in set.get("access_token").and_then(Value::as_str).into_iter().chain(further) {
-            self.given.note(&SecretBytes::new(text.as_bytes()));
+        let mut found: Vec<_> = set.get("access_token").and_then(Value::as_str).into_iter().collect();
+        // Some providers put further tokens deep into their answers.
+        set.get("extra").into_iter().for_each(|extra| long_texts(extra, &mut found));
+        found.into_iter().for_each(|text| self.given.note(&SecretBytes::new(text.as_bytes())));
+    }
+
+    /// Notes a code that a guest got elsewhere.
+    fn note_code(&self, code: &str) {
+        if code.len() >= SHORTEST_TOKEN {
+            self.given.note(&SecretBytes::new(code.as_bytes()));
         }
     }
 
@@ -120,7 +139,8 @@ impl HostCtx {
             },
             None => Err(Error::new(Code::OAuthProvider, "nobody is asked for tokens on behalf of this call")),
         };
-        let provider = clip(provider);
+        // A guest that mixes its arguments up names a token where a provider should be.
+        let provider = clip(&self.hide(provider));
         let note = match &answer {
             Ok(text) if text.is_empty() => format!("{provider}: none"),
             Ok(_) => provider,
@@ -160,4 +180,29 @@ fn serve_token<'a>(ctx: &'a mut HostCtx, arguments: Arguments<'a>) -> Reply<'a> 
         let texts = [arguments.text(0)?, arguments.text(1)?];
         Ok(Some(Val::String(token(ctx, texts, &arguments.texts(2)?).await?)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::capabilities::context::tests::context;
+    use crate::engine::limits::Limits;
+
+    #[test]
+    fn whatever_may_be_a_token_is_hidden_and_nothing_else() {
+        let ctx = context(&Limits::default());
+        ctx.note_tokens("no tokens");
+        ctx.note_code("short");
+        assert!(ctx.given.is_empty());
+        let deep = json!({"authed_user": {"tokens": ["canary-nested-token"], "id": "U1"}, "id_token": "canary-id-of-somebody"});
+        ctx.note_tokens(&json!({"access_token": "canary-a", "extra": deep, "token_type": "Bearer"}).to_string());
+        ctx.note_code("canary-of-a-long-code");
+        let shown =
+            ctx.hide("canary-a canary-nested-token canary-id-of-somebody canary-of-a-long-code U1 Bearer short");
+        assert_eq!(shown, "[redacted] [redacted] [redacted] [redacted] U1 Bearer short");
+        let many: Vec<_> = (0..10_000).map(|n| format!("something-quite-long-{n}")).collect();
+        ctx.note_tokens(&json!({"access_token": "canary-b", "extra": {"many": many}}).to_string());
+        assert_eq!(ctx.hide("canary-b"), "[redacted]");
+    }
 }

@@ -33,8 +33,11 @@ pub(super) struct OAuth {
     public_url: Option<WebUrl>,
     /// The name of the secret that the broker is shown over HTTP as a bearer token.
     http_token: Option<Text>,
-    /// The name of the secret with which the host logs in to NATS: a credentials file's text, or a token.
+    /// The name of the secret with which the host logs in to NATS: a credentials file's text, a token, or the password of
+    /// `nats_user`.
     nats_credentials: Option<Text>,
+    /// As whom the host logs in to NATS, where that takes a password.
+    nats_user: Option<Text>,
     /// Where below `http_base_url` the broker takes codes that components got, if it does.
     exchange_path: Option<Text>,
     /// The name of the secret with the key that stored tokens are encrypted with, `OAUTH_KEY` unless stated.
@@ -94,6 +97,7 @@ impl OAuth {
             public_url: url_of(self.public_url.as_ref()).map(as_directory),
             http_token: text(&self.http_token),
             nats_credentials: text(&self.nats_credentials),
+            nats_user: text(&self.nats_user),
             exchange_path: text(&self.exchange_path),
             key: text(&self.key).unwrap_or_else(|| KEY.to_owned()),
             insecure: self.insecure,
@@ -133,6 +137,7 @@ impl OAuth {
             ("http_token", self.http_token.is_some(), "http_base_url", http),
             ("exchange_path", self.exchange_path.is_some(), "http_base_url", http),
             ("nats_credentials", self.nats_credentials.is_some(), "nats_url", nats),
+            ("nats_user", self.nats_user.is_some(), "nats_credentials", self.nats_credentials.is_some()),
             ("providers", !self.providers.is_empty(), "public_url", self.public_url.is_some()),
         ] {
             if stated && !has {

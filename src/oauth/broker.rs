@@ -3,34 +3,37 @@
 //!
 //! Where both are stated NATS is asked first, and HTTP where nobody answers there.
 
+mod exchange;
+mod kept;
+mod login;
 mod nats;
 mod wire;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use url::Url;
 
 use super::ask;
-use super::owner::{Owner, bound};
+use super::means::Means;
+use super::owner::Owner;
 use super::seal::unguessable;
 use super::secrets::Secrets;
 use super::settings::OAuthBroker;
-use super::vault::{Place, Vault};
+use super::vault::{Vault, surely};
 use super::web::{Web, nonsense};
+use super::works::Works;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::outbound::Answer;
 use crate::secret::Secret;
+use kept::{Begun, Kept};
+use login::Login;
 use nats::{Nats, Unheard};
 use wire::Start;
-
-/// How long a broker waits for a user.
-const KEEP: Duration = Duration::from_secs(900);
 
 /// Asks a broker for one tenant.
 #[derive(Debug)]
@@ -40,46 +43,26 @@ pub(super) struct Broker {
     web: Arc<Web>,
     vault: Arc<Vault>,
     secrets: Arc<Secrets>,
+    works: Arc<Works>,
     nats: Option<Nats>,
     /// Told when a consent came about.
     came: Notify,
 }
 
-/// A consent that has begun at the broker.
-#[derive(Serialize, Deserialize)]
-struct Begun {
-    provider: String,
-    subject: String,
-    flow_id: String,
-    /// What the broker calls it, if it says so.
-    state: Option<String>,
-}
-
-/// Under what the broker has a subject's tokens.
-#[derive(Serialize, Deserialize)]
-struct Handle {
-    handle: String,
-    flow_id: String,
-}
-
 impl Broker {
-    pub(super) fn new(
-        tenant: Id,
-        settings: Arc<OAuthBroker>,
-        web: Arc<Web>,
-        vault: Arc<Vault>,
-        secrets: Arc<Secrets>,
-    ) -> Arc<Self> {
+    pub(super) fn new(means: Means) -> Arc<Self> {
+        let Means { tenant, settings, web, vault, secrets, works } = means;
         Arc::new_cyclic(|broker| {
-            let nats = settings.nats_url.clone().map(|url| Nats::new(url, broker.clone()));
-            Self { tenant, settings, web, vault, secrets, nats, came: Notify::new() }
+            let nats =
+                settings.nats_url.clone().map(|url| Nats::new(url, Login::of(&settings, &secrets), broker.clone()));
+            Self { tenant, settings, web, vault, secrets, works, nats, came: Notify::new() }
         })
     }
 
     /// Begins to listen for consents.
     pub(super) async fn listen(&self) -> Result<()> {
         match &self.nats {
-            Some(nats) => nats.client(self).await.map(drop),
+            Some(nats) => nats.listen(self).await,
             None => Ok(()),
         }
     }
@@ -106,7 +89,7 @@ impl Broker {
                     let (url, state) = wire::started(&answer, &begun.flow_id)?;
                     if state.is_some() {
                         begun.state = state;
-                        self.vault.put(&latest(owner), &written(&begun)?, Some(KEEP)).await?;
+                        self.keep_latest(owner, &begun).await?;
                     }
                     return Ok(url);
                 }
@@ -122,58 +105,22 @@ impl Broker {
         }
     }
 
-    /// What a code is worth. A broker exchanges the provider's code itself: to a component it is the consent's name.
-    pub(super) async fn exchange(&self, owner: &Owner, code: &str, path: &str, end: Instant) -> Result<Secret> {
-        let code = ask::code(code)?;
-        if let Some(place) = &self.settings.exchange_path {
-            let redirect = self.redirect(path)?;
-            let answer = self.post(place, &wire::exchange(owner, code, redirect.as_ref()), end).await?;
-            return self.exchanged(owner, answer, end).await;
-        }
-        if self.nats.is_none() {
-            return Err(ask::bad("this broker exchanges codes itself, and says nothing of it over HTTP").hint(
-                "ask for the token; or state `oauth.nats_url`, or `oauth.exchange_path` if the broker takes codes",
-            ));
-        }
-        let begun = self.vault.get(&latest(owner)).await?;
-        let begun = begun.and_then(|opened| serde_json::from_slice::<Begun>(&opened.plain).ok());
-        let is_meant = |begun: &Begun| {
-            let names = [Some(&begun.flow_id), begun.state.as_ref()];
-            names.into_iter().flatten().any(|name| Secret::new(name.as_str()).matches(code.as_bytes()))
-        };
-        let begun = begun.filter(is_meant).ok_or_else(|| {
-            Error::new(Code::OAuthState, "no consent of this subject is under way at the broker under this name")
-                .hint("pass the `state` or the flow id with which the broker's redirect came")
-        })?;
-        let handle = self.await_handle(owner, &begun.flow_id, end).await?;
-        self.by_handle(owner, &handle, end).await?.ok_or_else(|| wire::nothing(&owner.provider))
-    }
-
-    async fn exchanged(&self, owner: &Owner, answer: Answer, end: Instant) -> Result<Secret> {
-        match answer.status {
-            200 | 201 => {}
-            status => return Err(self.refused(status)),
-        }
-        let Some(handle) = wire::handle(&answer.body)? else { return wire::tokens(&answer.body) };
-        self.keep_handle(owner, handle.clone(), String::new()).await?;
-        self.by_handle(owner, &handle, end).await?.ok_or_else(|| wire::nothing(&owner.provider))
-    }
-
-    /// The tokens of a subject, by the handle that the broker gave for it, else the tenant's own for the provider.
+    /// The tokens of a subject: by the handle that the broker gave for it, or those that it gave in a handle's place; else
+    /// the tenant's own for the provider.
     pub(super) async fn tokens(&self, owner: &Owner, scopes: &[String], end: Instant) -> Result<Option<Secret>> {
-        if let Some(handle) = self.handle(owner).await? {
-            return self.by_handle(owner, &handle.handle, end).await;
+        match self.kept(owner).await? {
+            Some(Kept::Handle { handle, .. }) => self.by_handle(owner, &handle, end).await,
+            Some(Kept::Tokens { tokens }) => Ok(Some(Secret::new(tokens))),
+            None => self.token(nats::RESOURCE, "resource-token", &wire::resource(owner, scopes), end).await,
         }
-        let body = wire::resource(owner, scopes);
-        self.token(nats::RESOURCE, "resource-token", &body, end).await
     }
 
     async fn by_handle(&self, owner: &Owner, handle: &str, end: Instant) -> Result<Option<Secret>> {
         let body = json!({"token_handle": handle, "force_refresh": false});
         let token = self.token(nats::TOKEN, "token", &body, end).await?;
         // Not one that came meanwhile.
-        if token.is_none() && self.handle(owner).await?.is_some_and(|kept| kept.handle == handle) {
-            self.vault.forget(&handle_place(owner)).await?;
+        if token.is_none() && self.kept(owner).await?.is_some_and(|kept| kept.is_handle(handle)) {
+            self.forget(owner).await?;
         }
         Ok(token)
     }
@@ -190,63 +137,29 @@ impl Broker {
         }
         let answer = self.post(path, body, end).await?;
         match answer.status {
-            200 | 201 => wire::tokens(&answer.body).map(Some),
+            200 | 201 => wire::tokens(&answer.body).map(|given| Some(given.tokens)),
             404 | 410 => Ok(None),
             status => Err(self.refused(status)),
         }
     }
 
-    /// What the broker tells of a consent that came about. Only what the host began is believed.
+    /// What the broker tells of a consent that came about. Only what the host began is believed. It is told once: what
+    /// cannot be kept now is kept a little later.
     async fn hear(&self, told: &Bytes) -> Result<()> {
         let Some(result) = wire::result(told, &self.settings, &self.tenant)? else { return Ok(()) };
-        let place = self.flow_place(&result.flow_id);
-        let Some(opened) = self.vault.get(&place).await? else { return Ok(()) };
-        let Ok(begun) = serde_json::from_slice::<Begun>(&opened.plain) else { return Ok(()) };
+        let Some(begun) = surely(|| self.begun(&result.flow_id)).await? else { return Ok(()) };
         if begun.provider != result.provider {
             return Err(nonsense(
                 self.settings.nats_url.as_deref().unwrap_or_default(),
                 "a result of another provider",
             ));
         }
-        self.vault.forget(&place).await?;
         let owner = self.owner(begun.provider, begun.subject);
-        self.keep_handle(&owner, result.token_handle, result.flow_id).await?;
+        let ready = surely(|| self.vault.ready()).await?;
+        self.keep_handle(&ready, &owner, result.token_handle, result.flow_id.clone()).await?;
         self.came.notify_waiters();
-        Ok(())
-    }
-
-    async fn await_handle(&self, owner: &Owner, flow_id: &str, end: Instant) -> Result<String> {
-        loop {
-            let came = self.came.notified();
-            tokio::pin!(came);
-            came.as_mut().enable();
-            if let Some(handle) = self.handle(owner).await?.filter(|handle| handle.flow_id == flow_id) {
-                return Ok(handle.handle);
-            }
-            if tokio::time::timeout_at(end.into(), came).await.is_err() {
-                let message = "the time was up before the broker told that the subject consented";
-                return Err(Error::new(Code::OAuthUnavailable, message));
-            }
-        }
-    }
-
-    async fn keep(&self, owner: &Owner, begun: &Begun) -> Result<()> {
-        if self.nats.is_none() {
-            return Ok(());
-        }
-        let record = written(begun)?;
-        self.vault.put(&self.flow_place(&begun.flow_id), &record, Some(KEEP)).await?;
-        self.vault.put(&latest(owner), &record, Some(KEEP)).await
-    }
-
-    async fn keep_handle(&self, owner: &Owner, handle: String, flow_id: String) -> Result<()> {
-        let record = zeroize::Zeroizing::new(written(&Handle { handle, flow_id })?);
-        self.vault.put_surely(&handle_place(owner), &record, None).await
-    }
-
-    async fn handle(&self, owner: &Owner) -> Result<Option<Handle>> {
-        let opened = self.vault.get(&handle_place(owner)).await?;
-        Ok(opened.and_then(|opened| serde_json::from_slice(&opened.plain).ok()))
+        // After it is kept: a result is taken once, and whole.
+        surely(|| self.forget_begun(&result.flow_id)).await
     }
 
     async fn post(&self, path: &str, body: &Value, end: Instant) -> Result<Answer> {
@@ -284,21 +197,4 @@ impl Broker {
         let OAuthBroker { env, team, .. } = &*self.settings;
         Owner { env: env.clone(), tenant: self.tenant.clone(), team: team.clone(), provider, subject }
     }
-
-    fn flow_place(&self, flow_id: &str) -> Place {
-        let bound = bound(&["flow", &self.settings.env, &self.tenant, flow_id]);
-        Place { key: format!("oauth/flow/{}", blake3::hash(&bound).to_hex()), bound }
-    }
-}
-
-fn latest(owner: &Owner) -> Place {
-    Place { key: owner.key("begun", ""), bound: owner.bound("begun", "") }
-}
-
-fn handle_place(owner: &Owner) -> Place {
-    Place { key: owner.key("handle", ""), bound: owner.bound("handle", "") }
-}
-
-fn written(record: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(record).map_err(|e| Error::new(Code::Internal, format!("a record could not be written: {e}")))
 }

@@ -4,6 +4,7 @@
 //! It knows for whom it began, where the browser is to come back to, and the secret half of the challenge. What is worth
 //! something once (a code, a refresh token) is spent in a task of its own: a caller whose time is up loses nothing.
 
+mod carrier;
 mod client;
 mod discovery;
 mod landing;
@@ -11,7 +12,7 @@ mod pending;
 mod renewal;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use oauth2::{AuthorizationCode, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, Scope};
 use url::Url;
@@ -20,16 +21,19 @@ pub use landing::Landing;
 
 use super::ask;
 use super::flights::Flights;
+use super::means::Means;
 use super::owner::Owner;
 use super::seal::unguessable;
 use super::secrets::Secrets;
 use super::settings::{OAuthBroker, OAuthProvider};
 use super::tokens::Tokens;
-use super::vault::{Place, Vault};
+use super::vault::{Place, Ready, Vault};
 use super::web::{TIME, Web};
+use super::works::Works;
 use crate::error::{Code, Error, Result};
 use crate::id::Id;
 use crate::secret::Secret;
+use carrier::Carrier;
 use discovery::Discovered;
 use pending::Pending;
 
@@ -41,19 +45,16 @@ pub(super) struct Direct {
     web: Arc<Web>,
     vault: Arc<Vault>,
     secrets: Arc<Secrets>,
+    works: Arc<Works>,
     flights: Flights,
     discovered: Discovered,
 }
 
 impl Direct {
-    pub(super) fn new(
-        tenant: Id,
-        settings: Arc<OAuthBroker>,
-        web: Arc<Web>,
-        vault: Arc<Vault>,
-        secrets: Arc<Secrets>,
-    ) -> Self {
-        Self { tenant, settings, web, vault, secrets, flights: Flights::default(), discovered: Discovered::default() }
+    pub(super) fn new(means: Means) -> Self {
+        let Means { tenant, settings, web, vault, secrets, works } = means;
+        let (flights, discovered) = (Flights::default(), Discovered::default());
+        Self { tenant, settings, web, vault, secrets, works, flights, discovered }
     }
 
     /// Whether it asks this provider.
@@ -115,10 +116,14 @@ impl Direct {
     ) -> Result<Secret> {
         let code = Secret::new(ask::code(code)?);
         let redirect = self.redirect(path)?;
-        let pending = self.latest(&owner, redirect.as_str()).await?.ok_or_else(|| {
-            pending::unknown("no consent of this subject was begun for this provider and path, or it was exchanged")
-        })?;
-        Ok(self.spend(owner, pending, code, end).await?.shown())
+        let direct = Arc::clone(self);
+        let exchanged = self.works.within(end, async move {
+            let pending = direct.latest(&owner, redirect.as_str()).await?.ok_or_else(|| {
+                pending::unknown("no consent of this subject was begun for this provider and path, or it was exchanged")
+            })?;
+            direct.spend(&owner, &pending, code).await
+        });
+        Ok(exchanged.await?.shown())
     }
 
     /// The tokens of an owner who consented to all of `scopes`.
@@ -135,8 +140,7 @@ impl Direct {
             return Ok(Some(kept.shown()));
         }
         let renewing = Arc::clone(self);
-        let renewed = within(end, async move { renewing.renew(owner).await }).await;
-        match renewed {
+        match self.works.within(end, async move { renewing.renew(owner).await }).await {
             Ok(tokens) => Ok(tokens.filter(|tokens| tokens.cover(scopes)).map(|tokens| tokens.shown())),
             Err(error) if kept.are_valid(self.vault.now()) => {
                 tracing::warn!(target: super::TARGET, tenant = %self.tenant, %error, "a token was not renewed, and lasts a moment still");
@@ -146,27 +150,28 @@ impl Direct {
         }
     }
 
-    /// Exchanges a code for the tokens of `owner`, and keeps them.
-    async fn spend(self: &Arc<Self>, owner: Owner, pending: Pending, code: Secret, end: Instant) -> Result<Tokens> {
-        let direct = Arc::clone(self);
-        within(end, async move {
-            let provider = direct.provider(&owner.provider)?;
-            let own_end = Instant::now() + TIME;
-            let endpoints = direct.endpoints(provider, own_end).await?;
-            let redirect = Url::parse(&pending.redirect)
-                .map_err(|_| Error::new(Code::Internal, "a redirect that was kept cannot be read"))?;
-            let client = client::of(provider, direct.client_secret(provider).await?, &endpoints, &redirect);
-            let request = client
-                .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
-                .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.clone()));
-            let answer = request.request_async(&direct.web.carrier(own_end)).await;
-            let answer = answer.map_err(|error| client::failure(&owner.provider, error).into_error())?;
-            let tokens = client::tokens(&answer, &pending.scopes, direct.vault.now());
-            let _turn = direct.flights.turn(&owner).await;
-            direct.store(&owner, &tokens).await?;
-            Ok(tokens)
-        })
-        .await
+    /// Exchanges a code for the tokens of `owner`, and keeps them. Everything that it takes to do so is there before the
+    /// code is shown to anybody.
+    async fn spend(&self, owner: &Owner, pending: &Pending, code: Secret) -> Result<Tokens> {
+        let provider = self.provider(&owner.provider)?;
+        let end = Instant::now() + TIME;
+        let endpoints = self.endpoints(provider, end).await?;
+        let redirect = Url::parse(&pending.redirect)
+            .map_err(|_| Error::new(Code::Internal, "a redirect that was kept cannot be read"))?;
+        let client = client::of(provider, self.client_secret(provider).await?, &endpoints, &redirect);
+        let ready = self.vault.ready().await?;
+        let request = client
+            .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
+            .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier.clone()));
+        // What lasts for an hour lasts from now on at the most.
+        let now = self.vault.now();
+        let answer = request.request_async(&Carrier::new(&self.web, end)).await;
+        let answer = answer.map_err(|error| client::failure(&owner.provider, error).into_error())?;
+        let tokens = client::tokens(&answer, &pending.scopes, now);
+        let mut turn = self.flights.turn(owner).await;
+        let stored = self.store(&ready, owner, &tokens).await;
+        turn.note(&stored);
+        stored.map(|()| tokens)
     }
 
     fn provider(&self, id: &str) -> Result<&OAuthProvider> {
@@ -193,35 +198,39 @@ impl Direct {
         let opened = self.vault.get(&place(owner)).await?;
         let Some(opened) = opened else { return Ok(None) };
         let tokens = Tokens::of_record(&opened.plain)?;
-        if opened.stale {
-            let _turn = self.flights.turn(owner).await;
-            // Renewed meanwhile, they are sealed with the new key already.
-            if self.vault.get(&place(owner)).await?.is_some_and(|now| now.stale && *now.plain == *opened.plain) {
-                self.store(owner, &tokens).await?;
-            }
+        if opened.stale
+            && let Err(error) = self.seal_anew(owner, &tokens, &opened.plain).await
+        {
+            tracing::warn!(target: super::TARGET, tenant = %self.tenant, %error, "tokens are not encrypted anew yet");
         }
         Ok(Some(tokens))
     }
 
-    async fn store(&self, owner: &Owner, tokens: &Tokens) -> Result<()> {
-        // Without a refresh token nothing is left of them at their end.
+    /// Seals tokens with the newest key that a replaced one had sealed.
+    async fn seal_anew(&self, owner: &Owner, tokens: &Tokens, plain: &[u8]) -> Result<()> {
+        let _turn = self.flights.turn(owner).await;
+        // Renewed meanwhile, they are sealed with the new key already.
+        match self.vault.get(&place(owner)).await? {
+            Some(now) if now.stale && *now.plain == plain => {
+                self.vault.put(&place(owner), &tokens.record()?, self.time_of(tokens)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn store(&self, ready: &Ready, owner: &Owner, tokens: &Tokens) -> Result<()> {
+        self.vault.put_surely(ready, &place(owner), &tokens.record()?, self.time_of(tokens)).await
+    }
+
+    /// How long tokens are kept: without a refresh token nothing is left of them at their end.
+    fn time_of(&self, tokens: &Tokens) -> Option<Duration> {
         let end = tokens.expires_at.filter(|_| tokens.refresh.is_none());
-        let keep = end.map(|end| end.since(self.vault.now()));
-        self.vault.put_surely(&place(owner), &tokens.record()?, keep).await
+        end.map(|end| end.since(self.vault.now()))
     }
 }
 
 fn place(owner: &Owner) -> Place {
     Place { key: owner.key("tokens", ""), bound: owner.bound("tokens", "") }
-}
-
-/// Runs `work` to its end, whoever waits for it, and waits until `end` at the latest.
-async fn within<T: Send + 'static>(end: Instant, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    match tokio::time::timeout_at(end.into(), tokio::spawn(work)).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(Error::new(Code::Internal, "what was begun with a provider did not end well")),
-        Err(_) => Err(Error::new(Code::OAuthUnavailable, "the time was up before the provider answered")),
-    }
 }
 
 pub(super) fn no_public_url() -> Error {

@@ -2,23 +2,42 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
 use super::owner::Owner;
+use crate::error::{Error, Result};
 
 /// From how many owners on those are forgotten of whom nothing is under way.
 const MANY: usize = 256;
 
-type Turn = tokio::sync::Mutex<()>;
+type Turn = tokio::sync::Mutex<Before>;
+
+/// What the last attempt came to, if it failed.
+#[derive(Debug, Default)]
+pub(super) struct Before(Option<(Instant, Error)>);
+
+impl Before {
+    /// The failure of an attempt that ended after `asked`: whoever waited for it takes that, and makes no attempt of its
+    /// own. Else they would all fail one after another, each after its time.
+    pub(super) fn failed_since(&self, asked: Instant) -> Option<Error> {
+        self.0.as_ref().filter(|(at, _)| *at >= asked).map(|(_, error)| error.clone())
+    }
+
+    /// Notes how an attempt ended.
+    pub(super) fn note<T>(&mut self, result: &Result<T>) {
+        self.0 = result.as_ref().err().map(|error| (Instant::now(), error.clone()));
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Flights(Mutex<HashMap<Owner, Weak<Turn>>>);
 
 impl Flights {
     /// Waits until nothing else is under way for the owner.
-    pub(super) async fn turn(&self, owner: &Owner) -> OwnedMutexGuard<()> {
+    pub(super) async fn turn(&self, owner: &Owner) -> OwnedMutexGuard<Before> {
         self.turns(owner).lock_owned().await
     }
 
@@ -38,7 +57,10 @@ impl Flights {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::error::Code;
     use crate::oauth::owner::tests::owner;
 
     #[tokio::test]
@@ -50,6 +72,22 @@ mod tests {
         assert!(flights.turns(&one).try_lock().is_err());
         drop(held);
         drop(flights.turn(&one).await);
+    }
+
+    #[tokio::test]
+    async fn whoever_waited_for_an_attempt_takes_its_failure_and_whoever_comes_later_does_not() {
+        let (flights, one) = (Flights::default(), owner("a", None, "p", "s"));
+        let asked = Instant::now();
+        let mut turn = flights.turn(&one).await;
+        let waiting = flights.turns(&one);
+        turn.note(&Err::<(), _>(Error::new(Code::OAuthUnavailable, "no answer")));
+        let later = Instant::now() + Duration::from_millis(1);
+        drop(turn);
+        let mut turn = waiting.lock_owned().await;
+        assert_eq!(turn.failed_since(asked).unwrap().code(), Code::OAuthUnavailable);
+        assert!(turn.failed_since(later).is_none());
+        turn.note(&Ok(()));
+        assert!(turn.failed_since(asked).is_none());
     }
 
     #[tokio::test]

@@ -2,10 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 use crate::secrets::{SecretScope, SecretsManager};
+
+/// How long the place of secrets may take: whoever waits behind a question that is never answered would wait for ever.
+const TIME: Duration = Duration::from_secs(5);
 
 pub(super) struct Secrets {
     manager: Arc<dyn SecretsManager>,
@@ -19,7 +23,14 @@ impl Secrets {
 
     /// The values that are valid now, the newest first.
     pub(super) async fn values(&self, name: &str) -> Result<Vec<Secret>> {
-        self.manager.read(&self.scope, name).await
+        match tokio::time::timeout(TIME, self.manager.read(&self.scope, name)).await {
+            Ok(values) => values,
+            Err(_) => {
+                let place = self.manager.place(&self.scope, name);
+                let message = format!("no answer within {} s about the secret {place}", TIME.as_secs());
+                Err(Error::new(Code::SecretUnavailable, message))
+            }
+        }
     }
 
     /// The value that is valid now.

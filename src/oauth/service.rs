@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::ask;
 use super::broker::Broker;
 use super::direct::{self, Direct, Landing};
+use super::means::Means;
 use super::owner::Owner;
 use super::pace::Bucket;
 use super::secrets::Secrets;
@@ -40,11 +41,9 @@ pub struct Host {
 
 /// Tokens of other services, for the packs of one tenant.
 pub struct OAuth {
-    tenant: Id,
-    settings: Arc<OAuthBroker>,
+    means: Means,
     direct: Arc<Direct>,
     broker: Option<Arc<Broker>>,
-    vault: Arc<Vault>,
     consents: Bucket,
 }
 
@@ -61,17 +60,12 @@ impl OAuth {
         // Handles of a broker may be forgotten with the process; tokens may not.
         let may_forget = settings.providers.is_empty();
         let vault = Vault::new(store, clock, Arc::clone(&secrets), settings.key.clone(), may_forget)?;
-        let (web, vault) = (Arc::new(Web::new(&settings)), Arc::new(vault));
-        let parts =
-            || (tenant.clone(), Arc::clone(&settings), Arc::clone(&web), Arc::clone(&vault), Arc::clone(&secrets));
-        let broker = settings.has_broker().then(|| {
-            let (tenant, settings, web, vault, secrets) = parts();
-            Broker::new(tenant, settings, web, vault, secrets)
-        });
-        let (for_direct, own, same, kept, named) = parts();
-        let direct = Arc::new(Direct::new(for_direct, own, same, kept, named));
+        let (web, works) = (Arc::new(Web::new(&settings)), Arc::default());
+        let means = Means { tenant, settings, web, vault: Arc::new(vault), secrets, works };
+        let broker = means.settings.has_broker().then(|| Broker::new(means.clone()));
+        let direct = Arc::new(Direct::new(means.clone()));
         let consents = Bucket::new(BURST, PER_SECOND, Instant::now());
-        Ok(Self { tenant, settings, direct, broker, vault, consents })
+        Ok(Self { means, direct, broker, consents })
     }
 
     /// Begins to listen for what a broker tells, and looks whether the key for tokens is there.
@@ -81,10 +75,20 @@ impl OAuth {
     /// What is wrong with the key, or with what the host logs in to NATS with. The service works as far as it can
     /// nevertheless, and says the same to whoever asks.
     pub async fn start(&self) -> Result<()> {
-        self.vault.keys().await?;
-        match &self.broker {
+        let keys = self.means.vault.keys().await.map(drop);
+        // Whatever is wrong with the key now, it may be set right while the host runs.
+        let listens = match &self.broker {
             Some(broker) => broker.listen().await,
             None => Ok(()),
+        };
+        keys.and(listens)
+    }
+
+    /// Waits for what was begun with a code or a refresh token, for a while: what comes of it could not be had again.
+    pub async fn stop(&self) {
+        if !self.means.works.finish().await {
+            let tenant = &self.means.tenant;
+            tracing::warn!(target: super::TARGET, %tenant, "a provider did not answer in time; its subject may have to consent again");
         }
     }
 
@@ -130,7 +134,7 @@ impl OAuth {
         let owner = self.owner(provider, ask::subject(subject)?)?;
         match self.way(&owner)? {
             Way::Direct(direct) => direct.exchange(owner, code, path, end).await,
-            Way::Broker(broker) => broker.exchange(&owner, code, path, end).await,
+            Way::Broker(broker) => broker.exchange(owner, code, path, end).await,
         }
     }
 
@@ -163,16 +167,13 @@ impl OAuth {
     ///
     /// As [`Self::consent_url`].
     pub async fn land(&self, landing: Landing, end: Instant) -> Result<()> {
-        match tokio::time::timeout_at(end.into(), self.direct.land(landing, end)).await {
-            Ok(landed) => landed,
-            Err(_) => Err(Error::new(Code::OAuthUnavailable, "the time was up before the provider answered")),
-        }
+        self.direct.land(landing, end).await
     }
 
     fn owner(&self, provider: &str, subject: String) -> Result<Owner> {
-        let OAuthBroker { env, team, provider: default, .. } = &*self.settings;
+        let OAuthBroker { env, team, provider: default, .. } = &*self.means.settings;
         let provider = ask::provider(provider, default.as_deref())?;
-        Ok(Owner { env: env.clone(), tenant: self.tenant.clone(), team: team.clone(), provider, subject })
+        Ok(Owner { env: env.clone(), tenant: self.means.tenant.clone(), team: team.clone(), provider, subject })
     }
 
     /// The way to the owner's provider: the host's own if the bindings have it, else the broker's.
@@ -180,7 +181,7 @@ impl OAuth {
         match &self.broker {
             _ if self.direct.knows(&owner.provider) => Ok(Way::Direct(&self.direct)),
             Some(broker) => Ok(Way::Broker(broker)),
-            None => Err(direct::unknown_provider(&owner.provider, &self.settings)),
+            None => Err(direct::unknown_provider(&owner.provider, &self.means.settings)),
         }
     }
 }
@@ -193,7 +194,7 @@ enum Way<'a> {
 
 impl fmt::Debug for OAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuth").field("tenant", &self.tenant).finish_non_exhaustive()
+        f.debug_struct("OAuth").field("tenant", &self.means.tenant).finish_non_exhaustive()
     }
 }
 

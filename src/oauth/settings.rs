@@ -25,6 +25,8 @@ pub struct OAuthBroker {
     pub http_token: Option<String>,
     /// The secret with which the host logs in to NATS, by its name.
     pub nats_credentials: Option<String>,
+    /// As whom it logs in to NATS with that as the password; else it is a token, or the text of a credentials file.
+    pub nats_user: Option<String>,
     /// Where below `http_base_url` codes are exchanged.
     pub exchange_path: Option<String>,
     /// The secret with the key of what is stored, by its name.

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 /// How long before its end a token is renewed, so that it lasts for what it is fetched for.
 const LEEWAY: Duration = Duration::from_secs(60);
 /// Bytes of all that is stored of one owner's tokens.
-const MAX_RECORD: usize = 64 << 10;
+pub(super) const MAX_RECORD: usize = 64 << 10;
 
 /// The tokens of one owner.
 #[derive(Clone)]

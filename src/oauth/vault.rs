@@ -23,6 +23,10 @@ pub(super) struct Vault {
     fleeting: Option<Arc<Keys>>,
 }
 
+/// The keys in hand, before something is asked for that is had once: what comes of it can then be kept, whatever becomes
+/// meanwhile of the place where the keys are read.
+pub(super) struct Ready(Arc<Keys>);
+
 /// What is kept: where, and to whom it is bound.
 pub(super) struct Place {
     pub(super) key: String,
@@ -62,17 +66,39 @@ impl Vault {
         self.clock.now()
     }
 
-    pub(super) async fn put(&self, place: &Place, plain: &[u8], keep: Option<Duration>) -> Result<()> {
-        let value = self.keys().await?.seal(&place.bound, plain)?;
-        let expires_at = keep.map(|keep| self.now().plus(keep));
-        self.store.vault_put(VaultEntry { key: place.key.clone(), value: value.into(), expires_at }).await
+    /// Takes the keys in hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::keys`].
+    pub(super) async fn ready(&self) -> Result<Ready> {
+        self.keys().await.map(Ready)
     }
 
-    /// The same for what cannot be had again: a store that fails for a moment is asked again.
-    pub(super) async fn put_surely(&self, place: &Place, plain: &[u8], keep: Option<Duration>) -> Result<()> {
-        let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(50)).with_max_times(6);
-        let passes = |error: &Error| error.code().kind() == Kind::Unavailable;
-        (|| self.put(place, plain, keep)).retry(pauses).when(passes).await
+    pub(super) async fn put(&self, place: &Place, plain: &[u8], keep: Option<Duration>) -> Result<()> {
+        self.put_with(&*self.keys().await?, place, plain, keep).await
+    }
+
+    /// The same for what cannot be had again. It is sealed with the key that is the newest now, or if none can be read
+    /// with the one in hand; a store that fails for a while is asked again.
+    pub(super) async fn put_surely(
+        &self,
+        ready: &Ready,
+        place: &Place,
+        plain: &[u8],
+        keep: Option<Duration>,
+    ) -> Result<()> {
+        let keys = self.keys().await.unwrap_or_else(|error| {
+            tracing::warn!(target: super::TARGET, %error, "sealed with the key that was read before");
+            Arc::clone(&ready.0)
+        });
+        surely(|| self.put_with(&keys, place, plain, keep)).await
+    }
+
+    async fn put_with(&self, keys: &Keys, place: &Place, plain: &[u8], keep: Option<Duration>) -> Result<()> {
+        let value = keys.seal(&place.bound, plain)?;
+        let expires_at = keep.map(|keep| self.now().plus(keep));
+        self.store.vault_put(VaultEntry { key: place.key.clone(), value: value.into(), expires_at }).await
     }
 
     /// What is kept there. What no key opens any more is none, and said.
@@ -91,6 +117,15 @@ impl Vault {
     pub(super) async fn forget(&self, place: &Place) -> Result<()> {
         self.store.vault_take(&place.key, self.now()).await.map(drop)
     }
+}
+
+/// Does what must not fail for a moment's sake: what does not answer now is asked again, for about a minute.
+pub(super) async fn surely<T, F: Future<Output = Result<T>>>(work: impl FnMut() -> F) -> Result<T> {
+    let pauses = ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(18);
+    work.retry(pauses).when(|error: &Error| error.code().kind() == Kind::Unavailable).await
 }
 
 fn opened(opened: Result<Opened>) -> Result<Option<Opened>> {

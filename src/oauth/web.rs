@@ -1,11 +1,7 @@
 //! Requests to brokers and providers: bounded, without redirects, and none to a server that asked for a pause.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use url::Url;
 
 use super::pace::Pauses;
@@ -67,27 +63,8 @@ impl Web {
         self.ask("POST", url, headers, body, end).await
     }
 
-    /// Carries requests of the protocol's library out.
-    pub(super) fn carrier(self: &Arc<Self>, end: Instant) -> Carrier {
-        Carrier { web: Arc::clone(self), end }
-    }
-
-    async fn carry(&self, request: oauth2::HttpRequest, end: Instant) -> Result<oauth2::HttpResponse> {
-        let (head, body) = request.into_parts();
-        let url = Url::parse(&head.uri.to_string())
-            .map_err(|_| Error::new(Code::Internal, "an address of a provider cannot be read"))?;
-        let headers = head.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
-        let answer = self.ask(head.method.as_str(), &url, headers.collect(), body, end).await?;
-        // Some providers refuse with a status that says that all went well.
-        let status = if answer.status == 200 && is_refusal(&answer.body) { 400 } else { answer.status };
-        let mut response = http::Response::builder().status(status);
-        for (name, value) in &answer.headers {
-            response = response.header(name, value.as_slice());
-        }
-        response.body(answer.body.into()).map_err(|_| nonsense(url.as_str(), "its head cannot be read"))
-    }
-
-    async fn ask(
+    /// Asks, and tells why there is no answer that says anything.
+    pub(super) async fn ask(
         &self,
         method: &str,
         url: &Url,
@@ -126,32 +103,6 @@ impl Web {
             }
             _ => Ok(answer),
         }
-    }
-}
-
-/// Whether an answer holds an error in the place of a token.
-fn is_refusal(body: &[u8]) -> bool {
-    #[derive(Deserialize)]
-    struct Refusal {
-        error: Option<IgnoredAny>,
-        access_token: Option<IgnoredAny>,
-    }
-    let refusal: Option<Refusal> = serde_json::from_slice(body).ok();
-    refusal.is_some_and(|refusal| refusal.error.is_some() && refusal.access_token.is_none())
-}
-
-/// Carries requests of the protocol's library out, until a time.
-pub(super) struct Carrier {
-    web: Arc<Web>,
-    end: Instant,
-}
-
-impl<'c> oauth2::AsyncHttpClient<'c> for Carrier {
-    type Error = Error;
-    type Future = BoxFuture<'c, Result<oauth2::HttpResponse>>;
-
-    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
-        Box::pin(self.web.carry(request, self.end))
     }
 }
 

@@ -211,3 +211,69 @@ async fn codes_go_to_a_broker_that_takes_them() {
     assert!(!log.contains("canary-"), "{log}");
     assert!(!format!("{:?}", world.host).contains("canary"));
 }
+
+/// Has a broker that takes codes hold `answer` until the time of whoever asks is up, and then give it.
+async fn too_late(answer: Value) -> (World, Peer) {
+    let peer = Peer::start(generous).await;
+    let world = World::start(&[&block(&peer, "  exchange_path: oauth/exchange\n")], &[]).await;
+    peer.answer(move |asked| match asked.path.as_str() {
+        "/broker/oauth/exchange" => Reply::Held(answer.clone()),
+        _ => generous(asked),
+    });
+    let input = json!({"provider": "p", "subject": "u", "code": "canary-code"});
+    assert_eq!(world.ask("exchange", input).await, "");
+    assert_eq!(log().codes("exchange-code"), ["14"], "its time was up");
+    assert_eq!(world.token("p", "u", &[]).await["access_token"], "canary-own", "there is nothing of the subject's yet");
+    peer.asked();
+    peer.release();
+    (world, peer)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handle_for_which_nobody_waits_any_more_is_kept() {
+    let (world, peer) = too_late(json!({"token_handle": "canary-handle"})).await;
+    // What the handle is worth is asked for once it is kept.
+    let begun = Instant::now();
+    while !peer.asked().iter().any(|asked| asked.path == "/broker/token") {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is lost");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.token("p", "u", &[]).await["access_token"], "canary-subject");
+    assert_eq!(peer.asked().last().unwrap().json()["token_handle"], "canary-handle");
+    assert_eq!(world.token("p", "v", &[]).await["access_token"], "canary-own", "it is nobody else's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_for_which_nobody_waits_any_more_are_kept_until_their_end() {
+    let (world, peer) = too_late(json!({"access_token": "canary-given", "expires_at": 1_800_003_600})).await;
+    let begun = Instant::now();
+    let tokens = loop {
+        let tokens = world.token("p", "u", &[]).await;
+        if tokens["access_token"] != "canary-own" {
+            break tokens;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "they are lost");
+    };
+    let whole = json!({"access_token": "canary-given", "refresh_token": null, "expires_at": 1_800_003_600,
+        "token_type": "Bearer", "extra": {}});
+    assert_eq!(tokens, whole);
+    peer.asked();
+    assert_eq!(world.token("p", "v", &[]).await["access_token"], "canary-own", "they are nobody else's");
+    world.clock.advance(Duration::from_secs(3_601));
+    assert_eq!(world.token("p", "u", &[]).await["access_token"], "canary-own", "nothing is left of them");
+    // A handle takes the place of tokens, and tokens that of a handle.
+    for (answer, access) in [
+        (json!({"access_token": "canary-given"}), "canary-given"),
+        (json!({"token_handle": "h"}), "canary-subject"),
+        (json!({"access_token": "canary-given"}), "canary-given"),
+    ] {
+        peer.answer(move |asked| match asked.path.as_str() {
+            "/broker/oauth/exchange" => Reply::Json(200, answer.clone()),
+            _ => generous(asked),
+        });
+        let input = json!({"provider": "p", "subject": "u", "code": "canary-code"});
+        assert_eq!(read(&world.ask("exchange", input).await)["access_token"], access);
+        assert_eq!(world.token("p", "u", &[]).await["access_token"], access);
+    }
+    assert!(!log().text().contains("canary-"));
+}

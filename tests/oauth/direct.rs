@@ -19,7 +19,7 @@ const SECRETS: &[(&str, &str)] = &[
     ("OTHER__CLIENT", "canary-client"),
 ];
 
-fn block(peer: &Peer) -> String {
+pub(crate) fn block(peer: &Peer) -> String {
     format!(
         "  public_url: {PUBLIC}/\n  providers:\n    p: {{ authorization_url: 'https://p.example/auth?kind=a', token_url: '{}', \
          client_id: bot, client_secret: CLIENT, scopes: [base], authorization_params: {{ prompt: consent }} }}\n",
@@ -28,7 +28,7 @@ fn block(peer: &Peer) -> String {
 }
 
 /// Gives tokens by number, each for an hour.
-fn counting() -> impl Fn(&Asked) -> Reply + Send + Sync + 'static {
+pub(crate) fn counting() -> impl Fn(&Asked) -> Reply + Send + Sync + 'static {
     let given = AtomicUsize::new(0);
     move |_| {
         let n = given.fetch_add(1, Ordering::SeqCst) + 1;
@@ -36,20 +36,20 @@ fn counting() -> impl Fn(&Asked) -> Reply + Send + Sync + 'static {
     }
 }
 
-fn tokens(n: usize) -> Value {
+pub(crate) fn tokens(n: usize) -> Value {
     json!({"access_token": format!("canary-access-{n}"), "refresh_token": format!("canary-refresh-{n}"),
         "expires_in": 3600, "token_type": "bearer", "id_token": "canary-id"})
 }
 
 /// Has a subject consent, by the host's own place.
-async fn connect(world: &World, subject: &str) {
+pub(crate) async fn connect(world: &World, subject: &str) {
     let url = world.consent("p", subject, &["mail"], "").await;
     let (status, page) = world.browse(&back(&url, "&code=canary-code")).await;
     assert_eq!(status, 200, "{page}");
 }
 
 /// Where the provider sends the browser that came to `url`.
-fn back(url: &Url, with: &str) -> String {
+pub(crate) fn back(url: &Url, with: &str) -> String {
     format!("{}?state={}{with}", param(url, "redirect_uri").unwrap(), param(url, "state").unwrap())
 }
 
@@ -346,6 +346,54 @@ async fn metadata_lead_to_no_address_that_nobody_named() {
     assert!(status >= 400 && page.contains("GRH-1114"), "{status} {page}");
     assert_eq!(reached.load(Ordering::SeqCst), 0, "its own machine is the issuer's, and no other");
     assert!(log().text().contains("address_not_public"), "the operator learns why");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subject_that_took_its_consent_back_is_asked_for_a_new_one() {
+    let peer = Peer::start(counting()).await;
+    let world = World::start(&[&block(&peer)], SECRETS).await;
+    connect(&world, "u").await;
+    world.clock.advance(Duration::from_secs(3_600));
+    peer.answer(|_| Reply::Json(400, json!({"error": "invalid_grant"})));
+    assert_eq!(world.token("p", "u", &["mail"]).await, Value::Null);
+    assert!(log().text().contains("a subject has to consent again"), "the operator learns of it");
+    peer.answer(|_| Reply::Json(200, tokens(2)));
+    peer.asked();
+    assert_eq!(world.token("p", "u", &["mail"]).await, Value::Null, "what was taken back stays away");
+    assert!(peer.asked().is_empty());
+    connect(&world, "u").await;
+    assert_eq!(world.token("p", "u", &["mail"]).await["access_token"], "canary-access-2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_last_from_when_they_were_asked_for() {
+    let peer = Peer::start(counting()).await;
+    let world = World::start(&[&block(&peer)], SECRETS).await;
+    let url = world.consent("p", "u", &["mail"], "").await;
+    let clock = world.clock.clone();
+    peer.answer(move |_| {
+        // The provider takes its time after it began to count.
+        clock.advance(Duration::from_secs(100));
+        Reply::Json(200, tokens(1))
+    });
+    assert_eq!(world.browse(&back(&url, "&code=canary-code")).await.0, 200);
+    assert_eq!(world.token("p", "u", &[]).await["expires_at"], 1_800_003_600);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn providers_that_leave_something_out_or_write_it_otherwise_are_understood() {
+    let peer = Peer::start(counting()).await;
+    let world = World::start(&[&block(&peer)], SECRETS).await;
+    for (answer, expires_at) in [
+        (json!({"access_token": "canary-a", "expires_in": "3600"}), json!(1_800_003_600)),
+        (json!({"access_token": "canary-a", "scope": ["base", "mail"], "refresh_token": ""}), Value::Null),
+    ] {
+        let url = world.consent("p", "u", &["mail"], "").await;
+        peer.answer(move |_| Reply::Json(200, answer.clone()));
+        assert_eq!(world.browse(&back(&url, "&code=canary-code")).await.0, 200);
+        let tokens = world.token("p", "u", &["mail"]).await;
+        assert_eq!((&tokens["token_type"], &tokens["expires_at"]), (&json!("Bearer"), &expires_at));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

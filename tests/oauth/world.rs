@@ -8,14 +8,18 @@ use std::sync::{Arc, Mutex, OnceLock};
 use greentic_runner_host::clock::{ManualClock, Timestamp};
 use greentic_runner_host::id::Id;
 use greentic_runner_host::run::event::FlowChoice;
+use greentic_runner_host::run::outcome::Outcome;
 use greentic_runner_host::run::trace::{Observer, TraceEvent, TraceFeed};
-use greentic_runner_host::secrets::EnvSecrets;
+use greentic_runner_host::secrets::{EnvSecrets, SecretsManager};
 use greentic_runner_host::server::{HostBackend, Server, ServerOptions};
 use greentic_runner_host::session::SessionKey;
 use greentic_runner_host::store::{MemoryStore, Store};
-use greentic_runner_host::{HostBuilder, HostConfig, RunnerHost};
+use greentic_runner_host::{HostBuilder, HostConfig, Result, RunnerHost};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tracing_subscriber::layer::Identity;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 use url::Url;
 
 use crate::common::{Sources, event};
@@ -27,7 +31,10 @@ pub(crate) const PUBLIC: &str = "https://bots.example.com";
 pub(crate) const KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 /// The operations of the guest, each with a flow of its name.
-const OPS: [&str; 5] = ["consent", "exchange", "token", "crowd", "lie"];
+const OPS: [&str; 6] = ["consent", "exchange", "token", "crowd", "lie", "leak"];
+
+/// The tenants that there can be.
+const TENANTS: [&str; 2] = ["t", "other"];
 
 pub(crate) struct World {
     pub(crate) host: Arc<RunnerHost>,
@@ -59,15 +66,18 @@ impl Observer for Traced {
 
 /// Everything that the process logs.
 pub(crate) fn log() -> &'static Log {
+    log_beside(None::<Identity>)
+}
+
+/// The same, beside what `layer` does with it. The first call in a process decides.
+pub(crate) fn log_beside<L: Layer<Registry> + Send + Sync>(layer: Option<L>) -> &'static Log {
     static LOG: OnceLock<Log> = OnceLock::new();
     LOG.get_or_init(|| {
         let log = Log::default();
         let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_env_filter(format!("trace,{}", greentic_runner_host::oauth::LOG_BOUND))
-            .with_writer(move || writer.clone())
-            .finish();
+        let filter = EnvFilter::new(format!("trace,{}", greentic_runner_host::oauth::LOG_BOUND));
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(layer).with(lines.with_filter(filter));
         tracing::subscriber::set_global_default(subscriber).unwrap();
         log
     })
@@ -125,18 +135,26 @@ impl World {
         secrets: &'static [(&'static str, &'static str)],
         store: Arc<dyn Store>,
     ) -> Self {
-        log();
-        let tenants = ["t", "other"].map(Id::from);
-        let clock = ManualClock::new(Timestamp(1_800_000_000_000));
-        let traced = Arc::new(Traced::default());
-        let secrets = EnvSecrets::with_vars(&tenants, move |name| {
+        let secrets = EnvSecrets::with_vars(&TENANTS.map(Id::from), move |name| {
             secrets.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
         });
-        let mut builder = HostBuilder::new()
-            .with_store(store)
+        Self::over(blocks, Arc::new(secrets.unwrap()), |builder| builder.with_store(store)).await
+    }
+
+    /// The same with secrets of this place, and a host that is set up further.
+    pub(crate) async fn over(
+        blocks: &[&str],
+        secrets: Arc<dyn SecretsManager>,
+        set_up: impl FnOnce(HostBuilder) -> HostBuilder,
+    ) -> Self {
+        log();
+        let tenants = TENANTS.map(Id::from);
+        let clock = ManualClock::new(Timestamp(1_800_000_000_000));
+        let traced = Arc::new(Traced::default());
+        let mut builder = set_up(HostBuilder::new().with_memory_store())
             .with_clock(Arc::new(clock.clone()))
             .with_observer(Arc::clone(&traced) as _)
-            .with_secrets_manager(Arc::new(secrets.unwrap()));
+            .with_secrets_manager(secrets);
         for (tenant, block) in tenants.iter().zip(blocks) {
             let bindings = format!("tenant: {tenant}\nlimits: {{ timeout: 5s }}\noauth:\n{block}");
             builder = builder.with_config(HostConfig::from_yaml(&bindings, "bindings.yaml").unwrap());
@@ -171,14 +189,18 @@ impl World {
     }
 
     pub(crate) async fn run(&self, tenant: &str, op: &str, input: Value) -> Value {
+        let outcome = self.try_run(tenant, op, input).await.unwrap();
+        outcome.replies.into_iter().next().unwrap_or(Value::Null)
+    }
+
+    pub(crate) async fn try_run(&self, tenant: &str, op: &str, input: Value) -> Result<Outcome> {
         static SESSIONS: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let session = SESSIONS.fetch_add(1, std::sync::atomic::Ordering::SeqCst).to_string();
         let mut event = event("s", input);
         event.tenant = Id::from(tenant);
         event.session = SessionKey::of([tenant, "test", &session]);
         event.flow = FlowChoice::Id(Id::from(op));
-        let outcome = self.host.submit(event).await.unwrap().outcome().await.unwrap();
-        outcome.replies.into_iter().next().unwrap_or(Value::Null)
+        self.host.submit(event).await?.outcome().await
     }
 
     /// The tokens of a subject; null if there are none.

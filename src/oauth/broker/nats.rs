@@ -1,13 +1,14 @@
 //! The connection to a broker over NATS. It is made once and kept: what breaks is connected anew by the library, and
-//! subscriptions go along. What a broker tells while there is no connection is lost; the subject then consents again.
+//! subscriptions go along. Each time the host logs in with what the secret holds then. What a broker tells while there
+//! is no connection is lost; the subject then consents again.
 
 use std::fmt;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use async_nats::client::RequestErrorKind;
 use async_nats::connection::State;
-use async_nats::{Client, ConnectOptions, Event, Request};
+use async_nats::{Auth, AuthError, Client, ConnectOptions, Event, Request};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use parking_lot::Mutex;
@@ -16,6 +17,7 @@ use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
 
 use super::Broker;
+use super::login::Login;
 use super::wire::result_subjects;
 use crate::error::{Code, Error, Result};
 use crate::oauth::web::{MAX_ANSWER, TIME};
@@ -43,16 +45,30 @@ pub(super) struct Nats {
     url: String,
     broker: Weak<Broker>,
     client: OnceCell<Client>,
+    login: Option<Arc<Login>>,
     listener: Mutex<Option<AbortHandle>>,
 }
 
 impl Nats {
-    pub(super) fn new(url: String, broker: Weak<Broker>) -> Self {
-        Self { url, broker, client: OnceCell::new(), listener: Mutex::new(None) }
+    pub(super) fn new(url: String, login: Option<Login>, broker: Weak<Broker>) -> Self {
+        Self { url, broker, client: OnceCell::new(), login: login.map(Arc::new), listener: Mutex::new(None) }
+    }
+
+    /// Begins to listen.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with what the host logs in with. It listens as soon as that is set right.
+    pub(super) async fn listen(&self, broker: &Broker) -> Result<()> {
+        self.client(broker).await?;
+        match &self.login {
+            Some(login) => login.check().await,
+            None => Ok(()),
+        }
     }
 
     /// The connection, which is begun with the first call.
-    pub(super) async fn client(&self, broker: &Broker) -> Result<&Client> {
+    async fn client(&self, broker: &Broker) -> Result<&Client> {
         self.client.get_or_try_init(|| self.connect(broker)).await
     }
 
@@ -60,7 +76,12 @@ impl Nats {
         crate::net::tls::install();
         let failed = |what: &str| Error::new(Code::OAuthUnavailable, format!("{}: {what}", self.url));
         let tenant = broker.tenant.clone();
-        let options = ConnectOptions::new()
+        let options = match self.login.clone() {
+            None => ConnectOptions::new(),
+            Some(login) => ConnectOptions::with_auth_callback(move |nonce| answer(Arc::clone(&login), nonce)),
+        };
+        let login = self.login.clone();
+        let options = options
             .name(concat!("greentic-runner-host/", env!("CARGO_PKG_VERSION")))
             .retry_on_initial_connect()
             .connection_timeout(CONNECT)
@@ -70,10 +91,11 @@ impl Nats {
                 doubled.min(MAX_PAUSE)
             })
             .event_callback(move |event| {
-                let tenant = tenant.clone();
+                let (tenant, login) = (tenant.clone(), login.clone());
                 async move {
                     match event {
                         Event::Connected => {
+                            login.iter().for_each(|login| login.is_taken());
                             tracing::info!(target: crate::oauth::TARGET, %tenant, "connected to the broker over NATS")
                         }
                         Event::Disconnected => {
@@ -83,18 +105,6 @@ impl Nats {
                     }
                 }
             });
-        let options = match &broker.settings.nats_credentials {
-            None => options,
-            Some(name) => {
-                let secret = broker.secrets.value(name).await?;
-                match secret.expose().contains("-----BEGIN NATS USER JWT-----") {
-                    true => options.credentials(secret.expose()).map_err(|_| {
-                        Error::new(Code::OAuthSecret, format!("the secret {name} is no credentials file of NATS"))
-                    })?,
-                    false => options.token(secret.expose().trim().to_owned()),
-                }
-            }
-        };
         let client = options.connect(self.url.as_str()).await.map_err(|_| failed("it cannot be connected to"))?;
         let subjects = result_subjects(&broker.settings, &broker.tenant);
         let mut told = client.subscribe(subjects).await.map_err(|_| failed("it cannot be listened to"))?;
@@ -126,7 +136,9 @@ impl Nats {
             // Resolves once there is a connection.
             let connected = tokio::time::timeout_at(soon.into(), client.flush()).await;
             if !matches!(connected, Ok(Ok(()))) {
-                return Err(Unheard::Nobody(said("there is no connection")));
+                // It may be for want of something to log in with.
+                let trouble = self.login.as_ref().and_then(|login| login.trouble());
+                return Err(Unheard::Nobody(trouble.unwrap_or_else(|| said("there is no connection"))));
             }
         }
         let left = end.saturating_duration_since(Instant::now()).min(TIME);
@@ -142,6 +154,16 @@ impl Nats {
             return Err(Unheard::Failed(error));
         }
         Ok(answer.payload)
+    }
+}
+
+/// What the host logs in with now. The library wants a future that can be shared between threads, and secrets are read by
+/// one that cannot.
+async fn answer(login: Arc<Login>, nonce: Vec<u8>) -> Result<Auth, AuthError> {
+    let reading = tokio::spawn(async move { login.auth(&nonce).await });
+    match reading.await {
+        Ok(auth) => auth.map_err(AuthError::new),
+        Err(_) => Err(AuthError::new("what the host logs in with could not be read")),
     }
 }
 

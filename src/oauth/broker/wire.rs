@@ -185,8 +185,17 @@ struct TokenAnswer {
     extra: Map<String, Value>,
 }
 
-/// Tokens, as a component gets them.
-pub(super) fn tokens(body: &[u8]) -> Result<Secret> {
+/// Tokens that a broker gave.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// As a component gets them.
+    pub(super) tokens: Secret,
+    /// Until when they are valid, in seconds since 1970.
+    pub(super) expires_at: Option<i64>,
+}
+
+/// The tokens in an answer.
+pub(super) fn tokens(body: &[u8]) -> Result<Given> {
     unless_error(body)?;
     let answer: TokenAnswer = read(body, "no `access_token`")?;
     if answer.access_token.is_empty() {
@@ -200,7 +209,7 @@ pub(super) fn tokens(body: &[u8]) -> Result<Secret> {
         "token_type": answer.token_type.unwrap_or_else(|| "Bearer".to_owned()),
         "extra": answer.extra,
     });
-    Ok(Secret::new(set.to_string()))
+    Ok(Given { tokens: Secret::new(set.to_string()), expires_at })
 }
 
 /// The same over NATS, where an error that says so means that there are none.
@@ -208,7 +217,7 @@ pub(super) fn token_or_none(body: &[u8]) -> Result<Option<Secret>> {
     const NONE: [&str; 4] = ["not_found", "not-found", "no_token", "unknown_handle"];
     match error_of(body) {
         Some(error) if NONE.contains(&error.as_str()) => Ok(None),
-        _ => tokens(body).map(Some),
+        _ => tokens(body).map(|given| Some(given.tokens)),
     }
 }
 
@@ -338,7 +347,7 @@ mod tests {
             (json!(null), json!(null)),
         ] {
             let body = json!({"access_token": "canary", "expires_at": time}).to_string();
-            let set: Value = serde_json::from_str(tokens(body.as_bytes()).unwrap().expose()).unwrap();
+            let set: Value = serde_json::from_str(tokens(body.as_bytes()).unwrap().tokens.expose()).unwrap();
             assert_eq!(
                 set,
                 json!({"access_token": "canary", "refresh_token": null, "expires_at": seconds,

@@ -63,8 +63,13 @@ impl Direct {
     pub(in crate::oauth) async fn land(self: &Arc<Self>, landing: Landing, end: Instant) -> Result<()> {
         let state = landing.state.as_deref().filter(|state| !state.is_empty() && state.len() <= MAX_STATE);
         let state = state.ok_or_else(|| unknown("the browser brings no state along"))?;
+        let (direct, state) = (Arc::clone(self), Secret::new(state));
+        self.works.within(end, async move { direct.landed(&state, landing).await }).await
+    }
+
+    async fn landed(&self, state: &Secret, landing: Landing) -> Result<()> {
         // From here on the state is spent, whatever comes of it.
-        let pending = self.of_state(state).await?;
+        let pending = self.of_state(state.expose()).await?;
         let pending = pending
             .ok_or_else(|| unknown("no consent with this state is under way here, or it was used, or took too long"))?;
         if pending.redirect != self.redirect("")?.as_str() {
@@ -75,8 +80,7 @@ impl Direct {
             return Err(refused(&pending.provider, error));
         }
         let code = Secret::new(ask::code(landing.code.as_deref().unwrap_or_default())?);
-        let owner = self.owner_of(&pending);
-        self.spend(owner, pending, code, end).await.map(drop)
+        self.spend(&self.owner_of(&pending), &pending, code).await.map(drop)
     }
 }
 
