@@ -18,6 +18,7 @@ mod host_import_secrets;
 mod http;
 mod http_client;
 mod http_fields;
+mod http_handle;
 mod http_v1;
 mod interfaces_host;
 mod kv;

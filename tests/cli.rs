@@ -5,8 +5,14 @@
 mod cache;
 #[path = "common/expected.rs"]
 mod expected;
+#[cfg(feature = "mcp")]
+#[path = "mcp/fake.rs"]
+mod fake;
 #[path = "cli/ingress.rs"]
 mod ingress;
+#[cfg(feature = "mcp")]
+#[path = "cli/mcp.rs"]
+mod mcp;
 #[path = "cli/trust.rs"]
 mod trust;
 

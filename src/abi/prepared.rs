@@ -23,7 +23,7 @@ use crate::capabilities::scope::Scope;
 use crate::capabilities::services::Services;
 use crate::capabilities::state_view::{Overlay, StateView};
 use crate::capabilities::{AssetsDir, HostCtx};
-use crate::conform::Generation;
+use crate::conform::{Finding, Generation};
 use crate::engine::limits::Limits;
 use crate::engine::{Compiled, Engine, Guest, Subject, output_too_large, until};
 use crate::error::{Code, Error, Kind, Result};
@@ -38,6 +38,8 @@ pub struct Prepared {
     pre: InstancePre<HostCtx>,
     exports: Exports,
     needs: Grants,
+    /// What works, and probably not as it was meant.
+    warnings: Vec<Finding>,
     /// What it says of itself as a provider.
     description: OnceCell<Value>,
     /// What it says of itself as a component.
@@ -54,7 +56,17 @@ impl Prepared {
         compiled: Arc<Compiled>,
     ) -> Self {
         let (description, own_description) = (OnceCell::new(), OnceCell::new());
-        Self { engine, pre, exports, needs, description, own_description, _compiled: compiled }
+        let warnings = Vec::new();
+        Self { engine, pre, exports, needs, warnings, description, own_description, _compiled: compiled }
+    }
+
+    pub(super) fn with_warnings(self, warnings: Vec<Finding>) -> Self {
+        Self { warnings, ..self }
+    }
+
+    /// What works with its grants, and probably not as it was meant, about the component called `name`.
+    pub fn warnings(&self, name: &str) -> impl Iterator<Item = Error> {
+        self.warnings.iter().cloned().map(move |finding| finding.about(name))
     }
 
     /// The grants that what it imports takes.

@@ -12,7 +12,7 @@ use super::prepared::Prepared;
 use crate::capabilities::AssetsDir;
 use crate::capabilities::grants::Grants;
 use crate::capabilities::surface;
-use crate::conform::{self, ComponentShape, Surface};
+use crate::conform::{self, ComponentShape, Severity, Surface};
 use crate::engine::limits::Limits;
 use crate::engine::{Binary, Engine, Shared};
 use crate::error::{Code, Error, Kind, Result};
@@ -134,17 +134,20 @@ impl Registry {
         self.made.fetch_add(1, Ordering::Relaxed);
         let name = binary.name.to_owned();
         let conforming = move |shape: ComponentShape, surface: &Surface| {
-            conform::verdict(&name, conform::compare(&shape, surface, grants, &[]))?;
-            Ok(shape)
+            let compared = conform::compare(&shape, surface, grants, &[]);
+            let warnings = compared.findings.iter().filter(|finding| finding.severity == Severity::Warning);
+            let warnings: Vec<_> = warnings.cloned().collect();
+            conform::verdict(&name, compared)?;
+            Ok((shape, warnings))
         };
-        let shape = self.read_shape(binary, conforming).await?;
+        let (shape, warnings) = self.read_shape(binary, conforming).await?;
         let surface = Surface::host()?;
         let compiled = self.engine.compile(binary).await?;
         let linker = surface::linker(binary.name, &compiled.component, &shape, grants)?;
         let pre = linker.instantiate_pre(&compiled.component).map_err(|e| unlinkable(binary.name, &e))?;
         let exports = Exports::find(binary.name, &shape, surface, &pre);
         let needs = conform::needs(&shape, surface);
-        let prepared = Prepared::new(self.engine.clone(), exports, needs, pre, compiled);
+        let prepared = Prepared::new(self.engine.clone(), exports, needs, pre, compiled).with_warnings(warnings);
         prepared.smoke_test(binary.name, &self.trial).await.map_err(|e| not_started(binary.name, e))?;
         Ok(prepared)
     }

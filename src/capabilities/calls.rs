@@ -91,12 +91,17 @@ impl Calls {
         self.uses.count(function);
     }
 
+    /// Counts a call of those that an invocation has.
+    pub(super) fn spend(&mut self) -> Result<()> {
+        let left = self.left.checked_sub(1);
+        self.left =
+            left.ok_or_else(|| exceeded(format!("made more than {} host calls", self.limit), "limits.host_calls"))?;
+        Ok(())
+    }
+
     /// Counts a call that passes `bytes` to the host. An error ends the guest.
     pub(super) fn begin(&mut self, function: Function, bytes: usize) -> Result<Begun> {
-        let Some(left) = self.left.checked_sub(1) else {
-            return Err(exceeded(format!("made more than {} host calls", self.limit), "limits.host_calls"));
-        };
-        self.left = left;
+        self.spend()?;
         if bytes > self.call_bytes {
             let what = format!("passed {bytes} bytes to {}.{} in one call", function.interface, function.name);
             return Err(exceeded(what, "limits.host_call_bytes"));
@@ -122,6 +127,16 @@ impl Calls {
         spans::ended(&begun.span, ok);
         let (Some(recorded), Some(since)) = (&mut self.recorded, begun.since) else { return };
         record(recorded, begun.function, since, ok, &self.hidden.hide(note));
+    }
+
+    /// Records a call that was refused because it was one too many.
+    pub(super) fn refused(&mut self, function: Function, why: &str) {
+        if let Some(tally) = &self.tally {
+            tally.add(function.interface, false);
+        }
+        if let Some(recorded) = &mut self.recorded {
+            record(recorded, function, Instant::now(), false, why);
+        }
     }
 
     /// Whether calls are recorded.

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::calls::Function;
 use super::grants::Grant;
-use super::surface::SURFACE;
+use super::surface::{SURFACE, TOOL_INVOKE};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::id::Id;
 
@@ -75,9 +75,8 @@ impl Used {
 /// The grant that it takes to call `function` of `interface`. Where an interface takes several, its functions begin with
 /// what they are about; one that begins with none of their names takes the one that no function begins with.
 fn grant_of(interface: &str, function: &str) -> Option<Grant> {
-    // It is asked for at the call: a component may import the interface for its other functions.
-    if function == "tool-invoke" {
-        return Some(Grant::Mcp);
+    if (interface, function) == (TOOL_INVOKE.interface, TOOL_INVOKE.function) {
+        return Some(TOOL_INVOKE.needs);
     }
     let offered = SURFACE.iter().find(|offered| offered.name == interface)?;
     let begins = |function: &str, grant: &Grant| function.starts_with(grant.name());

@@ -17,7 +17,7 @@ use super::mcp;
 use super::served::Served;
 use super::{
     control, convert, host_import, host_import_0_2, host_import_http, host_import_secrets, http_client, http_fields,
-    http_v1, interfaces_host, kv, oauth_broker, secret_store, secrets_store, state_store, telemetry, wasi,
+    http_handle, http_v1, interfaces_host, kv, oauth_broker, secret_store, secrets_store, state_store, telemetry, wasi,
 };
 use crate::conform::{ComponentShape, Conversion, How, Link, Surface, links};
 use crate::error::{Code, Error, Result};
@@ -96,6 +96,21 @@ surface! {
     "greentic:telemetry/logger-api@1.0.0", &[Grant::Telemetry], logger_api, telemetry::SERVED, &[];
 }
 
+/// A function whose grant is asked for when it is called, because components import its interface for others too.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedAtCall {
+    /// The interface.
+    pub interface: &'static str,
+    /// The function.
+    pub function: &'static str,
+    /// What it takes.
+    pub needs: Grant,
+}
+
+/// The tools of the oldest line.
+pub const TOOL_INVOKE: AskedAtCall =
+    AskedAtCall { interface: "greentic:host-import/imports@0.2.0", function: "tool-invoke", needs: Grant::Mcp };
+
 /// Contexts with and without `i18n-id` circulate under one version.
 type WithI18n = imports::interfaces_types::TenantCtx;
 type WithoutI18n = variants::interfaces_types_without_i18n::TenantCtx;
@@ -171,6 +186,7 @@ pub fn linker(name: &str, component: &Component, shape: &ComponentShape, grants:
     if imports().any(|import| import.starts_with(HTTP)) {
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(|e| unlinkable(name, &e))?;
         http_fields::link(&mut linker).map_err(|e| unlinkable(name, &e))?;
+        http_handle::link(&mut linker).map_err(|e| unlinkable(name, &e))?;
     }
     Ok(linker)
 }

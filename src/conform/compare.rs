@@ -59,3 +59,39 @@ pub fn compare(shape: &ComponentShape, surface: &Surface, grants: Grants, wants:
     }
     compared
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capabilities::grants::Grant;
+    use crate::conform::{self, testing};
+    use crate::error::Error;
+    use crate::mcp::OFFERED;
+
+    #[test]
+    fn what_is_linked_and_denied_at_each_call_is_told_with_what_would_supply_it() {
+        let shape = |world: &str| conform::inspect("c", &testing::over_host(world)).unwrap();
+        let (all, surface) = (shape("import greentic:host-import/imports@0.2.0;"), Surface::host().unwrap());
+        let told = |shape: &ComponentShape, grants| {
+            let findings = compare(shape, surface, grants, &[]).findings;
+            let told = findings.into_iter().filter(|finding| finding.rule == Rule::AskedAtCall);
+            told.map(|finding| (finding.severity, Error::from(finding))).collect::<Vec<_>>()
+        };
+        let without = told(&all, Grants::all().without(Grant::Mcp));
+        let [(Severity::Warning, error)] = without.as_slice() else { panic!("{without:?}") };
+        let (code, supplier) = match OFFERED {
+            true => (Code::ToolsDenied, "an `mcp` block"),
+            false => (Code::ToolsMissing, "`--features mcp`"),
+        };
+        let text = format!("{error} {}", error.hint_text().unwrap());
+        assert!(error.code() == code && text.contains(supplier) && text.contains("tool-invoke"), "{text}");
+        assert_eq!(told(&all, Grants::all()).is_empty(), OFFERED);
+        // Of what imports the interface for other functions nothing is said.
+        let other = shape("import greentic:host-import/http@0.4.0;");
+        assert!(told(&other, Grants::none()).is_empty());
+        let mut secrets_only = all;
+        let imports = secrets_only.imports.values_mut();
+        imports.for_each(|interface| interface.functions.retain(|name, _| name != "tool-invoke"));
+        assert!(told(&secrets_only, Grants::all().without(Grant::Mcp)).is_empty());
+    }
+}

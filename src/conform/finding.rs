@@ -44,6 +44,8 @@ pub enum Rule {
     Converted,
     /// An interface is linked only if its grants were given.
     Granted,
+    /// A few functions of interfaces that are linked without it ask for a grant when they are called.
+    AskedAtCall,
     /// What the host calls must be exported.
     WantedExport,
     /// Where published shapes differ, the host fills a component's records by the names of their fields; what it does
@@ -73,6 +75,9 @@ impl Rule {
             }
             Self::Converted => "the difference is bridged by a conversion",
             Self::Granted => "an interface is linked only with its grants",
+            Self::AskedAtCall => {
+                "the interface is linked for its other functions; this one asks for its grant at the call"
+            }
             Self::WantedExport => "what the host calls must be exported",
             Self::KnownField => "the host fills fields that it knows by name, options and lists",
             Self::KeptSurface => "components that use what is gone, or was changed, no longer fit",
@@ -139,6 +144,9 @@ impl Finding {
             ),
             Code::ImportFunction => format!("imports {item} of {interface}, a function that the host's lacks"),
             Code::ImportNotGranted => format!("imports {interface} without the grant {asked}"),
+            Code::ToolsDenied | Code::ToolsMissing => {
+                format!("imports {item} of {interface}, and is told `denied` at each call: {offered}")
+            }
             Code::ExportMissing if self.offered.is_some() => format!("is empty: it exports {offered}, not {interface}"),
             Code::ExportMissing if item.is_empty() => format!("does not export {interface}"),
             Code::ExportMissing => format!("exports {interface} without its function {item}"),

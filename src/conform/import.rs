@@ -20,8 +20,9 @@ use super::trail::Difference;
 use super::types::Differ;
 use crate::capabilities::grants::{Grant, Grants};
 use crate::capabilities::served::{Reads, Served};
-use crate::capabilities::surface::{Interface as Offered, KnownShape, SURFACE, needed_by_wasi};
+use crate::capabilities::surface::{Interface as Offered, KnownShape, SURFACE, TOOL_INVOKE, needed_by_wasi};
 use crate::error::Code;
+use crate::mcp::OFFERED;
 
 /// An imported interface and how it is linked.
 #[derive(Debug)]
@@ -99,6 +100,7 @@ pub(super) fn judge(name: &str, asked: &Interface, surface: &Surface, grants: Gr
     if !findings.is_empty() {
         return Judged { findings, link: None };
     }
+    findings.extend(denied_at_call(name, offered, asked, grants));
     let exact = name == offered;
     if !exact {
         findings.push(compatible(name, offered));
@@ -221,6 +223,30 @@ fn not_granted(name: &str, offer: &Offer, grants: Grants) -> Vec<Finding> {
             ..Finding::new(Code::ImportNotGranted, name, Rule::Granted)
         })
         .collect()
+}
+
+/// What is linked and answers `denied`, because this tenant or this host has nothing behind it.
+fn denied_at_call(name: &str, offered: &str, asked: &Interface, grants: Grants) -> Option<Finding> {
+    let is_asked = offered == TOOL_INVOKE.interface && asked.functions.contains_key(TOOL_INVOKE.function);
+    let (code, why, hint) = match (OFFERED, grants.has(TOOL_INVOKE.needs)) {
+        _ if !is_asked => return None,
+        (true, true) => return None,
+        (false, _) => (
+            Code::ToolsMissing,
+            "this host was built without the feature `mcp`",
+            "build the host with `--features mcp`, and name the tools in the block `mcp` of the tenant's bindings"
+                .to_owned(),
+        ),
+        (true, false) => (Code::ToolsDenied, "the tenant has no tools", how_to_grant(TOOL_INVOKE.needs)),
+    };
+    Some(Finding {
+        item: TOOL_INVOKE.function.to_owned(),
+        asked: Some(TOOL_INVOKE.needs.name().to_owned()),
+        offered: Some(why.to_owned()),
+        severity: Severity::Warning,
+        hint: Some(hint),
+        ..Finding::new(code, name, Rule::AskedAtCall)
+    })
 }
 
 fn how_to_grant(grant: Grant) -> String {

@@ -7,7 +7,8 @@ use crate::config::HostConfig;
 use crate::error::{Code, Error};
 use crate::id::Id;
 
-/// Variables that are granted and not there, and components that ask over HTTP where no host is allowed.
+/// Variables that are granted and not there, components that ask over HTTP where no host is allowed, and functions that
+/// are linked and answer nothing but that they are denied.
 pub(super) fn of_grants(config: &HostConfig, services: &Services, components: &Components) -> Vec<Error> {
     let given = &services.wasi.env;
     let policy = config.wasi();
@@ -23,6 +24,10 @@ pub(super) fn of_grants(config: &HostConfig, services: &Services, components: &C
         askers.sort_unstable();
         advice.extend((!askers.is_empty()).then(|| no_host(config, &askers)));
     }
+    let mut sorted: Vec<_> = components.iter().collect();
+    sorted.sort_unstable_by_key(|(id, _)| *id);
+    let prepared = sorted.into_iter().filter_map(|(id, component)| Some((id, component.as_ref().ok()?)));
+    advice.extend(prepared.flat_map(|(id, component)| component.prepared.warnings(id).collect::<Vec<_>>()));
     advice
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use greentic_runner_host::Code;
+use greentic_runner_host::capabilities::grants::{Grant, Grants};
 use greentic_runner_host::check::{self, Style};
 
 use crate::fixtures;
@@ -74,4 +75,24 @@ fn a_finding_that_is_no_note_fails_the_check() {
         let counted = report.targets.iter().flat_map(|target| &target.findings).any(check::Finding::counts);
         assert_eq!(report.exit_code() > 0, counted, "{}", placed.code());
     }
+}
+
+#[test]
+fn a_function_that_is_denied_at_each_call_is_a_warning_with_what_would_supply_it() {
+    let old =
+        || fixtures::over_host("import greentic:host-import/imports@0.2.0; export greentic:component/node@0.6.0;");
+    let (code, supplier) = match cfg!(feature = "mcp") {
+        true => (Code::ToolsDenied, "add an `mcp` block to the tenant's bindings"),
+        false => (Code::ToolsMissing, "build the host with `--features mcp`"),
+    };
+    let without = fixtures::Fixture::new(code, "old.wasm", old())
+        .set(|options, _| options.grants = Grants::all().without(Grant::Mcp))
+        .placed();
+    let report = without.report();
+    let text = check::text(&report, Style { colored: false, verbose: false });
+    assert!(text.contains(&format!("warning[{code}]: component old imports tool-invoke of ")), "{text}");
+    assert!(text.contains(supplier) && text.contains("1 warning"), "{text}");
+    assert!(report.exit_code() > 0);
+    let with = fixtures::Fixture::new(code, "old.wasm", old()).placed().report();
+    assert_eq!(with.exit_code() > 0, !cfg!(feature = "mcp"), "{with:?}");
 }

@@ -35,7 +35,7 @@ pub(crate) struct Placed {
 }
 
 impl Fixture {
-    fn new(code: Code, target: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn new(code: Code, target: &str, content: impl AsRef<[u8]>) -> Self {
         let (set, against): (fn(&mut Options, &Path), _) = (|_, _| {}, None);
         Self { code, files: Vec::new(), targets: vec![target.to_owned()], set, against }.and(target, content)
     }
@@ -49,7 +49,7 @@ impl Fixture {
         self
     }
 
-    fn set(self, set: fn(&mut Options, &Path)) -> Self {
+    pub(crate) fn set(self, set: fn(&mut Options, &Path)) -> Self {
         Self { set, ..self }
     }
 

@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use crate::{json_of, runner, stdout};
 
 /// The key of RFC 8410, section 10.3.
-const PEM: &str = "-----BEGIN PRIVATE KEY-----
+pub(crate) const PEM: &str = "-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 -----END PRIVATE KEY-----
 ";
-const PUBLIC: &str = "ed25519:Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+pub(crate) const PUBLIC: &str = "ed25519:Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
 const FLOW: &str = "{ id: hi, type: messaging, nodes: { a: { emit.response: { text: Hello } } } }";
 
 /// An unsigned pack `in.gtpack`, the key `key.pem`, and a signed `out.gtpack` with what signing said.

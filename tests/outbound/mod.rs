@@ -369,6 +369,24 @@ async fn headers_beyond_what_a_request_may_have_are_an_error_of_wasi() {
 }
 
 #[tokio::test]
+async fn requests_are_host_calls_of_which_an_invocation_has_so_many() {
+    let address = serve(router()).await;
+    let (mut rig, guest) = rig(&format!("{{ allow: ['http://{address}'] }}")).await;
+    rig.limits.host_calls = 3;
+    let asked = |by: &str, times: u32| json!({ "by": by, "times": times, "url": format!("http://{address}/echo") });
+    for by in ["wasi", "http-client@1.1.0"] {
+        // Of the requests all but the last are made by `wasi`.
+        assert_eq!(ask(&rig, &guest, asked(by, 3)).await["status"], 200, "{by}");
+    }
+    let beyond = ask(&rig, &guest, asked("wasi", 4)).await;
+    assert_eq!(beyond["error"]["message"], "ErrorCode::HttpRequestDenied", "{beyond}");
+    let answered = rig.services.http.tally().counts().answered;
+    assert_eq!(answered, 9, "the one too many was not sent");
+    let mixed = rig.call(&guest, scope("t", "s"), "ask", &asked("http-client@1.1.0", 4)).await.unwrap_err();
+    assert_eq!(mixed.error.code(), Code::GuestHostCalls, "{}", mixed.error);
+}
+
+#[tokio::test]
 async fn bodies_are_bounded_both_ways() {
     let address = serve(router()).await;
     let (rig, guest) =

@@ -45,7 +45,8 @@ struct WebClient;
 impl Operations for WebClient {
     const NAME: &'static str = "web-client";
     const ALL: &'static [Operation] = &[
-        ("ask", "Sends `method`, `url`, `headers`, `body` and `options` by the interface `by`"),
+        ("ask", "Sends `method`, `url`, `headers`, `body` and `options` by the interface `by`; by `wasi` as often as \
+                 `times` says, before"),
         ("flood", "Sends a request with `count` headers to `url`"),
         ("pour", "Sends a body that does not end to `url`"),
         ("log", "Logs the text `note` by the older interfaces"),
@@ -65,6 +66,7 @@ impl Operations for WebClient {
             }
             _ => {
                 let asked = Asked::of(&input)?;
+                (1..number(&input, "times", 1)).for_each(|_| drop(wasi::ask(&asked)));
                 Ok(match text(&input, "by")? {
                     "http-client@1.0.0" => by_client_1_0(&asked),
                     "client@1.0.0" => by_alias_1_0(&asked),
