@@ -13,6 +13,7 @@ mod collector;
 #[path = "../common/mod.rs"]
 mod common;
 mod program;
+mod secrets;
 mod sending;
 mod troubles;
 

@@ -103,12 +103,18 @@ pub(crate) fn command(dir: &Path, vars: &[(&str, &str)]) -> Command {
 
 impl Program {
     pub(crate) fn start(upstream: &Upstream, vars: &[(&str, &str)]) -> Self {
+        Self::with(upstream, vars, |_| {})
+    }
+
+    /// The same, with what is `put` into its pack.
+    pub(crate) fn with(upstream: &Upstream, vars: &[(&str, &str)], put: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
         std::fs::create_dir_all(dir.path().join("pack/components")).unwrap();
         std::fs::copy(guest_path("web-client"), dir.path().join("pack/components/web.wasm")).unwrap();
         write("pack/index.ygtc", CHAT);
         write("pack/order.ygtc", ORDER);
+        put(&dir.path().join("pack"));
         let address = upstream.address;
         write(
             "acme.yaml",
@@ -118,7 +124,7 @@ tenant: acme
 http: {{ allow: ['http://{address}'] }}
 flow_type_bindings:
   messaging: {{ adapter: webchat, config: {{ insecure: true }} }}
-  webhook: {{ adapter: generic, config: {{ insecure: true }} }}
+  webhook: {{ adapter: generic, config: {{ insecure: true }}, secrets: [CRM_KEY] }}
 "
             ),
         );

@@ -9,6 +9,7 @@ wit_bindgen::generate!({
         "../../wit/host-import-0.6.0",
         "../../wit/secrets-store-1.0.0",
         "../../wit/secrets-store-1.1.0",
+        "../../wit/telemetry-1.0.0",
     ],
     inline: "
         package fixture:secret-reader;
@@ -17,20 +18,25 @@ wit_bindgen::generate!({
             import greentic:host-import/imports@0.2.0;
             import greentic:host-import/secrets@0.4.0;
             import greentic:host-import/secrets@0.6.0;
+            import greentic:host-import/telemetry@0.4.0;
+            import greentic:host-import/telemetry@0.6.0;
             import greentic:secrets-store/secrets-store@1.0.0;
             import greentic:secrets-store/secrets-store@1.1.0;
+            import greentic:telemetry/logger-api@1.0.0;
         }
     ",
     generate_all,
 });
 
 use greentic::host_import0_2_0::imports as host_import_0_2;
-use greentic::host_import0_4_0::secrets as host_import_0_4;
-use greentic::host_import0_6_0::secrets as host_import_0_6;
+use greentic::host_import0_4_0::{secrets as host_import_0_4, telemetry as telemetry_0_4};
+use greentic::host_import0_6_0::{secrets as host_import_0_6, telemetry as telemetry_0_6};
+use greentic::interfaces_types::types::SpanContext;
 use greentic::secrets_store1_0_0::secrets_store as store_1_0;
 use greentic::secrets_store1_1_0::secrets_store as store_1_1;
+use greentic::telemetry::logger_api;
 use greentic::types_core::types::{Cloud, DeploymentCtx, Platform, TenantCtx};
-use node_kit::{Failure, Operation, Operations, Value, json, text};
+use node_kit::{Failure, Operation, Operations, Value, json, number, text};
 
 struct SecretReader;
 
@@ -41,13 +47,15 @@ impl Operations for SecretReader {
         ("show", "Reads `key` and answers its value, as a component should not"),
         ("fail", "Reads `key` and fails with its value, as a component should not"),
         ("trap", "Reads `key` and traps"),
+        ("log", "Reads `key` and logs its value by each interface there is for that, as a component should not"),
+        ("confuse", "Reads `key`, and asks for what it is as if that were a key"),
         ("put", "Stores `value` under `key`"),
         ("endless", "Reads under a key of `length` bytes"),
     ];
 
     fn call(op: &str, input: Value) -> Result<Value, Failure> {
         if op == "endless" {
-            let key = "k".repeat(usize::try_from(node_kit::number(&input, "length", 0)).unwrap_or(usize::MAX));
+            let key = "k".repeat(usize::try_from(number(&input, "length", 0)).unwrap_or(usize::MAX));
             return Ok(answered(by_store_1_1(&key)));
         }
         let key = text(&input, "key")?;
@@ -76,11 +84,46 @@ impl Operations for SecretReader {
                 match op {
                     "show" => Ok(json!({ "value": value })),
                     "fail" => Err(Failure::new("told", format!("it is {value}"))),
+                    "confuse" => Ok(answered(by_store_1_1(&value))),
+                    "log" => {
+                        log(&value, number(&input, "started", 0).cast_signed());
+                        Ok(json!({ "logged": true }))
+                    }
                     _ => core::arch::wasm32::unreachable(),
                 }
             }
         }
     }
+}
+
+/// Logs a secret in names and values, written in several ways, and where a value is cut.
+fn log(value: &str, started: i64) {
+    let cut = format!("{}{value}", "x".repeat(250));
+    let fields =
+        [("key", value), (value, "named"), ("cut", &cut)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let span = SpanContext {
+        tenant: "made-up".to_owned(),
+        session_id: None,
+        flow_id: "made-up".to_owned(),
+        node_id: None,
+        provider: format!("used {value}"),
+        start_ms: Some(started),
+        end_ms: Some(started),
+    };
+    // What is not taken is looked for in vain.
+    let _ = logger_api::log(&span, &fields, None);
+    let mut fields =
+        json!({ "name": format!("emitted {value}"), "start_ms": started, "end_ms": started, "key": value, "cut": cut });
+    fields[value] = json!("named");
+    telemetry_0_4::emit(&fields.to_string(), None);
+    host_import_0_2::telemetry_emit(&fields.to_string(), None);
+    // The same in the other way in which JSON writes a character.
+    let escaped: String = value.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+    let fields = format!(
+        r#"{{"name":"emitted {escaped}","start_ms":{started},"end_ms":{started},"key":"{escaped}","{escaped}":"named"}}"#
+    );
+    telemetry_0_6::emit(&fields, None);
+    telemetry_0_6::emit(&format!("plain {value}"), None);
 }
 
 fn by_store_1_1(key: &str) -> Result<Option<Vec<u8>>, String> {
