@@ -66,6 +66,13 @@ fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
     path
 }
 
+/// Puts a compiled guest into the pack `pack` as the component `id`.
+fn add_guest(dir: &Path, guest: &str, id: &str) {
+    std::fs::create_dir_all(dir.join("pack/components")).unwrap();
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/guests/{guest}.wasm"));
+    std::fs::copy(guest, dir.join(format!("pack/components/{id}.wasm"))).unwrap();
+}
+
 fn program(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_greentic-runner"));
     let packs = ["SOURCE", "INDEX_URL", "CACHE_DIR", "PUBLIC_KEY", "VERIFY_STRICT", "REFRESH_INTERVAL"];
@@ -591,9 +598,7 @@ async fn what_components_ask_goes_through_no_proxy() {
     let webhook = "flow_type_bindings: { webhook: { adapter: generic, config: { insecure: true } } }";
     write(dir.path(), "open.yaml", &format!("tenant: open\n{webhook}\nhttp: {{ allow: ['http://{address}'] }}\n"));
     write(dir.path(), "pack/asking.ygtc", ASKING);
-    std::fs::create_dir_all(dir.path().join("pack/components")).unwrap();
-    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/guests/web-client.wasm");
-    std::fs::copy(guest, dir.path().join("pack/components/web.wasm")).unwrap();
+    add_guest(dir.path(), "web-client", "web");
     // A proxy would look names up itself, and so connect to what nobody judged. Nobody listens there.
     let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, "http://127.0.0.1:9"));
     let serving = Serving::of(dir, "--bindings open.yaml --pack open=pack", &proxies);
@@ -601,6 +606,71 @@ async fn what_components_ask_goes_through_no_proxy() {
     let asked = serving.client.post(url).json(&json!({ "url": format!("http://{address}/") })).send().await.unwrap();
     let answer: Value = asked.json().await.unwrap();
     assert_eq!(answer["body"], "direct", "{answer}");
+}
+
+const TOKEN: &str = "
+id: token
+type: http
+nodes:
+  ask:
+    component.exec: { component: tokens, operation: token, input: { provider: p, subject: u } }
+    routing: [{ to: tell }]
+  tell:
+    emit.response: { body: done }
+";
+
+#[tokio::test]
+async fn a_broker_is_asked_for_the_environment_of_the_bindings_or_else_of_the_host() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let broker = axum::Router::new().fallback(move |body: String| {
+        tell.send(serde_json::from_str::<Value>(&body).unwrap()).unwrap();
+        async { r#"{"access_token":"a"}"# }
+    });
+    tokio::spawn(async move { axum::serve(listener, broker).await });
+    let own = ("GREENTIC_ENV", "staging");
+    for (block, vars, env) in
+        [("", &[own][..], "staging"), (", env: prod", &[own], "prod"), ("", &[("GREENTIC_ENV", "")], "local")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let webhook = "flow_type_bindings: { webhook: { adapter: generic, config: { insecure: true } } }";
+        let oauth = format!("oauth: {{ http_base_url: 'http://{address}/'{block} }}");
+        write(dir.path(), "open.yaml", &format!("tenant: open\n{webhook}\n{oauth}\n"));
+        write(dir.path(), "pack/token.ygtc", TOKEN);
+        add_guest(dir.path(), "token-user", "tokens");
+        let serving = Serving::of(dir, "--bindings open.yaml --pack open=pack", vars);
+        assert_eq!(serving.hook("token", "k").await.status(), 200);
+        assert_eq!(told.recv().await.unwrap()["env"], env);
+    }
+}
+
+const PRINT: &str = "
+id: print
+type: http
+nodes:
+  print:
+    component.exec: { component: user, operation: print, input: { text: canary } }
+    routing: [{ to: tell }]
+  tell:
+    emit.response: { body: done }
+";
+
+#[tokio::test]
+async fn what_components_print_is_redacted_where_the_operator_wants_it() {
+    for (mode, printed) in [("off", "stdout: canary"), ("strict", "stdout: [redacted]")] {
+        let dir = tempfile::tempdir().unwrap();
+        let webhook = "flow_type_bindings: { webhook: { adapter: generic, config: { insecure: true } } }";
+        write(dir.path(), "open.yaml", &format!("tenant: open\n{webhook}\nwasi: {{ stdout: true }}\n"));
+        write(dir.path(), "pack/print.ygtc", PRINT);
+        add_guest(dir.path(), "wasi-user", "user");
+        let vars = [("PII_REDACTION_MODE", mode), ("RUST_LOG", "info")];
+        let serving = Serving::of(dir, "--bindings open.yaml --pack open=pack", &vars);
+        assert_eq!(serving.hook("print", "k").await.status(), 200);
+        let (_, log) = serving.stop();
+        assert!(log.contains(printed), "{mode}: {log}");
+        assert_eq!(log.contains("canary"), mode == "off", "{log}");
+    }
 }
 
 /// What nobody but the component may see.

@@ -117,3 +117,30 @@ pub(super) fn failure_value(failure: &Failure) -> Val {
 pub(super) fn header_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|e| e.as_bytes().iter().copied().map(char::from).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capabilities::context::tests::context;
+    use crate::capabilities::log::tests::captured;
+    use crate::engine::limits::Limits;
+    use crate::outbound::{Body, Options, Reason};
+
+    #[test]
+    fn what_is_refused_before_it_is_a_request_is_counted_and_logged_all_the_same() {
+        let mut ctx = context(&Limits::default());
+        let request = Request {
+            method: "GET".into(),
+            url: "https://a.example/canary".into(),
+            headers: Vec::new(),
+            body: Body::Whole(bytes::Bytes::new()),
+            options: Options::default(),
+        };
+        let failure = Failure::new(Reason::BadHeader, "the headers are no JSON object");
+        let function = Function { interface: "greentic:host-import/http@0.6.0", name: "fetch" };
+        let log = captured(|| ctx.refuse(function, &request, &failure).unwrap());
+        assert_eq!(ctx.services.http.tally().counts().failed, [(Reason::BadHeader, 1)]);
+        assert!(log.contains("reason=bad_header") && log.contains("https://a.example"), "{log}");
+        assert!(!log.contains("canary"), "{log}");
+    }
+}

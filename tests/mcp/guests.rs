@@ -1,9 +1,12 @@
 //! Components that call tools through the host.
 
+use std::sync::Arc;
+
+use greentic_runner_host::HostBuilder;
 use serde_json::{Value, json};
 
 use super::common::{Sources, host_of};
-use super::{ask, fixtures, host};
+use super::{OneSecret, ask, fixtures, host};
 
 fn user(op: &str) -> Sources {
     let flow = format!(
@@ -53,6 +56,20 @@ async fn a_tool_sees_what_its_caller_wrote_and_the_caller_what_the_tool_did() {
     let host = host(&fixtures(), &user("count")).await.unwrap();
     let answer = ask(&host, json!({ "tool": "mcp-exec-tool" })).await;
     assert_eq!(answer, json!({ "by_tool": { "ok": "{\"count\":42}" }, "seen": "42" }));
+}
+
+#[tokio::test]
+async fn a_tool_reads_what_the_bindings_give_to_it_and_not_what_they_give_to_its_caller() {
+    let bindings = format!(
+        "tenant: t\nflow_type_bindings: {{ messaging: {{ adapter: webchat, secrets: [MCP_TEST_KEY, OTHER] }} }}\n\
+         secrets: {{ components: {{ user: [MCP_TEST_KEY], mcp-exec-tool: [OTHER] }} }}\nmcp:\n{}",
+        fixtures()
+    );
+    let set_up = |builder: HostBuilder| builder.with_memory_store().with_secrets_manager(Arc::new(OneSecret));
+    let host = host_of(&bindings, &user("call"), set_up).await.unwrap();
+    let asked = json!({ "tool": "mcp-exec-tool", "action": "secrets", "args": r#"{"name":"MCP_TEST_KEY"}"# , "by": "host-import@0.6.0" });
+    let answer = ask(&host, asked).await;
+    assert!(answer["ok"].as_str().unwrap().contains(r#""read":{"Err":"denied:"#), "{answer}");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::common::Sources;
 use super::{ask, caller, host};
 
 /// What the server counts.
@@ -87,6 +88,13 @@ async fn a_busy_server_is_asked_again() {
     let (url, seen) = server().await;
     let mcp = block(&url, "  retry: { max_attempts: 3, base_delay_ms: 50 }\n");
     let host = host(&mcp, &caller("web", "busy")).await.unwrap();
+    assert_eq!(ask(&host, json!({})).await["structuredContent"], json!({}));
+    assert_eq!(seen.calls.load(Ordering::SeqCst), 3);
+    // What the node says counts before what the block does.
+    let (url, seen) = server().await;
+    let flow = "id: main\ntype: messaging\nnodes:\n  in:\n    mcp.exec: { component: web, action: busy }\n    retry: { max_attempts: 3, \
+                base_delay_ms: 1 }\n";
+    let host = super::host(&block(&url, "  retry: { max_attempts: 1 }\n"), &Sources::of_flow(flow)).await.unwrap();
     assert_eq!(ask(&host, json!({})).await["structuredContent"], json!({}));
     assert_eq!(seen.calls.load(Ordering::SeqCst), 3);
 }

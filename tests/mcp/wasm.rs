@@ -96,6 +96,11 @@ async fn memory_is_the_tools_own_limit() {
     let host = host(&mcp, &caller("mcp-exec-tool", "eat")).await.unwrap();
     let answer = ask(&host, json!({})).await;
     assert_eq!(answer["code"], "GRH-0501", "{answer}");
+    // It begins with more than that, and so is not begun.
+    let mcp = format!("{}  runtime: {{ max_memory_mb: 1 }}\n", fixtures());
+    let error = super::host(&mcp, &strict_caller("mcp-exec-tool", "add")).await.unwrap_err();
+    let all = format!("{error:#?} {error}");
+    assert!(all.contains(&Code::InitialMemory.to_string()), "{all}");
 }
 
 #[tokio::test]

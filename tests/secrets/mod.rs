@@ -10,6 +10,7 @@ use greentic_runner_host::capabilities::grants::{Grant, Grants};
 use greentic_runner_host::capabilities::scope::Scope;
 use greentic_runner_host::capabilities::services::Services;
 use greentic_runner_host::id::Id;
+use greentic_runner_host::run::event::Event;
 use greentic_runner_host::secret::{Secret, SecretBytes};
 use greentic_runner_host::secrets::{GuestSecrets, SecretScope, SecretsManager};
 use greentic_runner_host::{Code, Error, HostConfig, Limits, Result};
@@ -304,6 +305,33 @@ nodes:
         assert_eq!(&plain(&outcome.replies[0]), expected, "{flow_type} {component} {key}");
         host.stop().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_host_asks_for_the_events_user_and_once_in_a_while() {
+    const FLOW: &str = "
+id: main
+type: messaging
+nodes:
+  call:
+    component.exec: { component: any, operation: get, input: { by: secrets-store@1.1.0, key: CRM_KEY } }
+    routing: reply
+";
+    let pack = Sources::of_flow(FLOW).component("any", "secret-reader");
+    let bindings = BINDINGS.replace("\nsecrets:\n", "\nsecrets:\n  per_user: true\n");
+    let shelf = Arc::new(Shelf::default());
+    shelf.values.lock().insert("local/t/_/_/_/CRM_KEY".to_owned(), b"value".to_vec());
+    let kept = Arc::clone(&shelf);
+    let host =
+        host_of(&bindings, &pack, |builder| builder.with_memory_store().with_secrets_manager(kept)).await.unwrap();
+    for asked in [3, 3, 3] {
+        let event = Event { user: Some(Id::from("ann")), ..event("s", json!({})) };
+        let outcome = host.submit(event).await.unwrap().outcome().await.unwrap();
+        assert_eq!(outcome.replies, [found(b"value")]);
+        assert_eq!(shelf.asked.lock().len(), asked, "of the user, of the pack, of the tenant");
+    }
+    assert_eq!(shelf.asked.lock()[0].user.as_deref(), Some("ann"));
+    host.stop().await.unwrap();
 }
 
 #[tokio::test]

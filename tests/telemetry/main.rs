@@ -130,9 +130,12 @@ nodes:
     let set_up = |builder: HostBuilder| builder.with_memory_store().with_telemetry(telemetry.clone());
     let host = common::host_of("tenant: t", &common::Sources::of_flow(FLOW), set_up).await.unwrap();
     host.handle_activity("t", Activity::text("hi").from_user("u")).await.unwrap();
+    tracing::info!(target: "somebody_elses", "of no concern");
+    tracing::info!(target: "greentic::guest", "of concern");
     host.stop().await.unwrap();
     assert!(host.is_telemetry_ready());
     let collected = collector.collected();
+    assert!(collected.hold("of concern") && !collected.hold("of no concern"), "records of others stay here");
     assert!(collected.resources().iter().all(|resource| resource["service.name"] == "mine"));
     let [trace] = collected.traces().try_into().unwrap();
     let spans = collected.spans_of(&trace);
@@ -214,5 +217,28 @@ async fn what_a_collector_wants_comes_with_every_request() {
             assert_eq!(head["x-key"], "open sesame", "{head:?}");
             assert_eq!(head[encoding], "gzip", "{head:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_fails_is_marked_as_failed_up_to_its_event() {
+    const FLOW: &str = "{ id: hello, type: messaging, nodes: { a: { trapper: {}, operation: trap } } }";
+    let collector = Collector::start().await;
+    let config = TelemetryConfig::to(&format!("http://{}", collector.address), Protocol::Http);
+    let telemetry = Telemetry::start(&config).unwrap();
+    // All of this test runs on one thread.
+    let _collecting = tracing_subscriber::registry().with(telemetry.layer()).set_default();
+    let set_up = |builder: HostBuilder| builder.with_memory_store().with_telemetry(telemetry.clone());
+    let pack = common::Sources::of_flow(FLOW).component("trapper", "trapping");
+    let host = common::host_of("tenant: t", &pack, set_up).await.unwrap();
+    host.handle_activity("t", Activity::text("hi").from_user("u")).await.unwrap_err();
+    host.stop().await.unwrap();
+    assert!(telemetry.stop(Duration::from_secs(5)));
+    let collected = collector.collected();
+    let [trace] = collected.traces().try_into().unwrap();
+    let tree = collected.tree(&trace, "");
+    for name in ["event", "flow hello", "node a", "call trapper trap"] {
+        let line = tree.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{tree}"));
+        assert!(line.contains(" failed] ") && line.contains("error.type"), "{tree}");
     }
 }

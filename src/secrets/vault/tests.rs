@@ -381,6 +381,9 @@ async fn stores_that_misbehave_end_in_typed_errors_in_time() {
             // A token that is not accepted is got anew, once.
             let attempts = if (backend, mood) == (SecretsBackend::Azure, Mood::Refuses) { 2 } else { attempts };
             assert_eq!(server.known.asked.load(Ordering::SeqCst), attempts, "{backend:?} {mood:?}");
+            if (backend, mood) == (SecretsBackend::Azure, Mood::Refuses) {
+                assert_eq!(server.known.tokens.load(Ordering::SeqCst), 2, "the second attempt has another token");
+            }
             let writing = store.write(&tenant(), "KEY", &SecretBytes::new("canary")).await;
             if mood != Mood::OtherJson && mood != Mood::Nonsense && mood != Mood::Endless {
                 assert_eq!(writing.unwrap_err().code(), code, "{backend:?} {mood:?}");
@@ -388,6 +391,17 @@ async fn stores_that_misbehave_end_in_typed_errors_in_time() {
             let ready = store.check().await.is_ok();
             assert_eq!(ready, mood == Mood::Forbids, "{backend:?} {mood:?}: it knows this host, or does not answer so");
         }
+    }
+}
+
+#[tokio::test]
+async fn all_attempts_together_have_a_time_of_their_own() {
+    for backend in CLOUDS {
+        let server = Server::start(Mood::Hangs).await;
+        let server = Server { times: Times { all: server.times.attempt * 2, ..server.times }, ..server };
+        let error = server.store(backend, &[]).read_bytes(&tenant(), "KEY").await.unwrap_err();
+        assert_eq!(error.code(), Code::SecretUnavailable, "{backend:?}: {error}");
+        assert!(server.known.asked.load(Ordering::SeqCst) < 4, "{backend:?}: no time is left for the last attempts");
     }
 }
 
