@@ -301,6 +301,7 @@ fn the_schema_agrees_with_the_reader() {
         "oauth-grant",
         "oauth-plain",
         "oauth-providers",
+        "oauth-user",
         "wasi-overlays",
     ];
     for (name, text) in cases("tests/bindings/invalid") {
