@@ -240,7 +240,7 @@ impl RunnerHost {
     ///
     /// `TenantUnknown`.
     pub fn tools(&self, tenant: &str) -> Result<Option<Arc<dyn Tools>>> {
-        Ok(self.tenants.get(tenant)?.services_now(&self.registry, &self.secrets, &self.env).mcp)
+        Ok(self.tenants.get(tenant)?.services_now(&self.registry, &self.secrets, &self.env, &self.metrics).mcp)
     }
 
     /// Where secrets are read; what was read is kept for a while.

@@ -12,7 +12,11 @@ mod connect;
 mod failure;
 #[cfg(feature = "mcp")]
 mod fault;
+#[cfg(feature = "mcp")]
+mod listed;
 pub mod outcome;
+#[cfg(feature = "mcp")]
+mod program;
 pub mod router;
 pub mod seal;
 #[cfg(feature = "mcp")]
@@ -20,6 +24,8 @@ mod server;
 #[cfg(feature = "mcp")]
 mod servers;
 pub mod settings;
+#[cfg(feature = "mcp")]
+mod trace;
 
 pub use failure::{Failure, FailureKind};
 #[cfg(feature = "mcp")]
@@ -32,6 +38,10 @@ pub const LOG_BOUND: &str = "rmcp=off";
 
 /// The action that answers which tools there are, by the name of the protocol's own method.
 pub const LIST: &str = "tools/list";
+
+/// The protocol's method of a call.
+#[cfg(feature = "mcp")]
+pub(crate) const CALL: &str = "tools/call";
 
 /// Whether this host was built to call tools.
 pub const OFFERED: bool = cfg!(feature = "mcp");

@@ -15,6 +15,8 @@ mod redaction;
 mod settings;
 pub(crate) mod spans;
 
+#[cfg(feature = "mcp")]
+pub(crate) use context::{TRACEPARENT, TRACESTATE};
 pub use context::{TraceContext, inject, trace_id};
 #[cfg(feature = "telemetry")]
 pub use export::Telemetry;
@@ -23,3 +25,12 @@ pub(crate) use guest::GuestSpan;
 pub use metrics::{Metrics, Observed, Source};
 pub use redaction::Redaction;
 pub use settings::{Protocol, Sampling, Signal, Target, TelemetryConfig};
+
+/// Gives a span that may have begun another name.
+#[cfg(feature = "mcp")]
+fn rename(span: &tracing::Span, name: String) {
+    #[cfg(feature = "telemetry")]
+    export::carrier::rename(span, name);
+    #[cfg(not(feature = "telemetry"))]
+    let _ = (span, name);
+}

@@ -35,6 +35,7 @@ use crate::run::program::{Program, Programs};
 #[cfg(feature = "mcp")]
 use crate::secrets::SecretScope;
 use crate::secrets::{GuestSecrets, SecretsManager};
+use crate::telemetry::Metrics;
 
 pub use set::{PackSet, Sourced};
 pub use stored::Instance;
@@ -165,16 +166,23 @@ impl Tenant {
     }
 
     /// What guests of packs that are loaded now may ask: the tenant's services, and its tools as they lie there now.
-    pub fn services_now(&self, registry: &Arc<Registry>, secrets: &Arc<dyn SecretsManager>, env: &Id) -> Services {
+    pub fn services_now(
+        &self,
+        registry: &Arc<Registry>,
+        secrets: &Arc<dyn SecretsManager>,
+        env: &Id,
+        metrics: &Arc<Metrics>,
+    ) -> Services {
         let services = self.services.clone();
         #[cfg(feature = "mcp")]
         if let Some(settings) = self.config.mcp() {
             let scope = SecretScope::of_tenant(env, self.config.tenant());
             let servers = self.servers.get_or_init(|| Arc::new(crate::mcp::Servers::new(settings, secrets, &scope)));
-            let mcp = tools::TenantTools::of(&self.config, Arc::clone(servers), Arc::clone(registry), &services);
+            let (servers, registry, metrics) = (Arc::clone(servers), Arc::clone(registry), Arc::clone(metrics));
+            let mcp = tools::TenantTools::of(&self.config, servers, registry, &services, metrics);
             return Services { mcp, ..services };
         }
-        let _ = (registry, secrets, env);
+        let _ = (registry, secrets, env, metrics);
         services
     }
 

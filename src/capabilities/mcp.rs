@@ -6,7 +6,7 @@ use greentic_runner_bindings::imports::types_core_v0_4::IfaceError;
 #[cfg(feature = "mcp")]
 use greentic_runner_bindings::imports::types_core_v0_4::TenantCtx;
 use serde_json::Value;
-use tracing::Level;
+use tracing::{Instrument as _, Level};
 use wasmtime::component::Val;
 
 use super::calls::Function;
@@ -43,7 +43,7 @@ pub(super) async fn call(
     args: &str,
 ) -> wasmtime::Result<Result<String, IfaceError>> {
     let begun = ctx.begin(function, tool.len() + action.len() + args.len())?;
-    let answer = asked(ctx, tool, action, args).await;
+    let answer = asked(ctx, tool, action, args).instrument(begun.span()).await;
     let named = format!("{} {}", clip(&ctx.hide(tool)), clip(&ctx.hide(action)));
     let (answer, note) = match answer {
         Ok(text) => (Ok(text), named),

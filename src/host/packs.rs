@@ -153,7 +153,7 @@ impl RunnerHost {
     /// Prepares packs with these stored providers.
     pub(super) async fn prepare(&self, tenant: &Tenant, set: PackSet, stored: &[Arc<Instance>]) -> Result<Loaded> {
         let config = tenant.config();
-        let services = tenant.services_now(&self.registry, &self.secrets, &self.env);
+        let services = tenant.services_now(&self.registry, &self.secrets, &self.env, &self.metrics);
         let strict = config.strict_packs();
         // Large and rare: it is kept out of the futures of those who wait for it.
         Box::pin(load::prepare(&self.registry, config, services, &self.env, set, stored, strict)).await

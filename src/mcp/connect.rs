@@ -17,7 +17,9 @@ use tokio::process::{ChildStderr, Command};
 
 use super::failure::{Failure, FailureKind};
 use super::fault;
+use super::program::whole;
 use super::settings::{Given, Way};
+use super::trace::Traced;
 use crate::net::tls;
 use crate::secret::{Cutter, Hidden, Secret};
 use crate::secrets::{SecretScope, SecretsManager};
@@ -79,7 +81,7 @@ fn over_http(
     name: &str,
     url: &str,
     headers: Vec<(String, Secret)>,
-) -> Result<StreamableHttpClientTransport<reqwest::Client>, Failure> {
+) -> Result<StreamableHttpClientTransport<Traced>, Failure> {
     tls::install();
     let client = reqwest::Client::builder()
         .no_proxy()
@@ -103,7 +105,7 @@ fn over_http(
         .custom_headers(custom)
         .max_sse_event_size(MAX_MESSAGE)
         .max_json_response_size(MAX_MESSAGE);
-    Ok(StreamableHttpClientTransport::with_client(client, config))
+    Ok(StreamableHttpClientTransport::with_client(Traced(client), config))
 }
 
 /// Starts a program with nothing of this process's environment.
@@ -116,7 +118,7 @@ fn started(
 ) -> Result<TokioChildProcess, Failure> {
     let mut program = Command::new(command);
     program.args(args).env_clear().envs(env.iter().map(|(name, value)| (name, value.expose()))).kill_on_drop(true);
-    let spawned = TokioChildProcess::builder(program).stderr(Stdio::piped()).spawn();
+    let spawned = TokioChildProcess::builder(whole(program)).stderr(Stdio::piped()).spawn();
     let (process, stderr) = spawned.map_err(|error| {
         let message = format!("MCP server {name}: its program cannot be started: {}", error.kind());
         let failure = Failure::new(FailureKind::Unavailable, message).untaken();

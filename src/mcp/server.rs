@@ -5,21 +5,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rmcp::model::{CallToolRequestParams, CallToolResponse, PaginatedRequestParams};
+use rmcp::{Peer, RoleClient};
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::connect::{Running, connect};
 use super::failure::{Failure, FailureKind};
+use super::listed::{Listed, Listing};
 use super::settings::{ServerSettings, Way};
-use super::{fault, outcome};
+use super::trace::told;
+use super::{CALL, fault, outcome};
 use crate::secret::Hidden;
 use crate::secrets::{SecretScope, SecretsManager};
+use crate::telemetry::spans;
 
 /// How long a list of tools is believed, unless its server says that it changed.
 const KEPT: Duration = Duration::from_secs(300);
 
-/// Tools of one server, and pages in which it lists them.
-const MAX_TOOLS: usize = 2_000;
+/// Pages in which a server lists its tools.
 const MAX_PAGES: usize = 100;
 
 /// Tools that a hint names.
@@ -27,6 +33,9 @@ const SHOWN: usize = 12;
 
 /// How long a server may take to end when it is told to.
 const FAREWELL: Duration = Duration::from_secs(10);
+
+/// Connections of one server, those included that are ending.
+const CONNECTIONS: u32 = 16;
 
 /// A server.
 pub(super) struct Server {
@@ -36,24 +45,32 @@ pub(super) struct Server {
     scope: SecretScope,
     /// The secrets that the server was given, which stand in nothing that it says.
     hidden: Hidden,
-    slot: Mutex<Slot>,
+    /// The connection that the next call is made on.
+    slot: Mutex<Option<Arc<Connection>>>,
+    /// Held by each connection until it has ended.
+    places: Arc<Semaphore>,
+    stopped: CancellationToken,
 }
 
-#[derive(Default)]
-struct Slot {
-    live: Option<Arc<Connection>>,
-    stopped: bool,
-}
-
+/// A connection. It ends when nobody holds it any more.
 struct Connection {
-    running: Running,
+    peer: Peer<RoleClient>,
+    running: Option<Running>,
+    place: Option<OwnedSemaphorePermit>,
     changed: Arc<AtomicBool>,
-    tools: Mutex<Option<(Instant, Arc<Vec<Value>>)>>,
+    tools: Mutex<Option<(Instant, Arc<Listed>)>>,
 }
 
-impl Connection {
-    fn is_over(&self) -> bool {
-        self.running.is_closed() || self.running.peer().is_transport_closed()
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let (running, place) = (self.running.take(), self.place.take());
+        // Without a runtime it ends by being dropped, and nobody waits for it.
+        if let (Some(mut running), Ok(runtime)) = (running, Handle::try_current()) {
+            runtime.spawn(async move {
+                drop(running.close_with_timeout(FAREWELL).await);
+                drop(place);
+            });
+        }
     }
 }
 
@@ -64,24 +81,31 @@ impl Server {
         secrets: Arc<dyn SecretsManager>,
         scope: SecretScope,
     ) -> Self {
-        Self { name: name.to_owned(), settings, secrets, scope, hidden: Hidden::default(), slot: Mutex::default() }
+        let (slot, stopped) = (Mutex::default(), CancellationToken::new());
+        let places = Arc::new(Semaphore::new(CONNECTIONS as usize));
+        let hidden = Hidden::default();
+        Self { name: name.to_owned(), settings, secrets, scope, hidden, slot, places, stopped }
     }
 
-    /// Calls `tool`, and takes an answer of at most `max` bytes.
+    /// Calls `tool`, and takes an answer of at most `max` bytes. The tool is named in `span` once the server is known to
+    /// have it.
     pub(super) async fn call(
         &self,
         tool: &str,
         arguments: Map<String, Value>,
         deadline: Instant,
         max: usize,
+        span: &Span,
     ) -> Result<Value, Failure> {
         let mut used = None;
         let call = async {
             let connection = self.connected().await?;
             used = Some(Arc::clone(&connection));
-            self.known(&connection, tool).await?;
-            let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
-            let answer = connection.running.peer().call_tool_once(params).await;
+            if self.known(&connection, tool).await? {
+                spans::of_server(span, CALL, tool);
+            }
+            let params = told(CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments));
+            let answer = connection.peer.call_tool_once(params).await;
             self.read(tool, answer.map_err(|error| fault::of_call(&self.name, tool, &error))?, max)
         };
         let answer = self.within(deadline, call).await;
@@ -98,7 +122,7 @@ impl Server {
         let gone = failure == FailureKind::Unavailable || failure == FailureKind::Timeout && over_http;
         // Who holds the lock makes a new connection.
         if gone && let Ok(mut slot) = self.slot.try_lock() {
-            slot.live.take_if(|live| Arc::ptr_eq(live, used));
+            slot.take_if(|live| Arc::ptr_eq(live, used));
         }
     }
 
@@ -106,94 +130,110 @@ impl Server {
     pub(super) async fn tools(&self, deadline: Instant) -> Result<Arc<Vec<Value>>, Failure> {
         let list = async {
             let connection = self.connected().await?;
-            self.list(&connection).await
+            Ok(Arc::clone(&self.list(&connection).await?.tools))
         };
         self.within(deadline, list).await
     }
 
-    /// Ends the connection for good; a program ends with it.
+    /// Breaks off calls that are under way, and waits until every connection has ended, for good; a program ends with its
+    /// own. The host lets go of its events first, so such calls are of events that go on at its next start.
     pub(super) async fn stop(&self) {
-        let live = {
-            let mut slot = self.slot.lock().await;
-            slot.stopped = true;
-            slot.live.take()
-        };
-        let Some(mut live) = live else { return };
-        // Calls that are under way hold it too: then it ends when they let go of it.
-        match Arc::get_mut(&mut live) {
-            Some(connection) => drop(connection.running.close_with_timeout(FAREWELL).await),
-            None => live.running.cancellation_token().cancel(),
+        self.stopped.cancel();
+        drop(self.slot.lock().await.take());
+        // Whoever ends a connection waits no longer than that either.
+        if tokio::time::timeout(FAREWELL, self.places.acquire_many(CONNECTIONS)).await.is_err() {
+            tracing::warn!(target: "greentic::mcp", server = %self.name, "it did not end in time");
         }
     }
 
     async fn within<T>(&self, deadline: Instant, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let done = tokio::time::timeout_at(deadline.into(), work).await.unwrap_or_else(|_| {
+        let late = || {
             let failure =
                 Failure::new(FailureKind::Timeout, format!("MCP server {} did not answer in time", self.name));
             Err(failure.hint("see mcp.runtime.timeout_ms, the server's own timeout, and limits.event_deadline"))
-        });
+        };
+        if self.stopped.is_cancelled() {
+            return Err(self.stops().untaken());
+        }
+        let done = tokio::select! {
+            biased;
+            () = self.stopped.cancelled() => Err(self.stops()),
+            done = tokio::time::timeout_at(deadline.into(), work) => done.unwrap_or_else(|_| late()),
+        };
         done.map_err(|failure| failure.without(&self.hidden))
+    }
+
+    fn stops(&self) -> Failure {
+        Failure::new(FailureKind::Unavailable, format!("MCP server {}: the host stops", self.name))
     }
 
     /// The connection, made if there is none. Whoever comes meanwhile waits for it.
     async fn connected(&self) -> Result<Arc<Connection>, Failure> {
         let mut slot = self.slot.lock().await;
-        if slot.stopped {
-            let stopped = Failure::new(FailureKind::Unavailable, format!("MCP server {}: the host stops", self.name));
-            return Err(stopped.untaken());
+        if self.stopped.is_cancelled() {
+            return Err(self.stops().untaken());
         }
-        if let Some(live) = slot.live.as_ref().filter(|live| !live.is_over()) {
+        if let Some(live) = slot.as_ref().filter(|live| !live.peer.is_transport_closed()) {
             return Ok(Arc::clone(live));
         }
-        let again = slot.live.take().is_some();
+        let again = slot.take().is_some();
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| self.stops().untaken())?;
         let changed = Arc::new(AtomicBool::new(false));
         let (name, way) = (&self.name, &self.settings.way);
         let running = connect(name, way, &*self.secrets, &self.scope, Arc::clone(&changed), &self.hidden).await?;
         tracing::info!(target: "greentic::mcp", server = %name, tenant = %self.scope.tenant, again, "connected");
-        let live = Arc::new(Connection { running, changed, tools: Mutex::default() });
-        slot.live = Some(Arc::clone(&live));
+        let (peer, tools) = (running.peer().clone(), Mutex::default());
+        let live = Arc::new(Connection { peer, running: Some(running), place: Some(place), changed, tools });
+        *slot = Some(Arc::clone(&live));
         Ok(live)
     }
 
-    /// Whether the server has `tool`. Calls of others are refused in many ways; its own list says it in one.
-    async fn known(&self, connection: &Connection, tool: &str) -> Result<(), Failure> {
-        let tools = match self.list(connection).await {
-            Ok(tools) => tools,
-            Err(failure) if failure.kind() == FailureKind::NotFound => return Ok(()),
+    /// Whether the server lists `tool`. Calls of others are refused in many ways; its own list says it in one. Where the
+    /// list says not all, the server has to say it.
+    async fn known(&self, connection: &Connection, tool: &str) -> Result<bool, Failure> {
+        let listed = match self.list(connection).await {
+            Ok(listed) => listed,
+            Err(failure) if failure.kind() == FailureKind::NotFound => return Ok(false),
             Err(failure) => return Err(failure.untaken()),
         };
-        let names = || tools.iter().filter_map(|tool| tool.get("name")?.as_str());
-        if names().any(|name| name == tool) {
-            return Ok(());
+        if listed.names().any(|name| name == tool) {
+            return Ok(true);
+        }
+        if !listed.is_whole {
+            return Ok(false);
         }
         let message = format!("MCP server {} has no tool {:?}", self.name, crate::id::clip(tool));
-        let some: Vec<&str> = names().take(SHOWN).collect();
+        let some: Vec<&str> = listed.names().take(SHOWN).collect();
         Err(Failure::new(FailureKind::NotFound, message).hint(format!("its tools: {}", some.join(", "))))
     }
 
-    async fn list(&self, connection: &Connection) -> Result<Arc<Vec<Value>>, Failure> {
+    async fn list(&self, connection: &Connection) -> Result<Arc<Listed>, Failure> {
         let mut kept = connection.tools.lock().await;
         let changed = connection.changed.swap(false, Ordering::Relaxed);
         if let Some((_, tools)) = kept.as_ref().filter(|(since, _)| !changed && since.elapsed() < KEPT) {
             return Ok(Arc::clone(tools));
         }
-        let (mut tools, mut cursor) = (Vec::new(), None);
+        let (mut listing, mut cursor) = (Listing::default(), None);
         for _ in 0..MAX_PAGES {
-            let params = PaginatedRequestParams::default().with_cursor(cursor);
-            let page = connection.running.peer().list_tools(Some(params)).await;
+            let params = told(PaginatedRequestParams::default().with_cursor(cursor));
+            let page = connection.peer.list_tools(Some(params)).await;
             let page = page.map_err(|error| fault::of_call(&self.name, super::LIST, &error))?;
-            tools.extend(
-                page.tools.iter().filter_map(|tool| Some(self.hidden.hide_in(serde_json::to_value(tool).ok()?))),
-            );
+            let tools = page.tools.iter().filter_map(|tool| serde_json::to_value(tool).ok());
+            let tools: Vec<_> = tools.map(|tool| self.hidden.hide_in(tool)).collect();
             cursor = page.next_cursor;
-            if cursor.is_none() || tools.len() >= MAX_TOOLS {
+            let fits = listing.add(tools);
+            if cursor.is_none() || !fits {
                 break;
             }
         }
-        tools.truncate(MAX_TOOLS);
-        let tools = Arc::new(tools);
-        *kept = Some((Instant::now(), Arc::clone(&tools)));
-        Ok(tools)
+        let listed = listing.end(cursor.is_none());
+        if !listed.is_whole {
+            let kept = listed.tools.len();
+            tracing::warn!(target: "greentic::mcp", server = %self.name, kept, "its list of tools is cut off");
+        }
+        let listed = Arc::new(listed);
+        *kept = Some((Instant::now(), Arc::clone(&listed)));
+        Ok(listed)
     }
 
     fn read(&self, tool: &str, answer: CallToolResponse, max: usize) -> Result<Value, Failure> {

@@ -31,8 +31,14 @@ const KEPT: usize = 4;
 /// Makes the requests of one tenant's guests.
 pub struct Outbound {
     policy: Policy,
+    shared: Arc<Shared>,
+}
+
+/// What all requests of a tenant share. Two tenants never share any of it, for a connection was judged by one tenant's
+/// policy.
+struct Shared {
     lookup: Arc<dyn Lookup>,
-    /// Made with the first request. Two tenants never share one, for a connection was judged by one tenant's policy.
+    /// Made with the first request.
     verifying: OnceLock<reqwest::Client>,
     /// The same for servers whose certificates are not verified.
     trusting: OnceLock<reqwest::Client>,
@@ -51,7 +57,14 @@ impl Outbound {
         let places = Places::new(policy.concurrency);
         let (verifying, trusting) = (OnceLock::new(), OnceLock::new());
         let tally = Arc::new(Tally::of_entries(policy.allow.len()));
-        Self { policy, lookup, verifying, trusting, places, tally }
+        Self { policy, shared: Arc::new(Shared { lookup, verifying, trusting, places, tally }) }
+    }
+
+    /// The same for some of the tenant's guests, where requests are made or not: places, connections and counts are those
+    /// of all.
+    #[must_use]
+    pub fn enabled(&self, enabled: bool) -> Self {
+        Self { policy: Policy { enabled, ..self.policy.clone() }, shared: Arc::clone(&self.shared) }
     }
 
     /// What may be asked.
@@ -61,7 +74,7 @@ impl Outbound {
 
     /// What is counted.
     pub fn tally(&self) -> &Tally {
-        &self.tally
+        &self.shared.tally
     }
 
     /// Sends a request and takes the whole answer, until `end` at the latest.
@@ -85,7 +98,7 @@ impl Outbound {
         if text_only && std::str::from_utf8(&body).is_err() {
             let failure =
                 Failure::new(Reason::NotText, "the answer's body is no text, and nothing else can be passed on");
-            self.tally.failed(&failure);
+            self.shared.tally.failed(&failure);
             return Err(failure);
         }
         Ok(Answer { status, headers, body })
@@ -108,8 +121,8 @@ impl Outbound {
     pub async fn open_for(&self, asker: Option<&Id>, request: Request, end: Instant) -> Result<Opened, Failure> {
         let opened = self.follow(asker, request, end).await;
         match &opened {
-            Ok(_) => self.tally.answered(),
-            Err(failure) => self.tally.failed(failure),
+            Ok(_) => self.shared.tally.answered(),
+            Err(failure) => self.shared.tally.failed(failure),
         }
         opened
     }
@@ -124,7 +137,7 @@ impl Outbound {
         let mut hop = self.first(request)?;
         // Judged before a place is waited for: who may not ask need not wait to hear it.
         self.judge(asker, &hop.target)?;
-        let place = self.places.take(head_end).await?;
+        let place = self.shared.places.take(head_end).await?;
         let mut followed = 0;
         loop {
             let response = self.ask(&mut hop, options, head_end).await?;
@@ -133,7 +146,7 @@ impl Outbound {
                 false => None,
             };
             let Some(next) = next else {
-                let (target, idle, tally) = (hop.target, options.idle_timeout, Arc::clone(&self.tally));
+                let (target, idle, tally) = (hop.target, options.idle_timeout, Arc::clone(&self.shared.tally));
                 let left = self.policy.max_response;
                 if hop.method != Method::HEAD && response.content_length().is_some_and(|n| n > left as u64) {
                     return Err(answer::too_large(&target));
@@ -158,7 +171,7 @@ impl Outbound {
     fn judge(&self, asker: Option<&Id>, target: &Target) -> Result<(), Failure> {
         self.policy.judge(target)?;
         if let Some(asker) = asker {
-            self.tally.allowed(self.policy.entries(target), asker);
+            self.shared.tally.allowed(self.policy.entries(target), asker);
         }
         Ok(())
     }
@@ -176,8 +189,8 @@ impl Outbound {
     /// Sends one request, of a redirect or the first, whose target was judged.
     async fn ask(&self, hop: &mut Hop, options: Options, end: Instant) -> Result<reqwest::Response, Failure> {
         let client = match self.policy.verifies(&hop.target, options.allow_insecure)? {
-            true => self.client(&self.verifying, false)?,
-            false => self.client(&self.trusting, true)?,
+            true => self.client(&self.shared.verifying, false)?,
+            false => self.client(&self.shared.trusting, true)?,
         };
         let again = hop.body.again().unwrap_or_else(|| Body::Whole(bytes::Bytes::new()));
         let body = match std::mem::replace(&mut hop.body, again) {
@@ -214,7 +227,7 @@ impl Outbound {
             .redirect(redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
-            .dns_resolver(self.policy.reach().resolver_over(Arc::clone(&self.lookup)))
+            .dns_resolver(self.policy.reach().resolver_over(Arc::clone(&self.shared.lookup)))
             .tls_danger_accept_invalid_certs(insecure)
             .user_agent(concat!("greentic-runner-host/", env!("CARGO_PKG_VERSION")))
             .connector_layer(ConnectTime)

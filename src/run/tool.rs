@@ -16,7 +16,7 @@ pub(super) async fn call(env: Environment<'_>, node: &Node, call: &model::ToolCa
     let args = call.args.render(vars)?;
     let answer = match call.action.render(vars)? {
         Value::String(action) => asked(env, node, &call.tool, &action, args.clone()).await,
-        _ => ToolAnswer::refused(Failure::new(FailureKind::NotFound, "the name of the tool is no text")),
+        _ => refused(&env, Failure::new(FailureKind::NotFound, "the name of the tool is no text")),
     };
     called(answer).map_error(call.err_map.as_ref(), vars, &args)
 }
@@ -24,7 +24,7 @@ pub(super) async fn call(env: Environment<'_>, node: &Node, call: &model::ToolCa
 async fn asked(env: Environment<'_>, node: &Node, tool: &str, action: &str, args: Value) -> ToolAnswer {
     let Some(tools) = env.program.services.mcp.clone() else {
         let error = Error::new(Code::ToolsDenied, "the tenant's bindings have no `mcp` block");
-        return ToolAnswer::refused(Failure::of_host(error));
+        return refused(&env, Failure::of_host(error));
     };
     let retry = node.retry.map(|retry| Retry { max_attempts: retry.max_attempts, base_delay: retry.base_delay });
     let call = ToolCall {
@@ -39,6 +39,12 @@ async fn asked(env: Environment<'_>, node: &Node, tool: &str, action: &str, args
         trace: env.trace,
     };
     tools.call(call).await
+}
+
+/// A call that is refused before anybody is asked.
+fn refused(env: &Environment<'_>, failure: Failure) -> ToolAnswer {
+    env.metrics.tool_refused(&env.scope.tenant, failure.error().code());
+    ToolAnswer::refused(failure)
 }
 
 fn called(answer: ToolAnswer) -> Called {

@@ -24,6 +24,7 @@ use tokio::runtime::{Handle, Runtime};
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::Identity;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::metrics::{Metrics, SCOPE};
@@ -139,7 +140,13 @@ impl Telemetry {
             let records = filter_fn(is_own_record).with_max_level_hint(LevelFilter::INFO);
             OpenTelemetryTracingBridge::new(provider).with_filter(records)
         });
-        Box::new(Layer::<S>::and_then(traces, logs))
+        // A layer that is none, on top of another and right over the registry, would switch that one off.
+        match (traces, logs) {
+            (Some(traces), Some(logs)) => Box::new(Layer::<S>::and_then(traces, logs)),
+            (Some(traces), None) => Box::new(traces),
+            (None, Some(logs)) => Box::new(logs),
+            (None, None) => Box::new(None::<Identity>),
+        }
     }
 
     /// Whether the collector took what was sent to it last.

@@ -56,6 +56,9 @@ pub struct Metrics {
     node_times: Times<(Id, &'static str, &'static str)>,
     component_times: Times<(Id, &'static str, &'static str)>,
     component_failures: Counts<(Id, Code)>,
+    #[cfg(feature = "mcp")]
+    tool_times: Times<(Id, &'static str, &'static str)>,
+    tool_failures: Counts<(Id, Code)>,
     http_times: Times<(&'static str, Arc<str>, u16)>,
 }
 
@@ -98,6 +101,9 @@ impl Metrics {
             node_times: kinds(&meter, names::NODE_DURATION, "node.type"),
             component_times: kinds(&meter, names::COMPONENT_DURATION, "side"),
             component_failures: failures(names::COMPONENT_FAILURES),
+            #[cfg(feature = "mcp")]
+            tool_times: kinds(&meter, names::TOOL_DURATION, "tool.type"),
+            tool_failures: failures(names::TOOL_FAILURES),
             http_times: http_times(&meter),
             provider,
             registry,
@@ -158,6 +164,21 @@ impl Metrics {
         if let Some(code) = failure {
             self.component_failures.with((tenant.clone(), code), |count| count.add(1));
         }
+    }
+
+    /// A tool of a server, or in WebAssembly, as `kind` says, was tried once.
+    #[cfg(feature = "mcp")]
+    pub(crate) fn tool_tried(&self, tenant: &Id, kind: &'static str, failure: Option<Code>, took: Duration) {
+        let outcome = ok_or_error(failure.is_none());
+        self.tool_times.with((tenant.clone(), kind, outcome), |times| times.record(took.as_secs_f64()));
+        if let Some(code) = failure {
+            self.tool_refused(tenant, code);
+        }
+    }
+
+    /// A call of a tool was refused before there was an attempt.
+    pub(crate) fn tool_refused(&self, tenant: &Id, code: Code) {
+        self.tool_failures.with((tenant.clone(), code), |count| count.add(1));
     }
 
     /// A request was answered. The route is that of the table, not the path; empty if there was none.

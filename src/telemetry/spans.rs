@@ -73,6 +73,60 @@ pub(crate) fn component(component: &Id, provider: Option<&Id>, op: &str, attempt
     )
 }
 
+/// One attempt at a tool in WebAssembly. Which one it is told by [`of_component`] and [`of_tool`] once that is known, for
+/// anybody can ask for others.
+#[cfg(feature = "mcp")]
+pub(crate) fn component_tool(attempt: u32) -> Span {
+    info_span!(
+        target: TARGET, "component", otel.name = "call", "greentic.component" = Empty, "greentic.operation" = Empty,
+        "greentic.attempt" = i64::from(attempt), otel.status_code = Empty, "error.type" = Empty
+    )
+}
+
+/// One attempt at a tool of an MCP server by `method`, over the transport of this name. Which tool is told by [`of_server`]
+/// once it is known.
+#[cfg(feature = "mcp")]
+pub(crate) fn server_tool(server: &str, method: &'static str, transport: &'static str, attempt: u32) -> Span {
+    info_span!(
+        target: TARGET, "mcp", otel.name = method, otel.kind = "client", "mcp.method.name" = method,
+        "gen_ai.tool.name" = Empty, "greentic.server" = server, "network.transport" = transport,
+        "greentic.attempt" = i64::from(attempt), otel.status_code = Empty, "error.type" = Empty
+    )
+}
+
+/// Notes which component a tool is.
+#[cfg(feature = "mcp")]
+pub(crate) fn of_component(span: &Span, component: &str) {
+    name(span, "greentic.component", component, "call", component);
+}
+
+/// Notes which tool of a component was called.
+#[cfg(feature = "mcp")]
+pub(crate) fn of_tool(span: &Span, component: &str, tool: &str) {
+    name(span, "greentic.operation", tool, "call", &format!("{component} {tool}"));
+}
+
+/// Notes which tool of a server was called.
+#[cfg(feature = "mcp")]
+pub(crate) fn of_server(span: &Span, method: &'static str, tool: &str) {
+    name(span, "gen_ai.tool.name", tool, method, tool);
+}
+
+/// Bytes of a tool's name.
+#[cfg(feature = "mcp")]
+const MAX_NAME: usize = 128;
+
+/// Notes a name that others gave under `key`, and in the name of the span, if it is one of a usual form.
+#[cfg(feature = "mcp")]
+fn name(span: &Span, key: &'static str, name: &str, before: &str, what: &str) {
+    let usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':');
+    if span.is_disabled() || name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(usual) {
+        return;
+    }
+    span.record(key, name);
+    super::rename(span, format!("{before} {what}"));
+}
+
 /// Answering a component.
 pub(crate) fn host_call(interface: &'static str, function: &'static str) -> Span {
     info_span!(
@@ -161,6 +215,10 @@ mod tests {
             flow(&id(), "job", uuid::Uuid::nil(), false),
             node(&id(), &id(), "emit"),
             component(&id(), None, "op", 1),
+            #[cfg(feature = "mcp")]
+            component_tool(1),
+            #[cfg(feature = "mcp")]
+            server_tool("s", "tools/call", "tcp", 1),
             host_call("i", "f"),
             outgoing("GET", "h", None),
             delivery("t", "slack", "w"),

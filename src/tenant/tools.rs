@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
+use tracing::{Instrument as _, Span};
 
 use crate::abi::call::{Call, HostCall};
 use crate::abi::{Prepared, Registry};
@@ -28,8 +29,8 @@ use crate::error::{Code, Error, Result};
 use crate::flow::hint::did_you_mean;
 use crate::id::{Id, clip};
 use crate::mcp::settings::Settings;
-use crate::mcp::{Failure, FailureKind, LIST, Servers};
-use crate::outbound::{Outbound, Policy};
+use crate::mcp::{CALL, Failure, FailureKind, LIST, Servers};
+use crate::telemetry::{Metrics, spans};
 use store::ToolStore;
 
 /// A tenant's tools, as one load of its packs finds them.
@@ -41,6 +42,7 @@ pub(super) struct TenantTools {
     grants: Grants,
     services: Services,
     limits: Limits,
+    metrics: Arc<Metrics>,
     prepared: Mutex<HashMap<String, Arc<OnceCell<Arc<Prepared>>>>>,
 }
 
@@ -51,6 +53,13 @@ struct Attempted {
     host_calls: Vec<HostCall>,
 }
 
+impl Attempted {
+    /// Of a component that was not called.
+    fn refused(error: Error) -> Self {
+        Self { result: Err(Failure::of_host(error)), writes: Overlay::new(), host_calls: Vec::new() }
+    }
+}
+
 impl TenantTools {
     /// The tools of a tenant; none if its bindings speak of none.
     pub(super) fn of(
@@ -58,6 +67,7 @@ impl TenantTools {
         servers: Arc<Servers>,
         registry: Arc<Registry>,
         services: &Services,
+        metrics: Arc<Metrics>,
     ) -> Option<Arc<dyn Tools>> {
         let settings = config.mcp()?.clone();
         let limits = Limits {
@@ -70,8 +80,9 @@ impl TenantTools {
             store: settings.store.clone().map(ToolStore::new),
             registry,
             grants: config.grants().without(Grant::Mcp),
-            services: own_services(&settings, config.outbound(), services),
+            services: own_services(&settings, services),
             limits,
+            metrics,
             prepared: Mutex::default(),
             settings,
         }))
@@ -108,29 +119,73 @@ impl TenantTools {
         Error::new(Code::ToolUnknown, format!("there is no MCP server and no tool {:?}", clip(name))).hint(hint)
     }
 
-    /// One attempt at a call, which ends at `deadline`.
+    /// One attempt at a call, which ends at `deadline`, and what is told of it: of every attempt the same, of servers and
+    /// components, whether or not they are there.
     async fn attempt(&self, call: &ToolCall<'_>, args: &Map<String, Value>, deadline: Instant) -> Attempted {
-        if self.servers.has(call.tool) {
-            let result = self.ask_server(call, args.clone(), deadline).await;
-            return Attempted { result, writes: Overlay::new(), host_calls: Vec::new() };
+        let (begun, attempt) = (Instant::now(), call.scope.attempt);
+        let is_server = self.servers.has(call.tool);
+        let span = match is_server {
+            true if call.action == LIST => {
+                spans::server_tool(call.tool, LIST, self.servers.transport(call.tool), attempt)
+            }
+            true => spans::server_tool(call.tool, CALL, self.servers.transport(call.tool), attempt),
+            false => spans::component_tool(attempt),
+        };
+        let attempted = match is_server {
+            true => {
+                let result = self.ask_server(call, args.clone(), deadline, &span).instrument(span.clone()).await;
+                Attempted { result, writes: Overlay::new(), host_calls: Vec::new() }
+            }
+            false => self.ask_component(call, args, deadline, &span).instrument(span.clone()).await,
+        };
+        let failure = attempted.result.as_ref().err().map(|failure| failure.error().code());
+        if let Some(code) = failure {
+            spans::failed(&span, code);
         }
-        let refused =
-            |error| Attempted { result: Err(Failure::of_host(error)), writes: Overlay::new(), host_calls: Vec::new() };
+        let kind = if is_server { "server" } else { "component" };
+        self.metrics.tool_tried(&call.scope.tenant, kind, failure, begun.elapsed());
+        attempted
+    }
+
+    async fn ask_component(
+        &self,
+        call: &ToolCall<'_>,
+        args: &Map<String, Value>,
+        deadline: Instant,
+        span: &Span,
+    ) -> Attempted {
         let component = match tokio::time::timeout_at(deadline.into(), self.component(call.tool)).await {
             Ok(Ok(component)) => component,
-            Ok(Err(error)) => return refused(error),
-            Err(_) => return refused(Error::new(Code::DeadlinePassed, "the tool was not ready in time")),
+            Ok(Err(error)) => return Attempted::refused(error),
+            Err(_) => return Attempted::refused(Error::new(Code::DeadlinePassed, "the tool was not ready in time")),
         };
+        spans::of_component(span, call.tool);
+        let begun = Instant::now();
+        let attempted = self.run(&component, call, args, deadline).await;
+        let failure = attempted.result.as_ref().err();
+        // What it has not is not named: anybody can make names up.
+        if failure.is_none_or(|failure| failure.kind() != FailureKind::NotFound) {
+            spans::of_tool(span, call.tool, call.action);
+        }
+        let code = failure.map(|failure| failure.error().code());
+        self.metrics.component_called(&call.scope.tenant, "tool", code, begun.elapsed());
+        attempted
+    }
+
+    /// Calls a component in an instance of its own.
+    async fn run(
+        &self,
+        component: &Prepared,
+        call: &ToolCall<'_>,
+        args: &Map<String, Value>,
+        deadline: Instant,
+    ) -> Attempted {
         let timeout = deadline.saturating_duration_since(Instant::now());
         let limits = Limits { timeout, ..self.limits.clone() };
         if call.action == LIST {
             let listed = component.tools(call.tool, &limits).await;
-            return match listed {
-                Ok(tools) => {
-                    Attempted { result: listed_of(call.tool, tools), writes: Overlay::new(), host_calls: Vec::new() }
-                }
-                Err(error) => refused(error),
-            };
+            let result = listed.map_err(Failure::of_host).and_then(|tools| listed_of(call.tool, tools));
+            return Attempted { result, writes: Overlay::new(), host_calls: Vec::new() };
         }
         let input = Value::Object(args.clone());
         let run = component.invoke_tool(Call {
@@ -153,12 +208,13 @@ impl TenantTools {
         call: &ToolCall<'_>,
         args: Map<String, Value>,
         deadline: Instant,
+        span: &Span,
     ) -> Result<Value, Failure> {
         if call.action == LIST {
             let tools = self.servers.tools(call.tool, deadline).await?;
             return Ok(json!({ "tools": *tools }));
         }
-        let result = self.servers.call(call.tool, call.action, args, deadline, self.limits.output_bytes).await;
+        let result = self.servers.call(call.tool, call.action, args, deadline, self.limits.output_bytes, span).await;
         result.map_err(|failure| {
             let passes = matches!(failure.kind(), FailureKind::Unavailable | FailureKind::Timeout);
             let again = passes && self.servers.may_repeat(call.tool, call.action);
@@ -185,7 +241,9 @@ impl Tools for TenantTools {
             Value::Null => Map::new(),
             _ => {
                 let message = format!("tool {}: the arguments are no object", clip(call.action));
-                return ToolAnswer::refused(Failure::new(FailureKind::Arguments, message));
+                let failure = Failure::new(FailureKind::Arguments, message);
+                self.metrics.tool_refused(&call.scope.tenant, failure.error().code());
+                return ToolAnswer::refused(failure);
             }
         };
         let retry = call.retry.unwrap_or(self.settings.retry);
@@ -228,10 +286,10 @@ fn listed_of(name: &str, tools: Option<Vec<Value>>) -> Result<Value, Failure> {
 
 /// What tools in WebAssembly may ask: what the tenant's components may, but no tools, and requests over HTTP as
 /// `mcp.http_enabled` says.
-fn own_services(settings: &Settings, outbound: Policy, services: &Services) -> Services {
+fn own_services(settings: &Settings, services: &Services) -> Services {
     let http = match settings.http_enabled {
-        Some(enabled) if enabled != outbound.enabled => Arc::new(Outbound::new(Policy { enabled, ..outbound })),
-        _ => Arc::clone(&services.http),
+        Some(enabled) => Arc::new(services.http.enabled(enabled)),
+        None => Arc::clone(&services.http),
     };
     Services { http, mcp: None, ..services.clone() }
 }
@@ -239,5 +297,34 @@ fn own_services(settings: &Settings, outbound: Policy, services: &Services) -> S
 impl std::fmt::Debug for TenantTools {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TenantTools").field("servers", &self.servers).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbound::{Body, Options, Outbound, Policy, Reason, Request};
+
+    #[tokio::test]
+    async fn requests_of_tools_are_the_tenants_whether_or_not_components_may_make_any() {
+        for (tenant, own) in [(false, None), (false, Some(true)), (true, Some(false)), (true, Some(true))] {
+            let block = own.map_or_else(|| "{}".to_owned(), |own| format!("{{ http_enabled: {own} }}"));
+            let bindings = format!("tenant: t\nmcp: {block}");
+            let config = HostConfig::from_yaml(&bindings, "t.yaml").unwrap();
+            let http = Arc::new(Outbound::new(Policy { enabled: tenant, ..Policy::default() }));
+            let services = Services { http: Arc::clone(&http), ..Services::default() };
+            let tools = own_services(config.mcp().unwrap(), &services);
+            let request = Request {
+                method: "GET".to_owned(),
+                url: "http://a.example/".to_owned(),
+                headers: Vec::new(),
+                body: Body::Whole(bytes::Bytes::new()),
+                options: Options::default(),
+            };
+            let failure = tools.http.send(request, Instant::now() + Duration::from_secs(5)).await.unwrap_err();
+            let expected = if own.unwrap_or(tenant) { Reason::HostNotAllowed } else { Reason::Disabled };
+            assert_eq!(failure.reason(), expected, "{tenant} {own:?}");
+            assert_eq!(http.tally().counts().failed, [(expected, 1)], "it is counted as the tenant's");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use greentic_runner_host::HostBuilder;
+use greentic_runner_host::{Code, HostBuilder};
 use serde_json::{Value, json};
 
 use super::common::{Sources, host_of};
@@ -87,5 +87,37 @@ async fn without_the_block_the_import_is_refused_with_what_to_do() {
         let error = host_of(bindings, &user("call"), |builder| builder.with_memory_store()).await.unwrap_err();
         let all = format!("{error:#?} {error}");
         assert!(all.contains("greentic:host-import/mcp@0.6.0") && all.contains("`mcp` block"), "{all}");
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_import_without_tools_is_loaded_and_told_with_what_would_supply_it() {
+    const WAT: &str = r#"(component (import "greentic:host-import/imports@0.2.0" (instance
+        (type $error (variant (case "invalid-arg") (case "not-found") (case "denied") (case "unavailable") (case "internal")))
+        (export "iface-error" (type $iface-error (eq $error)))
+        (type $ctx (record (field "tenant" string)))
+        (export "tenant-ctx" (type $tenant-ctx (eq $ctx)))
+        (export "tool-invoke" (func
+            (param "tool" string) (param "action" string) (param "args-json" string) (param "ctx" (option $tenant-ctx))
+            (result (result string (error $iface-error))))))))"#;
+    let pack = Sources::of_flow("{ id: main, type: messaging, nodes: { a: { emit.response: { done: true } } } }");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), wat::parse_str(WAT).unwrap()).unwrap();
+    let pack = pack.component_file("old", file.path());
+    let grants = "grants: [http, secrets, telemetry]";
+    for (bindings, is_told) in [
+        (format!("tenant: t\n{grants}\npacks: {{ strict: true }}"), true),
+        ("tenant: t".to_owned(), true),
+        (format!("tenant: t\n{grants}\nmcp: {{}}"), true),
+        ("tenant: t\nmcp: {}".to_owned(), false),
+    ] {
+        let host = host_of(&bindings, &pack, |builder| builder.with_memory_store()).await.unwrap();
+        let notes = host.tenant("t").unwrap().notes().to_vec();
+        let told: Vec<_> = notes.iter().filter(|note| note.code() == Code::ToolsDenied).collect();
+        assert_eq!(told.len(), usize::from(is_told), "{bindings}: {notes:?}");
+        for note in told {
+            let text = format!("{note} {}", note.hint_text().unwrap());
+            assert!(text.contains("component old") && text.contains("`mcp` block"), "{text}");
+        }
     }
 }

@@ -157,6 +157,35 @@ async fn what_cannot_be_started_says_so_and_was_tried_again() {
     assert_eq!(ask(&host, json!({})).await["code"], "GRH-1126");
 }
 
+/// Whether the process lives whose id is in the file; one that is dead and was not waited for does not.
+fn lives(pid: &std::path::Path) -> bool {
+    let id = std::fs::read_to_string(pid).unwrap();
+    std::path::Path::new("/proc").join(id.trim()).join("exe").read_link().is_ok()
+}
+
+#[tokio::test]
+async fn what_a_program_started_ends_with_it_however_it_ends() {
+    for end in ["", "; exit 0", "; kill -9 $$"] {
+        let starts = Starts::new();
+        let pid = starts.0.path().join("pid");
+        // It holds none of the program's streams, and so hears of nothing.
+        let child = format!("sleep 1000 >/dev/null 2>&1 </dev/null & echo $! > '{}'", pid.display());
+        let mcp = script(&format!("{child}; {GOOD}{end}"), &starts.file(), "");
+        let host = host(&mcp, &caller("bad", "x")).await.unwrap();
+        assert_eq!(ask(&host, json!({})).await["content"][0]["text"], "good", "{end}");
+        if end.is_empty() {
+            assert!(lives(&pid));
+            host.stop().await.unwrap();
+        }
+        let gone = async {
+            while lives(&pid) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap_or_else(|_| panic!("{end:?}"));
+    }
+}
+
 #[tokio::test]
 async fn the_program_ends_with_the_host() {
     let starts = Starts::new();

@@ -15,6 +15,8 @@ mod common;
 mod program;
 mod secrets;
 mod sending;
+#[cfg(feature = "mcp")]
+mod tools;
 mod troubles;
 
 use std::time::{Duration, SystemTime};

@@ -162,6 +162,23 @@ async fn who_has_all_places_taken_waits_for_itself_alone() {
 }
 
 #[tokio::test]
+async fn guests_that_may_ask_otherwise_share_places_and_counts() {
+    let address = serve(Router::new().route("/", get(|| async { "quick" }))).await;
+    let all = Outbound::new(Policy { concurrency: 1, enabled: false, ..local() });
+    let some = all.enabled(true);
+    let quick = || request(&format!("http://{address}/"));
+    let soon = || Instant::now() + Duration::from_millis(30);
+    assert_eq!(all.send(quick(), far()).await.unwrap_err().reason(), Reason::Disabled);
+    let opened = some.open(quick(), far()).await.unwrap();
+    let others = all.enabled(true);
+    assert_eq!(others.send(quick(), soon()).await.unwrap_err().reason(), Reason::Busy, "the only place is taken");
+    drop(opened);
+    assert!(others.send(quick(), far()).await.is_ok());
+    let counts = all.tally().counts();
+    assert_eq!((counts.answered, counts.failed), (2, vec![(Reason::Disabled, 1), (Reason::Busy, 1)]));
+}
+
+#[tokio::test]
 async fn what_is_no_text_is_none_where_text_is_wanted() {
     let address =
         serve(Router::new().fallback(get(|| async { (StatusCode::OK, [0xff_u8, 0xfe]).into_response() }))).await;

@@ -51,6 +51,12 @@ pub(in crate::telemetry) fn link(context: &TraceContext, span: &Span) {
     }
 }
 
+/// Gives `span`, which may have begun, another name.
+#[cfg(feature = "mcp")]
+pub(in crate::telemetry) fn rename(span: &Span, name: String) {
+    span.context().span().update_name(name);
+}
+
 fn remote(context: &TraceContext) -> Option<SpanContext> {
     let mut parts = context.traceparent.split('-').skip(1);
     let trace = TraceId::from_hex(parts.next()?).ok()?;

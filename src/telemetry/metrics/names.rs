@@ -50,6 +50,18 @@ pub(super) const COMPONENT_FAILURES: Metric = Metric {
     unit: "{call}",
     description: "Calls of components that failed, by code",
 };
+/// How long tools took.
+pub(super) const TOOL_DURATION: Metric = Metric {
+    name: "greentic.tool.duration",
+    unit: "s",
+    description: "Time of one attempt at a tool, of an MCP server or in WebAssembly",
+};
+/// Attempts at tools that failed.
+pub(super) const TOOL_FAILURES: Metric = Metric {
+    name: "greentic.tool.failures",
+    unit: "{call}",
+    description: "Attempts at tools that failed, and calls that were refused before, by code",
+};
 /// How long HTTP requests took.
 pub(super) const HTTP_SERVER: Metric =
     Metric { name: "http.server.request.duration", unit: "s", description: "Time of a request until its answer began" };
@@ -63,6 +75,8 @@ pub const COUNTED: &[Metric] = &[
     NODE_DURATION,
     COMPONENT_DURATION,
     COMPONENT_FAILURES,
+    TOOL_DURATION,
+    TOOL_FAILURES,
     HTTP_SERVER,
 ];
 
