@@ -32,7 +32,7 @@ pub struct Failure {
     kind: FailureKind,
     error: Error,
     /// What the tool said, if the error quotes it.
-    said: Option<Said>,
+    said: Option<Box<Said>>,
     untaken: bool,
     details: Option<Value>,
 }
@@ -86,7 +86,8 @@ impl Failure {
     /// The same, with what the message says before it.
     pub(super) fn quoting(kind: FailureKind, about: String, said: &str) -> Self {
         let said = Said { about, text: said.to_owned() };
-        Self { said: Some(said.clone()), ..Self::new(kind, said.message()) }
+        let failure = Self::new(kind, said.message());
+        Self { said: Some(Box::new(said)), ..failure }
     }
 
     /// The same, surely before the tool saw anything of the call: to try again does no harm.
@@ -108,7 +109,7 @@ impl Failure {
     pub(crate) fn without(mut self, hidden: &Hidden) -> Self {
         if let Some(said) = &mut self.said {
             // In all of it: what it was shortened at would not be found.
-            *said = Said { about: hidden.hide(&said.about), text: hidden.hide(&said.text) };
+            **said = Said { about: hidden.hide(&said.about), text: hidden.hide(&said.text) };
             let message = Error::new(self.error.code(), said.message());
             self.error = self.error.hint_text().into_iter().fold(message, Error::hint);
         }
