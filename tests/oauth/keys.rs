@@ -1,13 +1,18 @@
 //! What becomes of tokens when the place of secrets fails, hangs, or has another key, in the worst moments there are.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
+use greentic_runner_host::store::{Lane, MemoryStore};
+use greentic_runner_host::{Code, Error, Result};
 use serde_json::{Value, json};
 
 use crate::direct::{back, block, connect, counting, tokens};
 use crate::peer::{Peer, Reply};
 use crate::shelf::{LATER, Said, Shelf};
+use crate::store::{Hand, Handled};
 use crate::world::{KEY, World, log, pack};
 
 const NEW: &str = "0202020202020202020202020202020202020202020202020202020202020202";
@@ -169,4 +174,37 @@ async fn a_host_that_stops_waits_for_what_a_provider_is_about_to_give() {
     peer.asked();
     assert_eq!(world.token("p", "u", &[]).await["access_token"], "canary-access-2");
     assert!(peer.asked().is_empty());
+}
+
+/// Fails as often as it says, once it is told to keep something.
+#[derive(Default)]
+struct Failing(AtomicUsize);
+
+#[async_trait]
+impl Hand for Failing {
+    async fn before(&self, transaction: &str, _: Option<&Lane>) -> Result<()> {
+        let fails = || self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        match transaction == "vault_put" && fails() {
+            true => Err(Error::new(Code::StoreFull, "no space left for a moment")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_fails_for_a_while_loses_no_refresh_token() {
+    let (peer, shelf) = (Peer::start(counting()).await, shelf());
+    let store = Handled::new(Arc::new(MemoryStore::default()), Failing::default());
+    let kept = Arc::clone(&store);
+    let world = World::over(&[&block(&peer)], shelf, |builder| builder.with_store(kept)).await;
+    connect(&world, "u").await;
+    for n in 2..4 {
+        world.clock.advance(HOUR);
+        peer.asked();
+        store.hand.0.store(4, Ordering::SeqCst);
+        assert_eq!(world.token("p", "u", &[]).await["access_token"], format!("canary-access-{n}"));
+        assert_eq!(store.hand.0.load(Ordering::SeqCst), 0, "it failed");
+        let refresh = format!("canary-refresh-{}", n - 1);
+        assert_eq!(peer.asked()[0].form("refresh_token"), Some(refresh), "the one that was given last");
+    }
 }

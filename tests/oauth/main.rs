@@ -22,4 +22,6 @@ mod peer;
 #[allow(dead_code, reason = "made for servers that packs come from")]
 mod server;
 mod shelf;
+#[path = "../common/store.rs"]
+mod store;
 mod world;
