@@ -158,6 +158,12 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         .block_on(future)
 }
 
+/// Whether records of this target would show secrets, however expressly they are asked for.
+fn shows_secrets(target: &str) -> bool {
+    let mut bounds = [crate::mcp::LOG_BOUND, crate::secrets::LOG_BOUND].into_iter();
+    bounds.any(|bound| bound.strip_suffix("=off").is_some_and(|silent| target.starts_with(silent)))
+}
+
 fn log_to_stderr(verbose: u8, usual: &str, telemetry: &telemetry::Exported) {
     let default = match verbose {
         0 => usual,
@@ -167,15 +173,15 @@ fn log_to_stderr(verbose: u8, usual: &str, telemetry: &telemetry::Exported) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     // Whoever asks for every detail gets no secret with it.
-    let bounds = [crate::mcp::LOG_BOUND, crate::oauth::LOG_BOUND, crate::secrets::LOG_BOUND];
-    let bounds = bounds.into_iter().filter_map(|bound| bound.parse::<tracing_subscriber::filter::Directive>().ok());
-    let filter = bounds.fold(filter, tracing_subscriber::EnvFilter::add_directive);
+    let bound = crate::oauth::LOG_BOUND.parse();
+    let filter = bound.into_iter().fold(filter, tracing_subscriber::EnvFilter::add_directive);
     // The hint is as wide as can be, so that the other filter's is the one that counts.
-    let not_spans = filter_fn(|metadata| !is_span(metadata)).with_max_level_hint(LevelFilter::TRACE);
+    let not_all = filter_fn(|metadata| !is_span(metadata) && !shows_secrets(metadata.target()));
+    let not_all = not_all.with_max_level_hint(LevelFilter::TRACE);
     let stderr = tracing_subscriber::fmt::layer()
         .with_ansi(report::is_colored(&std::io::stderr()))
         .with_writer(std::io::stderr)
-        .with_filter(filter.and(not_spans));
+        .with_filter(filter.and(not_all));
     // Fails only if a subscriber is installed already, which then logs.
     let _ = tracing_subscriber::registry().with(stderr).with(telemetry.layer()).try_init();
 }

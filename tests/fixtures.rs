@@ -108,6 +108,7 @@ const FIXTURES: &[Fixture] = &[
     node("spinning", &[]),
     node("spinning-start", &[]),
     node("stateful-counter", &[Grant::State]),
+    node("telltale", &[Grant::Secrets]),
     #[cfg(feature = "mcp")]
     node("tool-user", &[Grant::Http, Grant::Kv, Grant::Mcp, Grant::Secrets, Grant::Telemetry]),
     node("trapping", &[]),

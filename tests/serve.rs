@@ -1,6 +1,9 @@
 //! `serve` as an operator runs it: the program with bindings and packs, its report, its routes, its end.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "serve/secrets.rs"]
+mod secrets;
+
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -674,117 +677,3 @@ async fn what_components_print_is_redacted_where_the_operator_wants_it() {
 }
 
 /// What nobody but the component may see.
-const CANARY: &str = "canary-5f0c9d2e";
-
-const READING: &str = "
-id: reading
-type: messaging
-nodes:
-  read:
-    component.exec: { component: reader, operation: get, input: { by: secrets-store@1.1.0, key: CRM_KEY } }
-    routing: [{ to: tell }]
-  tell:
-    emit.response: { text: 'read {{node.read.length}}' }
-    routing: [{ to: wait }]
-  wait:
-    session.wait: { reason: more }
-    routing: [{ to: lack }]
-  lack:
-    component.exec: { component: reader, operation: get, input: { by: host-import@0.6.0, key: ABSENT } }
-    routing: [{ to: fail }]
-  fail:
-    component.exec: { component: reader, operation: fail, input: { key: CRM_KEY } }
-";
-
-const TRAPPING: &str = "
-id: trapping
-type: http
-nodes:
-  trap:
-    component.exec: { component: reader, operation: trap, input: { key: CRM_KEY } }
-";
-
-#[tokio::test]
-async fn a_secret_that_a_component_reads_is_nowhere_in_what_the_host_writes() {
-    let dir = tempfile::tempdir().unwrap();
-    let bindings = "
-tenant: open
-flow_type_bindings:
-  messaging: { adapter: webchat, config: { insecure: true }, secrets: [CRM_KEY, ABSENT] }
-  webhook: { adapter: generic, secrets: [CRM_KEY] }
-";
-    write(dir.path(), "open.yaml", bindings);
-    write(dir.path(), "pack/index.ygtc", READING);
-    write(dir.path(), "pack/trapping.ygtc", TRAPPING);
-    write(
-        dir.path(),
-        "pack/pack.yaml",
-        "pack_id: p\nversion: 1.0.0\nsecret_requirements: [{ key: CRM_KEY }, { key: ABSENT }]",
-    );
-    std::fs::create_dir_all(dir.path().join("pack/components")).unwrap();
-    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/guests/secret-reader.wasm");
-    std::fs::copy(guest, dir.path().join("pack/components/reader.wasm")).unwrap();
-    // The compiler tells of code at length, and of nothing else.
-    let filter = "trace,cranelift_codegen=off,cranelift_frontend=off,regalloc2=off,wasmtime_internal_cranelift=off";
-    let vars = [("OPEN__CRM_KEY", CANARY), ("RUST_LOG", filter)];
-    let mut serving = Serving::of(dir, "--bindings open.yaml --pack open=pack", &vars);
-    let mut seen = Vec::new();
-    let get = async |path: &str| {
-        serving.client.get(format!("{}{path}", serving.url)).send().await.unwrap().text().await.unwrap()
-    };
-
-    assert_eq!(serving.say("c", "u", "hi").await.status(), 202);
-    let replies = json!(serving.replies("c", 1).await).to_string();
-    assert!(replies.contains(&format!("read {}", CANARY.len())), "{replies}");
-    seen.push(replies);
-    serving.say("c", "u", "go on").await;
-    let trapped = serving.hook("trapping", "k").await;
-    assert!(trapped.status().is_server_error());
-    seen.push(trapped.text().await.unwrap());
-    let letters = loop {
-        let letters = get("/admin/dead-letters").await;
-        let listed: Value = serde_json::from_str(&letters).unwrap();
-        if listed["dead_letters"].as_array().unwrap().len() == 2 {
-            break letters;
-        }
-    };
-    let status = get("/admin/packs/status").await;
-    let tenant: Value = serde_json::from_str(&status).unwrap();
-    let tenant = &tenant["tenants"][0];
-    assert_eq!(
-        (&tenant["required_secrets"], &tenant["missing_secrets"]),
-        (&json!(["ABSENT", "CRM_KEY"]), &json!(["ABSENT"]))
-    );
-    assert!(status.contains("OPEN__PACK_P__ABSENT, then the environment variable OPEN__ABSENT"), "{status}");
-    let health = get("/healthz").await;
-    assert!(health.contains("\"secrets_ready\":true"), "{health}");
-    seen.extend([letters, status, health, get("/admin/channels").await, get("/readyz").await]);
-    serving.process.kill().unwrap();
-    let log = serving.log.take().unwrap().join().unwrap();
-    for line in [
-        "it is [redacted]",
-        "a secret was refused: looked for at the environment variable OPEN__PACK_P__ABSENT",
-        "GRH-1101",
-    ] {
-        assert!(log.contains(line), "{line}");
-    }
-    seen.push(log);
-    for (at, text) in seen.iter().enumerate() {
-        assert!(!text.contains(CANARY), "{at}: {}", text.lines().find(|line| line.contains(CANARY)).unwrap());
-    }
-    let mut files = 0;
-    for file in below(&serving.dir.path().join(".greentic")) {
-        let bytes = std::fs::read(&file).unwrap();
-        assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()), "{}", file.display());
-        files += 1;
-    }
-    assert!(files > 0);
-}
-
-/// The files below a directory.
-fn below(dir: &Path) -> Vec<PathBuf> {
-    let (dirs, mut files): (Vec<_>, Vec<_>) =
-        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).partition(|path| path.is_dir());
-    files.extend(dirs.iter().flat_map(|dir| below(dir)));
-    files
-}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use greentic_runner_host::abi::Prepared;
+use greentic_runner_host::abi::{Prepared, Surroundings};
 use greentic_runner_host::capabilities::grants::{Grant, Grants};
 use greentic_runner_host::capabilities::scope::Scope;
 use greentic_runner_host::capabilities::services::Services;
@@ -257,6 +257,29 @@ async fn what_a_guest_says_of_a_secret_is_redacted() {
     assert!(!failure.value.to_string().contains("canary") && !failure.error.to_string().contains("canary"));
     let notes: Vec<_> = failure.host_calls.iter().map(|call| call.note.as_str()).collect();
     assert_eq!(notes, ["CRM_KEY"]);
+}
+
+#[tokio::test]
+async fn what_a_component_says_of_itself_is_redacted() {
+    const OUTSIDE: &str = "tenant: t\nsecrets: { components: { telltale: [CRM_KEY] } }\n";
+    let (rig, _, _) = rig(OUTSIDE, &[("local/t/_/_/_/CRM_KEY", b"canary-7f3")]).await;
+    let guest = rig.guest("telltale").await;
+    let scope = || Scope { component: Id::from("telltale"), flow_type: None, ..scope("t", "s") };
+    let surroundings = || Surroundings { services: rig.services.clone(), ..Surroundings::default() };
+    let started = guest.on_start(scope(), &rig.limits, surroundings()).await.unwrap_err().to_string();
+    let stopped = guest.on_stop(scope(), "unload", &rig.limits, surroundings()).await.unwrap_err().to_string();
+    let health = guest.healthcheck_for(scope(), &rig.limits, surroundings()).await.unwrap().to_string();
+    for said in [started, stopped, health] {
+        assert!(said.contains("[redacted] is old") && !said.contains("cana"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_a_secret_is_not_recorded() {
+    let (rig, guest, _) = rig(BINDINGS, &[("local/t/_/_/_/CRM_KEY", b"canary-7f3")]).await;
+    let answer = rig.call(&guest, scope("t", "s"), "confuse", &json!({ "key": "CRM_KEY" })).await.unwrap();
+    let notes: Vec<_> = answer.host_calls.iter().map(|call| call.note.as_str()).collect();
+    assert_eq!(notes, ["CRM_KEY", "[redacted]: not_allowed"]);
 }
 
 #[tokio::test]
