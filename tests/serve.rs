@@ -675,5 +675,3 @@ async fn what_components_print_is_redacted_where_the_operator_wants_it() {
         assert_eq!(log.contains("canary"), mode == "off", "{log}");
     }
 }
-
-/// What nobody but the component may see.
