@@ -64,10 +64,20 @@ fn secrets(args: &str) -> Value {
     let name = args.split('"').nth(3).unwrap_or_default();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     json!({
-        "read": secret_store::read(name).map(text),
-        "write": secret_store::write(name, b"new"),
-        "delete": secret_store::delete(name),
+        "read": told(secret_store::read(name).map(text)),
+        "write": told(secret_store::write(name, b"new").map(|()| Value::Null)),
+        "delete": told(secret_store::delete(name).map(|()| Value::Null)),
     })
+}
+
+fn told(result: Result<impl Into<Value>, String>) -> Value {
+    match result {
+        Ok(value) => {
+            let value: Value = value.into();
+            json!({ "Ok": value })
+        }
+        Err(why) => json!({ "Err": why }),
+    }
 }
 
 export!(Tool);

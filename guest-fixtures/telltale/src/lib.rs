@@ -58,7 +58,9 @@ impl node::Guest for Telltale {
 
 impl schema_core_api::Guest for Telltale {
     fn describe() -> Vec<u8> {
-        json!({ "provider_type": "fixture.telltale", "capabilities": ["echo"], "ops": ["echo"] }).to_string().into_bytes()
+        json!({ "provider_type": "fixture.telltale", "capabilities": ["echo"], "ops": ["echo"] })
+            .to_string()
+            .into_bytes()
     }
 
     fn validate_config(config_json: Vec<u8>) -> ValidationResult {

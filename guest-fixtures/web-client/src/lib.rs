@@ -45,8 +45,11 @@ struct WebClient;
 impl Operations for WebClient {
     const NAME: &'static str = "web-client";
     const ALL: &'static [Operation] = &[
-        ("ask", "Sends `method`, `url`, `headers`, `body` and `options` by the interface `by`; by `wasi` as often as \
-                 `times` says, before"),
+        (
+            "ask",
+            "Sends `method`, `url`, `headers`, `body` and `options` by the interface `by`; by `wasi` as often as \
+                 `times` says, before",
+        ),
         ("flood", "Sends a request with `count` headers to `url`"),
         ("pour", "Sends a body that does not end to `url`"),
         ("log", "Logs the text `note` by the older interfaces"),
