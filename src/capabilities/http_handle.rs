@@ -74,6 +74,8 @@ mod tests {
         scheme.unwrap().unwrap();
         let authority = Some("a.example".to_owned());
         types::HostOutgoingRequest::set_authority(&mut view, handle(), authority).unwrap().unwrap();
+        let path = Some("/".to_owned());
+        types::HostOutgoingRequest::set_path_with_query(&mut view, handle(), path).unwrap().unwrap();
         request
     }
 
