@@ -31,7 +31,8 @@ impl SecretKey {
         &self.0
     }
 
-    /// The key of the value that this secret replaces, if it can be one.
+    /// The key of the value that this secret replaces, if it can be one: stores other than the environment are asked for it.
+    #[cfg(any(test, feature = "aws", feature = "azure", feature = "gcp"))]
     pub(super) fn previous(&self) -> Option<Self> {
         Self::parse(&format!("{}{PREVIOUS}", self.0))
     }
