@@ -34,7 +34,8 @@ fn instantiate(criterion: &mut Criterion) -> anyhow::Result<()> {
         let scope = scope();
         group.bench_function(format!("{}/host", guest.name), |bencher| {
             bencher.to_async(&runtime).iter(async || {
-                let ctx = HostCtx::new(scope.clone(), host.state(), &host.limits, deadline(), false);
+                let (scope, services) = (scope.clone(), host.services.clone());
+                let ctx = HostCtx::new(scope, host.state(), services, &host.limits, deadline(), false);
                 let mut guest = must(host.engine().guest(ctx, &host.limits, deadline()).await);
                 must(until(guest.deadline(), ours.instantiate_async(guest.store())).await)
             });

@@ -6,7 +6,6 @@ use greentic_runner_bindings::node_v0_6::{InvocationEnvelope, NodePre, TenantCtx
 use greentic_runner_bindings::provider_schema_core::SchemaCorePre;
 use greentic_runner_host::abi::call::Call;
 use greentic_runner_host::capabilities::grants::Grants;
-use greentic_runner_host::capabilities::services::Services;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -32,7 +31,7 @@ fn call<'a>(host: &'a Host, scope: &greentic_runner_host::capabilities::scope::S
         input,
         state: host.state(),
         assets: None,
-        services: Services::default(),
+        services: host.services.clone(),
         limits: &host.limits,
         deadline: deadline(),
         trace: false,

@@ -8,6 +8,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use greentic_runner_host::abi::Registry;
 use greentic_runner_host::capabilities::scope::Scope;
+use greentic_runner_host::capabilities::services::Services;
 use greentic_runner_host::capabilities::state_view::StateView;
 use greentic_runner_host::engine::limits::Limits;
 use greentic_runner_host::engine::{Binary, Compiled, Engine, EngineOptions};
@@ -46,13 +47,15 @@ impl Guest {
 pub(crate) struct Host {
     pub(crate) registry: Registry,
     pub(crate) limits: Limits,
+    pub(crate) services: Services,
     store: Arc<MemoryStore>,
 }
 
 impl Host {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let engine = Engine::new(EngineOptions::default())?;
-        Ok(Self { registry: Registry::new(engine), limits: Limits::default(), store: Arc::default() })
+        let (limits, services) = (Limits::default(), Services::default());
+        Ok(Self { registry: Registry::new(engine), limits, services, store: Arc::default() })
     }
 
     pub(crate) fn engine(&self) -> &Engine {

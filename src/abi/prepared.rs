@@ -422,9 +422,8 @@ impl Prepared {
     }
 
     async fn enter(&self, call: Call<'_>) -> Result<Guest<HostCtx>> {
-        let ctx = HostCtx::new(call.scope, call.state, call.limits, call.deadline, call.trace);
-        let ctx = ctx.with_assets(call.assets).with_services(call.services);
-        self.engine.guest(ctx, call.limits, call.deadline).await
+        let ctx = HostCtx::new(call.scope, call.state, call.services, call.limits, call.deadline, call.trace);
+        self.engine.guest(ctx.with_assets(call.assets), call.limits, call.deadline).await
     }
 
     /// A guest outside of any session: no state, nothing kept.
@@ -435,9 +434,8 @@ impl Prepared {
     async fn enter_with(&self, scope: Scope, limits: &Limits, surroundings: Surroundings) -> Result<Guest<HostCtx>> {
         let deadline = Instant::now() + limits.timeout;
         let state = StateView::new(Arc::new(NoState), Arc::default());
-        let ctx = HostCtx::new(scope, state, limits, deadline, false);
-        let ctx = ctx.with_assets(surroundings.assets).with_services(surroundings.services);
-        self.engine.guest(ctx, limits, deadline).await
+        let ctx = HostCtx::new(scope, state, surroundings.services, limits, deadline, false);
+        self.engine.guest(ctx.with_assets(surroundings.assets), limits, deadline).await
     }
 }
 

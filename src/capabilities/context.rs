@@ -53,18 +53,29 @@ pub struct HostCtx {
 }
 
 impl HostCtx {
-    /// The host for an invocation on behalf of `scope`, which sees and changes `state`.
-    pub fn new(scope: Scope, state: StateView, limits: &Limits, deadline: Instant, trace: bool) -> Self {
+    /// The host for an invocation on behalf of `scope`, which sees and changes `state` and may ask `services`, as far as
+    /// they are linked and allow it.
+    pub fn new(
+        scope: Scope,
+        state: StateView,
+        services: Services,
+        limits: &Limits,
+        deadline: Instant,
+        trace: bool,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let given = Hidden::default();
+        let mut calls = Calls::new(limits, trace, &given);
+        calls.count_in(services.calls.clone());
+        calls.note_uses_in(&services.ledger, &scope.component);
         Self {
             failures: None,
-            services: Services::default(),
+            services,
             refusals_left: MAX_REFUSALS,
             scope,
             state,
-            calls: Calls::new(limits, trace, &given),
+            calls,
             given,
             cancel_at: cancel_at(limits.timeout, deadline),
             log_left: LOG_BYTES,
@@ -81,15 +92,6 @@ impl HostCtx {
     #[must_use]
     pub fn with_assets(mut self, assets: Option<Arc<AssetsDir>>) -> Self {
         self.assets = assets;
-        self
-    }
-
-    /// Lets the guest ask `services`, as far as they are linked and allow it.
-    #[must_use]
-    pub fn with_services(mut self, services: Services) -> Self {
-        self.calls.count_in(services.calls.clone());
-        self.calls.note_uses_in(&services.ledger, &self.scope.component);
-        self.services = services;
         self
     }
 
@@ -231,6 +233,10 @@ pub(super) mod tests {
     use crate::store::{Lane, MemoryStore};
 
     pub(in crate::capabilities) fn context(limits: &Limits) -> HostCtx {
+        context_with(Services::default(), limits)
+    }
+
+    fn context_with(services: Services, limits: &Limits) -> HostCtx {
         let text = || Id::from("x");
         let scope = Scope {
             tenant: text(),
@@ -250,7 +256,7 @@ pub(super) mod tests {
             correlation_id: String::new(),
         };
         let state = StateView::new(Arc::new(MemoryStore::default()), Arc::default());
-        HostCtx::new(scope, state, limits, Instant::now() + limits.timeout, false)
+        HostCtx::new(scope, state, services, limits, Instant::now() + limits.timeout, false)
     }
 
     #[test]
@@ -270,7 +276,7 @@ pub(super) mod tests {
         let wasi = Arc::new(WasiGrants { env: granted.clone(), ..WasiGrants::default() });
         let ledger = Arc::new(Ledger::default());
         let services = Services { wasi, ledger: Arc::clone(&ledger), ..Services::default() };
-        let mut ctx = context(&Limits::default()).with_services(services);
+        let mut ctx = context_with(services, &Limits::default());
         assert_eq!(environment::Host::get_environment(&mut ctx).unwrap(), granted);
         drop(ctx);
         assert_eq!(ledger.of(Used::Environment)[0].1.times, 1);
