@@ -160,7 +160,8 @@ fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
 
 /// Whether records of this target would show secrets, however expressly they are asked for.
 fn shows_secrets(target: &str) -> bool {
-    let mut bounds = [crate::mcp::LOG_BOUND, crate::secrets::LOG_BOUND].into_iter();
+    let bounds = [crate::mcp::LOG_BOUND, crate::secrets::LOG_BOUND].into_iter();
+    let mut bounds = bounds.flat_map(|bounds| bounds.split(','));
     bounds.any(|bound| bound.strip_suffix("=off").is_some_and(|silent| target.starts_with(silent)))
 }
 

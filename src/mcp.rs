@@ -32,9 +32,10 @@ pub use failure::{Failure, FailureKind};
 pub use servers::Servers;
 pub use settings::Settings;
 
-/// A directive for filters of logs: what speaks the protocol logs whole messages of servers, which may quote the secrets
-/// that they were given. What its user has to know of them stands in failures.
-pub const LOG_BOUND: &str = "rmcp=off";
+/// Directives for filters of logs, parted by a comma: what speaks the protocol logs whole messages of servers, which may
+/// quote the secrets that they were given, and what starts their programs logs the environment that these get. What its
+/// user has to know of them stands in failures.
+pub const LOG_BOUND: &str = "rmcp=off,process_wrap=off";
 
 /// The action that answers which tools there are, by the name of the protocol's own method.
 pub const LIST: &str = "tools/list";

@@ -23,6 +23,7 @@ mod vault;
 mod web;
 mod works;
 
+pub(crate) use ask::MAX_CODE;
 pub use ask::is_reserved;
 pub use direct::Landing;
 pub use service::{Host, OAuth};

@@ -186,15 +186,23 @@ impl Tenant {
         services
     }
 
-    /// Waits for what must come to its end, and ends what runs for the tenant outside of this process, for good.
+    /// Waits for what must come to its end, and ends what runs for the tenant outside of this process, for good. Both at
+    /// once: each has its own time.
     pub async fn stop(&self) {
-        if let Some(oauth) = &self.services.oauth {
-            oauth.stop().await;
-        }
+        let oauth = async {
+            if let Some(oauth) = &self.services.oauth {
+                oauth.stop().await;
+            }
+        };
         #[cfg(feature = "mcp")]
-        if let Some(servers) = self.servers.get() {
-            servers.stop().await;
-        }
+        let servers = async {
+            if let Some(servers) = self.servers.get() {
+                servers.stop().await;
+            }
+        };
+        #[cfg(not(feature = "mcp"))]
+        let servers = std::future::ready(());
+        tokio::join!(oauth, servers);
     }
 
     /// Its packs, if any are loaded.

@@ -126,7 +126,7 @@ impl Calls {
         }
         spans::ended(&begun.span, ok);
         let (Some(recorded), Some(since)) = (&mut self.recorded, begun.since) else { return };
-        record(recorded, begun.function, since, ok, &self.hidden.hide(note));
+        record(recorded, begun.function, since, ok, &self.hidden.hide_start(note, MAX_NOTE));
     }
 
     /// Records a call that was refused because it was one too many.

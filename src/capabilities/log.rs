@@ -87,10 +87,10 @@ impl HostCtx {
 
     /// Writes a record, whoever asked for it.
     pub(super) fn record(&mut self, level: Option<Level>, text: &str) {
-        let mut text = printable(&self.hide(text));
         if self.log_left == 0 {
             return;
         }
+        let mut text = printable(&self.given.hide_start(text, MAX_TEXT));
         self.log_left = self.log_left.saturating_sub(text.len());
         if self.log_left == 0 {
             text.push_str(" (further records of this invocation are dropped)");

@@ -14,7 +14,7 @@ use super::context::HostCtx;
 use super::served::{Arguments, Reads, Reply, Served};
 use crate::error::{Code, Error, Result};
 use crate::id::clip;
-use crate::oauth::OAuth;
+use crate::oauth::{MAX_CODE, OAuth};
 use crate::secret::SecretBytes;
 
 /// Shorter texts beside a token are none.
@@ -116,9 +116,9 @@ impl HostCtx {
         found.into_iter().for_each(|text| self.given.note(&SecretBytes::new(text.as_bytes())));
     }
 
-    /// Notes a code that a guest got elsewhere.
+    /// Notes a code that a guest got elsewhere; a longer text is none, and is refused.
     fn note_code(&self, code: &str) {
-        if code.len() >= SHORTEST_TOKEN {
+        if (SHORTEST_TOKEN..=MAX_CODE).contains(&code.len()) {
             self.given.note(&SecretBytes::new(code.as_bytes()));
         }
     }

@@ -43,8 +43,6 @@ pub(super) struct Server {
     pub(super) settings: ServerSettings,
     secrets: Arc<dyn SecretsManager>,
     scope: SecretScope,
-    /// The secrets that the server was given, which stand in nothing that it says.
-    hidden: Hidden,
     /// The connection that the next call is made on.
     slot: Mutex<Option<Arc<Connection>>>,
     /// Held by each connection until it has ended.
@@ -57,6 +55,8 @@ struct Connection {
     peer: Peer<RoleClient>,
     running: Option<Running>,
     place: Option<OwnedSemaphorePermit>,
+    /// The secrets that the server was given for it, which stand in nothing that it says there.
+    hidden: Hidden,
     changed: Arc<AtomicBool>,
     tools: Mutex<Option<(Instant, Arc<Listed>)>>,
 }
@@ -83,8 +83,7 @@ impl Server {
     ) -> Self {
         let (slot, stopped) = (Mutex::default(), CancellationToken::new());
         let places = Arc::new(Semaphore::new(CONNECTIONS as usize));
-        let hidden = Hidden::default();
-        Self { name: name.to_owned(), settings, secrets, scope, hidden, slot, places, stopped }
+        Self { name: name.to_owned(), settings, secrets, scope, slot, places, stopped }
     }
 
     /// Calls `tool`, and takes an answer of at most `max` bytes. The tool is named in `span` once the server is known to
@@ -101,18 +100,31 @@ impl Server {
         let call = async {
             let connection = self.connected().await?;
             used = Some(Arc::clone(&connection));
-            if self.known(&connection, tool).await? {
-                spans::of_server(span, CALL, tool);
-            }
-            let params = told(CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments));
-            let answer = connection.peer.call_tool_once(params).await;
-            self.read(tool, answer.map_err(|error| fault::of_call(&self.name, tool, &error))?, max)
+            let answer = self.call_on(&connection, tool, arguments, max, span).await;
+            answer.map_err(|failure| failure.without(&connection.hidden))
         };
         let answer = self.within(deadline, call).await;
         if let (Err(failure), Some(used)) = (&answer, used) {
             self.doubt(&used, failure.kind());
         }
         answer
+    }
+
+    async fn call_on(
+        &self,
+        connection: &Connection,
+        tool: &str,
+        arguments: Map<String, Value>,
+        max: usize,
+        span: &Span,
+    ) -> Result<Value, Failure> {
+        if self.known(connection, tool).await? {
+            spans::of_server(span, CALL, tool);
+        }
+        let params = told(CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments));
+        let answer = connection.peer.call_tool_once(params).await;
+        let answer = answer.map_err(|error| fault::of_call(&self.name, tool, &error))?;
+        self.read(tool, answer, max, &connection.hidden)
     }
 
     /// Gives a connection up on which a call failed, where the next is better made on another one. A server over HTTP may
@@ -130,7 +142,8 @@ impl Server {
     pub(super) async fn tools(&self, deadline: Instant) -> Result<Arc<Vec<Value>>, Failure> {
         let list = async {
             let connection = self.connected().await?;
-            Ok(Arc::clone(&self.list(&connection).await?.tools))
+            let listed = self.list(&connection).await.map_err(|failure| failure.without(&connection.hidden))?;
+            Ok(Arc::clone(&listed.tools))
         };
         self.within(deadline, list).await
     }
@@ -155,12 +168,11 @@ impl Server {
         if self.stopped.is_cancelled() {
             return Err(self.stops().untaken());
         }
-        let done = tokio::select! {
+        tokio::select! {
             biased;
             () = self.stopped.cancelled() => Err(self.stops()),
             done = tokio::time::timeout_at(deadline.into(), work) => done.unwrap_or_else(|_| late()),
-        };
-        done.map_err(|failure| failure.without(&self.hidden))
+        }
     }
 
     fn stops(&self) -> Failure {
@@ -178,12 +190,14 @@ impl Server {
         }
         let again = slot.take().is_some();
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| self.stops().untaken())?;
-        let changed = Arc::new(AtomicBool::new(false));
+        // One that is for the whole server would know every key that ever was, and at last show nothing.
+        let (changed, hidden) = (Arc::new(AtomicBool::new(false)), Hidden::default());
         let (name, way) = (&self.name, &self.settings.way);
-        let running = connect(name, way, &*self.secrets, &self.scope, Arc::clone(&changed), &self.hidden).await?;
+        let running = connect(name, way, &*self.secrets, &self.scope, Arc::clone(&changed), &hidden).await;
+        let running = running.map_err(|failure| failure.without(&hidden))?;
         tracing::info!(target: "greentic::mcp", server = %name, tenant = %self.scope.tenant, again, "connected");
         let (peer, tools) = (running.peer().clone(), Mutex::default());
-        let live = Arc::new(Connection { peer, running: Some(running), place: Some(place), changed, tools });
+        let live = Arc::new(Connection { peer, running: Some(running), place: Some(place), hidden, changed, tools });
         *slot = Some(Arc::clone(&live));
         Ok(live)
     }
@@ -209,8 +223,11 @@ impl Server {
 
     async fn list(&self, connection: &Connection) -> Result<Arc<Listed>, Failure> {
         let mut kept = connection.tools.lock().await;
-        let changed = connection.changed.swap(false, Ordering::Relaxed);
-        if let Some((_, tools)) = kept.as_ref().filter(|(since, _)| !changed && since.elapsed() < KEPT) {
+        // For good: the new list may not be had this time.
+        if connection.changed.swap(false, Ordering::Relaxed) {
+            *kept = None;
+        }
+        if let Some((_, tools)) = kept.as_ref().filter(|(since, _)| since.elapsed() < KEPT) {
             return Ok(Arc::clone(tools));
         }
         let (mut listing, mut cursor) = (Listing::default(), None);
@@ -219,7 +236,7 @@ impl Server {
             let page = connection.peer.list_tools(Some(params)).await;
             let page = page.map_err(|error| fault::of_call(&self.name, super::LIST, &error))?;
             let tools = page.tools.iter().filter_map(|tool| serde_json::to_value(tool).ok());
-            let tools: Vec<_> = tools.map(|tool| self.hidden.hide_in(tool)).collect();
+            let tools: Vec<_> = tools.map(|tool| connection.hidden.hide_in(tool)).collect();
             cursor = page.next_cursor;
             let fits = listing.add(tools);
             if cursor.is_none() || !fits {
@@ -236,7 +253,7 @@ impl Server {
         Ok(listed)
     }
 
-    fn read(&self, tool: &str, answer: CallToolResponse, max: usize) -> Result<Value, Failure> {
+    fn read(&self, tool: &str, answer: CallToolResponse, max: usize, hidden: &Hidden) -> Result<Value, Failure> {
         let unusable = |why: &str| {
             Failure::new(
                 FailureKind::Answer,
@@ -253,6 +270,89 @@ impl Server {
         }
         let result = serde_json::to_value(result).map_err(|_| unusable("its answer is no JSON"))?;
         // Flows and guests may call the tool, and that gives them none of its secrets.
-        outcome::of_result(tool, self.hidden.hide_in(result))
+        outcome::of_result(tool, hidden.hide_in(result))
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::error::Result;
+    use crate::id::Id;
+    use crate::mcp::settings::Given;
+    use crate::secret::Secret;
+
+    /// A secret of many lines, which is another one each time.
+    #[derive(Default)]
+    struct Replaced(AtomicUsize);
+
+    #[async_trait::async_trait]
+    impl SecretsManager for Replaced {
+        async fn read(&self, _: &SecretScope, _: &str) -> Result<Vec<Secret>> {
+            let n = self.0.fetch_add(1, Ordering::Relaxed);
+            let lines: String = (0..300).map(|line| format!("canary-{n}-{line}\n")).collect();
+            Ok(vec![Secret::new(lines)])
+        }
+    }
+
+    /// Lists the tool `x`, fails to list, and lists `y` from then on. Its tools quote the secret.
+    const QUOTING: &str = r#"
+answer() { printf '{"jsonrpc":"2.0","id":%s,"result":%s}\n' "$id" "$1"; }
+while read -r line; do
+  id=$(printf '%s' "$line" | sed -n 's/.*"id":\([0-9]*\).*/\1/p')
+  case "$line" in
+    *'"method":"initialize"'*) answer '{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}' ;;
+    *'"method":"tools/list"'*)
+      n=$((n+1))
+      case $n in
+        1) answer '{"tools":[{"name":"x","inputSchema":{"type":"object"}}]}' ;;
+        2) printf '{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"not now"}}\n' "$id" ;;
+        *) answer '{"tools":[{"name":"y","inputSchema":{"type":"object"}}]}' ;;
+      esac ;;
+    *'"method":"tools/call"'*)
+      key=$(printf '%s\n' "$KEY" | sed -n 1p)
+      answer "{\"content\":[{\"type\":\"text\",\"text\":\"key $key\"}]}" ;;
+  esac
+done
+"#;
+
+    fn server() -> Server {
+        let env = [("PATH", Given::Text("/usr/bin:/bin".to_owned())), ("KEY", Given::Secret("KEY".to_owned()))];
+        let way = Way::Program {
+            command: "/bin/sh".to_owned(),
+            args: vec!["-c".to_owned(), QUOTING.to_owned()],
+            env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        };
+        let settings = ServerSettings { way, repeatable: Vec::new(), timeout: None };
+        let scope = SecretScope::of_tenant(&Id::from("dev"), &Id::from("t"));
+        Server::new("s", settings, Arc::new(Replaced::default()), scope)
+    }
+
+    fn end() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_hidden_and_nothing_else_however_often_it_is_replaced() {
+        let server = server();
+        for n in 0..5 {
+            let answer = server.call("x", Map::new(), end(), 1000, &Span::none()).await.unwrap();
+            assert_eq!(answer["content"][0]["text"], "key [redacted]", "connection {n}");
+            drop(server.slot.lock().await.take());
+        }
+        server.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_list_that_changed_is_old_although_the_new_one_cannot_be_had_at_once() {
+        let server = server();
+        assert_eq!(server.tools(end()).await.unwrap()[0]["name"], "x");
+        server.slot.lock().await.as_ref().unwrap().changed.store(true, Ordering::Relaxed);
+        let failure = server.tools(end()).await.unwrap_err();
+        assert!(failure.error().message().contains("not now"), "{failure:?}");
+        assert_eq!(server.tools(end()).await.unwrap()[0]["name"], "y");
+        server.stop().await;
     }
 }

@@ -45,7 +45,7 @@ fn traced(message: &ClientJsonRpcMessage, mut headers: Headers) -> Headers {
     let Some(meta) = meta.filter(|_| !is_stated) else { return headers };
     for name in [TRACEPARENT, TRACESTATE] {
         if let Some(value) = meta.get(name).and_then(Value::as_str).and_then(|value| value.parse().ok()) {
-            headers.insert(HeaderName::from_static(name), value);
+            headers.entry(HeaderName::from_static(name)).or_insert(value);
         }
     }
     headers
@@ -148,5 +148,7 @@ mod tests {
         assert_eq!(shown(&traced(&JsonRpcMessage::request(ping, NumberOrString::Number(1)), none())), []);
         let stated: Headers = [(HeaderName::from_static("traceparent"), HeaderValue::from_static("own"))].into();
         assert_eq!(shown(&traced(&call(&both), stated)), [("traceparent", "own")]);
+        let stated: Headers = [(HeaderName::from_static("tracestate"), HeaderValue::from_static("own=1"))].into();
+        assert_eq!(shown(&traced(&call(&both), stated)), [("traceparent", PARENT), ("tracestate", "own=1")]);
     }
 }

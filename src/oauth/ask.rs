@@ -21,7 +21,7 @@ const MAX_PATH: usize = 512;
 const MAX_EXTRA: usize = 8 << 10;
 const MAX_PARAMS: usize = 32;
 /// Bytes of a code.
-pub(super) const MAX_CODE: usize = 4 << 10;
+pub(crate) const MAX_CODE: usize = 4 << 10;
 
 /// Parameters of a request for consent that are the host's.
 const RESERVED: [&str; 13] = [

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use url::Url;
 
 use super::ask;
+use super::flights::Flights;
 use super::means::Means;
 use super::owner::Owner;
 use super::seal::unguessable;
@@ -45,6 +46,8 @@ pub(super) struct Broker {
     secrets: Arc<Secrets>,
     works: Arc<Works>,
     nats: Option<Nats>,
+    /// Results of an owner's consents are kept one after another.
+    flights: Flights,
     /// Told when a consent came about.
     came: Notify,
 }
@@ -55,7 +58,8 @@ impl Broker {
         Arc::new_cyclic(|broker| {
             let nats =
                 settings.nats_url.clone().map(|url| Nats::new(url, Login::of(&settings, &secrets), broker.clone()));
-            Self { tenant, settings, web, vault, secrets, works, nats, came: Notify::new() }
+            let (flights, came) = (Flights::default(), Notify::new());
+            Self { tenant, settings, web, vault, secrets, works, nats, flights, came }
         })
     }
 
@@ -155,6 +159,11 @@ impl Broker {
             ));
         }
         let owner = self.owner(begun.provider, begun.subject);
+        let _turn = self.flights.turn(&owner).await;
+        // Another result of the same consent may have been taken meanwhile.
+        if surely(|| self.begun(&result.flow_id)).await?.is_none() {
+            return Ok(());
+        }
         let ready = surely(|| self.vault.ready()).await?;
         self.keep_handle(&ready, &owner, result.token_handle, result.flow_id.clone()).await?;
         self.came.notify_waiters();

@@ -84,7 +84,8 @@ impl OAuth {
         keys.and(listens)
     }
 
-    /// Waits for what was begun with a code or a refresh token, for a while: what comes of it could not be had again.
+    /// Waits for what was begun with a code, a refresh token or a broker's result, for a while: what comes of it could not
+    /// be had again.
     pub async fn stop(&self) {
         if !self.means.works.finish().await {
             let tenant = &self.means.tenant;

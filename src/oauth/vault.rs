@@ -62,6 +62,10 @@ impl Vault {
         }
     }
 
+    fn is_fleeting(&self, keys: &Arc<Keys>) -> bool {
+        self.fleeting.as_ref().is_some_and(|fleeting| Arc::ptr_eq(fleeting, keys))
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -79,8 +83,8 @@ impl Vault {
         self.put_with(&*self.keys().await?, place, plain, keep).await
     }
 
-    /// The same for what cannot be had again. It is sealed with the key that is the newest now, or if none can be read
-    /// with the one in hand; a store that fails for a while is asked again.
+    /// The same for what cannot be had again. It is sealed with the key that is the newest now, or if none can be read, or
+    /// there is none any more, with the one in hand; a store that fails for a while is asked again.
     pub(super) async fn put_surely(
         &self,
         ready: &Ready,
@@ -88,10 +92,15 @@ impl Vault {
         plain: &[u8],
         keep: Option<Duration>,
     ) -> Result<()> {
-        let keys = self.keys().await.unwrap_or_else(|error| {
-            tracing::warn!(target: super::TARGET, %error, "sealed with the key that was read before");
-            Arc::clone(&ready.0)
-        });
+        let keys = match self.keys().await {
+            // What that one seals is gone with the process.
+            Ok(keys) if self.is_fleeting(&keys) => Arc::clone(&ready.0),
+            Ok(keys) => keys,
+            Err(error) => {
+                tracing::warn!(target: super::TARGET, %error, "sealed with the key that was read before");
+                Arc::clone(&ready.0)
+            }
+        };
         surely(|| self.put_with(&keys, place, plain, keep)).await
     }
 
@@ -141,5 +150,45 @@ fn opened(opened: Result<Opened>) -> Result<Option<Opened>> {
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Vault").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::id::Id;
+    use crate::secret::Secret;
+    use crate::secrets::{SecretScope, SecretsManager};
+    use crate::store::MemoryStore;
+
+    /// Has a key, or none.
+    struct Shelf(AtomicBool);
+
+    #[async_trait::async_trait]
+    impl SecretsManager for Shelf {
+        async fn read(&self, _: &SecretScope, _: &str) -> Result<Vec<Secret>> {
+            let key = self.0.load(Ordering::SeqCst).then(|| Secret::new("01".repeat(32)));
+            Ok(key.into_iter().collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_had_again_is_sealed_with_a_key_that_stays() {
+        let shelf = Arc::new(Shelf(AtomicBool::new(true)));
+        let scope = SecretScope::of_tenant(&Id::from("dev"), &Id::from("t"));
+        let secrets = Arc::new(Secrets::new(Arc::clone(&shelf) as _, scope));
+        let clock = Arc::new(ManualClock::new(Timestamp(0)));
+        let store = Arc::new(MemoryStore::default());
+        let vault = Vault::new(store, clock, secrets, "K".to_owned(), true).unwrap();
+        let place = Place { key: "k".to_owned(), bound: b"owner".to_vec() };
+        let ready = vault.ready().await.unwrap();
+        shelf.0.store(false, Ordering::SeqCst);
+        vault.put_surely(&ready, &place, b"canary", None).await.unwrap();
+        assert!(vault.get(&place).await.unwrap().is_none(), "it is not sealed with what the process forgets");
+        shelf.0.store(true, Ordering::SeqCst);
+        assert_eq!(&**vault.get(&place).await.unwrap().unwrap().plain, b"canary");
     }
 }

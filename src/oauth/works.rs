@@ -1,9 +1,10 @@
-//! What is begun with something that is worth something once (a code, a refresh token) is brought to its end, whoever
-//! waits for it. All of it is bounded in time by those who begin it.
+//! What is begun with something that is worth something once (a code, a refresh token, what a broker tells) is brought to
+//! its end, whoever waits for it. All of it is bounded in time by those who begin it.
 
 use std::time::{Duration, Instant};
 
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::error::{Code, Error, Result};
 
@@ -21,11 +22,16 @@ impl Works {
         end: Instant,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        match tokio::time::timeout_at(end.into(), self.0.spawn(work)).await {
+        match tokio::time::timeout_at(end.into(), self.0.spawn(work.in_current_span())).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(Error::new(Code::Internal, "what was begun with a provider did not end well")),
             Err(_) => Err(Error::new(Code::OAuthUnavailable, "the time was up before the provider answered")),
         }
+    }
+
+    /// Runs `work` to its end, and nobody waits for it but a host that stops.
+    pub(super) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.spawn(work.in_current_span()));
     }
 
     /// Waits until nothing is under way any more, for a while. Whether that is so.

@@ -52,8 +52,7 @@ impl Cutter {
 
 /// How many bytes at the end of a line that is cut may be the beginning of a secret, or of a character.
 fn unfinished(line: &[u8], hidden: &[&Hidden]) -> usize {
-    let character = line.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
-    let text = std::str::from_utf8(line.get(..line.len() - character).unwrap_or_default()).unwrap_or_default();
+    let (text, character) = line.utf8_chunks().last().map_or(("", 0), |last| (last.valid(), last.invalid().len()));
     let credential = match credentials::begun(text) {
         0 => 0,
         begun => begun + character,
@@ -99,6 +98,15 @@ mod tests {
                 let kept: usize = lines.iter().map(|line| line.matches(['x', 'y']).count()).sum();
                 assert_eq!(kept, before / 2 + LONGEST, "nothing else is lost");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_hides_no_credential_from_the_cut() {
+        for before in LONGEST - 40..LONGEST + 2 {
+            let text = [b"\xff".as_slice(), &vec![b' '; before], b"Bearer canary-0123456 ", &[b'y'; LONGEST]].concat();
+            let lines = lines(&[&text], &Hidden::default());
+            assert!(lines.iter().all(|line| !line.contains("anary") && !line.contains("0123")), "{before}: {lines:?}");
         }
     }
 

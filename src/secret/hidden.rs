@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use super::{Secret, SecretBytes};
 
@@ -17,14 +18,28 @@ pub(crate) const REDACTED: &str = "[redacted]";
 const SHORTEST: usize = 4;
 /// Shorter parts of a secret say nothing of it.
 const SHORTEST_PART: usize = 8;
-/// Texts that are looked for. Where there are more, nothing is shown.
+/// Texts that are looked for, and the bytes of all of them. Where there are more, nothing is shown.
 const MOST: usize = 1_000;
-/// What stands behind a text that was cut.
+const MOST_BYTES: usize = 4 << 20;
+/// What stands behind a text that was cut, and how much of one does not stand before it: nobody who cuts so keeps more.
 const CUT: char = '…';
+const LONGEST_CUT: usize = 512;
+/// So many of these marks are looked at. A guest can write more, the host does not.
+const MOST_CUTS: usize = 100;
 
 /// Secrets that are not shown. Clones share them: what outlives a call hides what came later.
 #[derive(Clone, Default)]
-pub(crate) struct Hidden(Arc<Mutex<Vec<Secret>>>);
+pub(crate) struct Hidden(Arc<Mutex<Known>>);
+
+/// What is looked for.
+#[derive(Default)]
+struct Known {
+    /// The longest first, for a secret may hold another one.
+    texts: Vec<Secret>,
+    bytes: usize,
+    /// Whether there was more than can be looked for.
+    is_too_much: bool,
+}
 
 impl Hidden {
     /// Hides these texts.
@@ -51,18 +66,12 @@ impl Hidden {
     /// The same of a text.
     pub(crate) fn note_text(&self, text: &str) {
         let mut known = self.0.lock();
-        note(&mut known, text, SHORTEST);
-        note(&mut known, text.trim(), SHORTEST);
-        // What is printed is looked at line by line, and some quote the token of `Bearer token`.
-        let lines = text.lines().filter(|_| text.contains('\n')).map(str::trim);
-        let token = text.split_once(' ').map(|(_, token)| token).filter(|token| !token.contains(' '));
-        lines.chain(token).for_each(|part| note(&mut known, part, SHORTEST_PART));
+        known.note(text, SHORTEST);
         // Stores keep several texts as one, in JSON.
         if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
-            note_leaves(&mut known, &value);
+            known.note_leaves(&value);
         }
-        // A secret may hold another one, and is taken out first.
-        known.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
+        known.texts.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
     }
 
     fn note_all_in(&self, value: &Value) {
@@ -77,22 +86,33 @@ impl Hidden {
 
     /// Whether there is nothing to hide.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().is_empty()
+        let known = self.0.lock();
+        known.texts.is_empty() && !known.is_too_much
     }
 
     /// `text` without the secrets.
     pub(crate) fn hide(&self, text: &str) -> String {
         let known = self.0.lock();
-        if known.len() > MOST {
+        if known.is_too_much {
             return REDACTED.to_owned();
         }
         let mut shown = text.to_owned();
-        for secret in known.iter().map(Secret::expose) {
+        for secret in known.texts.iter().map(Secret::expose) {
             if shown.contains(secret) {
                 shown = shown.replace(secret, REDACTED);
             }
         }
-        if known.is_empty() || !shown.contains(CUT) { shown } else { without_beginnings(&shown, &known) }
+        if known.texts.is_empty() || !shown.contains(CUT) { shown } else { without_beginnings(&shown, &known.texts) }
+    }
+
+    /// The beginning of `text`, of which `most` characters are shown, without the secrets: no more is looked through than it
+    /// takes.
+    pub(crate) fn hide_start(&self, text: &str, most: usize) -> String {
+        let longest = self.0.lock().texts.first().map_or(0, |secret| secret.expose().len());
+        let enough = most.saturating_mul(char::MAX_LEN_UTF8).saturating_add(longest);
+        let start = text.get(..text.floor_char_boundary(enough)).unwrap_or_default();
+        let begun = if start.len() < text.len() { self.begun(start.as_bytes()) } else { 0 };
+        self.hide(start.get(..start.len().saturating_sub(begun)).unwrap_or_default())
     }
 
     /// Takes the secrets out of every text in `value`, the names of fields included.
@@ -114,17 +134,67 @@ impl Hidden {
 
     /// How many bytes at the end of `bytes` may be the beginning of a secret.
     pub(super) fn begun(&self, bytes: &[u8]) -> usize {
-        self.0.lock().iter().map(|secret| begun(secret, bytes)).max().unwrap_or(0)
+        self.0.lock().texts.iter().map(|secret| begun(secret.expose().as_bytes(), bytes)).max().unwrap_or(0)
     }
 
     /// How many bytes at the beginning of `bytes` may be the end of a secret.
     pub(crate) fn ended(&self, bytes: &[u8]) -> usize {
-        let ended = |secret: &Secret| {
-            let secret = secret.expose().as_bytes();
-            let longest = bytes.len().min(secret.len().saturating_sub(1));
-            (1..=longest).rev().find(|length| secret.ends_with(bytes.get(..*length).unwrap_or_default()))
-        };
-        self.0.lock().iter().filter_map(ended).max().unwrap_or(0)
+        let backwards = |bytes: &[u8]| bytes.iter().rev().copied().collect::<Vec<_>>();
+        let bytes = backwards(bytes);
+        let ended = |secret: &Secret| begun(&Zeroizing::new(backwards(secret.expose().as_bytes())), &bytes);
+        self.0.lock().texts.iter().map(ended).max().unwrap_or(0)
+    }
+}
+
+impl Known {
+    /// Notes `text`, and the parts of it that are quoted alone.
+    fn note(&mut self, text: &str, shortest: usize) {
+        self.note_spelt(text, shortest);
+        self.note_spelt(text.trim(), shortest);
+        // What is printed is looked at line by line, and some quote the token of `Bearer token`.
+        let lines = text.lines().filter(|_| text.contains('\n')).map(str::trim);
+        let token = text.split_once(' ').map(|(_, token)| token).filter(|token| !token.contains(' '));
+        lines.chain(token).for_each(|part| self.note_spelt(part, SHORTEST_PART));
+    }
+
+    fn note_leaves(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.note(text, SHORTEST_PART),
+            Value::Array(items) => items.iter().for_each(|item| self.note_leaves(item)),
+            Value::Object(fields) => fields.values().for_each(|field| self.note_leaves(field)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// Notes `text`, and as it stands in JSON and in messages, where some characters are written otherwise.
+    fn note_spelt(&mut self, text: &str, shortest: usize) {
+        if text.len() < shortest || self.is_too_much {
+            return;
+        }
+        if text.len() > MOST_BYTES {
+            return self.give_up();
+        }
+        let json = Zeroizing::new(Value::String(text.to_owned()).to_string());
+        let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json);
+        for spelt in [text, json, &Zeroizing::new(text.escape_debug().to_string())] {
+            if !self.texts.iter().any(|known| known.expose() == spelt) {
+                self.add(spelt);
+            }
+        }
+    }
+
+    fn add(&mut self, text: &str) {
+        self.bytes = self.bytes.saturating_add(text.len());
+        if self.is_too_much || self.texts.len() >= MOST || self.bytes > MOST_BYTES {
+            return self.give_up();
+        }
+        self.texts.push(Secret::new(text));
+    }
+
+    /// Nothing is shown from now on, and so nothing is looked for.
+    fn give_up(&mut self) {
+        self.is_too_much = true;
+        self.texts = Vec::new();
     }
 }
 
@@ -134,43 +204,43 @@ impl fmt::Debug for Hidden {
     }
 }
 
-/// Notes `text`, and as it stands in JSON and in messages, where some characters are written otherwise.
-fn note(known: &mut Vec<Secret>, text: &str, shortest: usize) {
-    // One more than is looked for tells that it is too many.
-    if text.len() < shortest || known.len() > MOST {
-        return;
+/// How many bytes at the end of `bytes` are the beginning of `secret`, and not all of it. It takes as many steps as there
+/// are bytes, also with a secret that repeats itself.
+fn begun(secret: &[u8], bytes: &[u8]) -> usize {
+    let longest = bytes.len().min(secret.len().saturating_sub(1));
+    let pattern = secret.get(..longest).unwrap_or_default();
+    let tail = bytes.get(bytes.len().saturating_sub(longest)..).unwrap_or_default();
+    // Of each beginning, the longest shorter one with which it ends.
+    let mut borders = Vec::with_capacity(longest);
+    let mut length = 0;
+    for (at, byte) in pattern.iter().enumerate() {
+        length = if at == 0 { 0 } else { grown(pattern, &borders, length, *byte) };
+        borders.push(length);
     }
-    let json = Value::String(text.to_owned()).to_string();
-    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json);
-    for spelt in [text, json, &text.escape_debug().to_string()] {
-        if !known.iter().any(|known| known.expose() == spelt) {
-            known.push(Secret::new(spelt));
+    tail.iter().fold(0, |length, byte| grown(pattern, &borders, length, *byte))
+}
+
+/// How long the longest beginning of `pattern` is that ends with `byte`, where one of `length` ended before it.
+fn grown(pattern: &[u8], borders: &[usize], mut length: usize, byte: u8) -> usize {
+    loop {
+        if pattern.get(length) == Some(&byte) {
+            return length + 1;
+        }
+        match length.checked_sub(1) {
+            None => return 0,
+            Some(last) => length = borders.get(last).copied().unwrap_or(0),
         }
     }
-}
-
-fn note_leaves(known: &mut Vec<Secret>, value: &Value) {
-    match value {
-        Value::String(text) => note(known, text, SHORTEST_PART),
-        Value::Array(items) => items.iter().for_each(|item| note_leaves(known, item)),
-        Value::Object(fields) => fields.values().for_each(|field| note_leaves(known, field)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// How many bytes at the end of `bytes` are the beginning of `secret`, and not all of it.
-fn begun(secret: &Secret, bytes: &[u8]) -> usize {
-    let secret = secret.expose().as_bytes();
-    let longest = bytes.len().min(secret.len().saturating_sub(1));
-    (1..=longest).rev().find(|length| bytes.ends_with(secret.get(..*length).unwrap_or_default())).unwrap_or(0)
 }
 
 /// `text` without beginnings of secrets behind which it was cut.
 fn without_beginnings(text: &str, known: &[Secret]) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, after)) = rest.split_once(CUT) {
-        let longest = known.iter().map(|secret| begun(secret, before.as_bytes())).max().unwrap_or(0);
+    for _ in 0..MOST_CUTS {
+        let Some((before, after)) = rest.split_once(CUT) else { break };
+        let end = before.as_bytes().get(before.len().saturating_sub(LONGEST_CUT)..).unwrap_or_default();
+        let longest = known.iter().map(|secret| begun(secret.expose().as_bytes(), end)).max().unwrap_or(0);
         match before.get(..before.len().saturating_sub(longest)).filter(|_| longest >= SHORTEST) {
             Some(kept) => shown.extend([kept, REDACTED]),
             None => shown.push_str(before),
@@ -214,6 +284,7 @@ mod tests {
             ("  canary-1 \n", "it is canary-1"),
             ("Bearer sk-canary", "sk-canary is not known"),
             (r#"{"user":"u","keys":[{"password":"canary \"2\""}]}"#, "canary \"2\" is wrong"),
+            (r#"{"private_key":"-- begin --\nbGluZSBvbmU\n-- end --\n"}"#, "stdout: bGluZSBvbmU"),
             ("a \"canary\"\n3", r#"{"key":"a \"canary\"\n3"}"#),
             ("it's-a-canary", r"it\'s-a-canary"),
         ] {
@@ -254,10 +325,44 @@ mod tests {
         assert_eq!(hidden.hide("it is canary-999"), "it is [redacted]");
         hidden.note_text(&(0..100_000).map(|n| format!("canary-of-many-{n}\n")).collect::<String>());
         assert_eq!(hidden.hide("harmless"), REDACTED);
-        assert!(hidden.0.lock().len() < 2 * MOST, "and its own memory is bounded");
+        assert!(hidden.0.lock().texts.is_empty(), "and its own memory is bounded");
+        for (large, shown) in [(MOST_BYTES - 1, "harmless"), (MOST_BYTES + 1, REDACTED)] {
+            let hidden = Hidden::of([&*"x".repeat(large)]);
+            assert!(hidden.hide("harmless") == shown && !hidden.is_empty(), "{large}");
+        }
+    }
+
+    #[test]
+    fn of_a_long_text_no_more_is_looked_through_than_is_shown() {
+        let hidden = Hidden::of(["canary-0123456789", "c\u{fc}cana"]);
+        let text = |before: usize| format!("{}canary-0123456789 {}", "\u{fc}".repeat(before), "y".repeat(1_000));
+        for before in 0..120 {
+            let shown = hidden.hide_start(&text(before), 20);
+            assert!(!shown.contains("canary") && shown.len() < 200, "{before}: {shown}");
+            assert!(shown.chars().count() >= 20 || shown.ends_with(REDACTED), "{before}: {shown}");
+        }
+        assert_eq!(hidden.hide_start("a canary-0123456789", 20), "a [redacted]");
+    }
+
+    #[test]
+    fn what_repeats_itself_is_looked_for_as_quickly() {
+        let (long, text) = ("a".repeat(1 << 20), format!("{}b", "a".repeat(1 << 20)));
+        let hidden = Hidden::of([&*long]);
+        assert_eq!((hidden.begun(text.as_bytes()), hidden.begun(&text.as_bytes()[..9])), (0, 9));
+        let backwards = format!("b{}", "a".repeat(1 << 20));
+        assert_eq!((hidden.ended(backwards.as_bytes()), hidden.ended(b"aab")), (0, 2));
+        let cut = format!("{}…", "aaaab".repeat(5)).repeat(10_000);
+        assert_eq!(Hidden::of(["aaaabaaaac"]).hide(&cut).matches(REDACTED).count(), MOST_CUTS);
     }
 
     proptest::proptest! {
+        #[test]
+        fn what_is_begun_is_the_longest_beginning(secret in "[ab]{1,12}", bytes in "[ab]{0,16}") {
+            let (secret, bytes) = (secret.as_bytes(), bytes.as_bytes());
+            let longest = (0..secret.len()).rev().find(|length| bytes.ends_with(&secret[..*length]));
+            proptest::prop_assert_eq!(begun(secret, bytes), longest.unwrap_or(0));
+        }
+
         #[test]
         fn no_text_makes_it_fail_and_known_values_never_stay(text in ".{0,80}", value in "[a-z]{4,8}") {
             let text = format!("{text}{value}{text}");

@@ -110,23 +110,34 @@ async fn a_place_that_never_answers_holds_up_nobody_but_its_tenant() {
     shelf.set("t", "OAUTH_KEY", Said::Nothing);
     let world = Arc::new(world(&peer, &shelf).await);
     assert!(log().text().contains("GRH-0846"), "the start goes on, and says so");
-    let all: Vec<_> = ["consent", "exchange"]
-        .into_iter()
-        .map(|op| {
-            let world = Arc::clone(&world);
-            let input = json!({"provider": "p", "subject": "u", "code": "c"});
-            tokio::spawn(async move { (op, Instant::now(), world.ask(op, input).await) })
-        })
-        .collect();
-    let input = json!({"provider": "p", "subject": "u"});
-    assert!(world.ask_as("other", "consent", input.clone()).await.starts_with("https://p.example/auth"));
-    assert_eq!(world.ask_as("other", "token", input).await, "");
-    assert!(all.iter().all(|asked| !asked.is_finished()), "the other tenant's answers did not wait for these");
-    for asked in all {
-        let (op, begun, answer) = asked.await.unwrap();
-        assert!(answer.is_empty() && begun.elapsed() < Duration::from_secs(9), "{op}");
+    let patience = Instant::now() + Duration::from_secs(120);
+    loop {
+        let all: Vec<_> = ["consent", "exchange"]
+            .into_iter()
+            .map(|op| {
+                let world = Arc::clone(&world);
+                let input = json!({"provider": "p", "subject": "u", "code": "c"});
+                tokio::spawn(async move {
+                    let begun = Instant::now();
+                    (op, world.ask(op, input).await, begun.elapsed())
+                })
+            })
+            .collect();
+        let input = json!({"provider": "p", "subject": "u"});
+        assert!(world.ask_as("other", "consent", input.clone()).await.starts_with("https://p.example/auth"));
+        assert_eq!(world.ask_as("other", "token", input).await, "");
+        let was_first = all.iter().all(|asked| !asked.is_finished());
+        for asked in all {
+            let (op, answer, took) = asked.await.unwrap();
+            assert!(answer.is_empty() && took < Duration::from_secs(30), "{op}");
+        }
+        assert_eq!(log().codes("-"), ["14"; 2]);
+        // If it had to wait it would never be; on a busy machine it may not be at once.
+        if was_first {
+            break;
+        }
+        assert!(Instant::now() < patience, "the other tenant's answers wait for these");
     }
-    assert_eq!(log().codes("-"), ["14"; 2]);
     let (status, page) = world.browse("https://bots.example.com/oauth/callback?state=s&code=c").await;
     assert!(status == 503 && page.contains("GRH-0846"), "{status} {page}");
     assert!(peer.asked().is_empty());

@@ -11,7 +11,7 @@ const CANARY: &str = "canary-5f0c9d2e";
 
 /// Everything is logged, but what the compiler tells of code at length. What would show secrets is asked for expressly.
 const ALL: &str = "trace,cranelift_codegen=off,cranelift_frontend=off,regalloc2=off,wasmtime_internal_cranelift=off,\
-                   reqsign_core::api=trace,rmcp::service=trace";
+                   reqsign_core::api=trace,rmcp::service=trace,process_wrap=trace";
 
 const READING: &str = "
 id: reading

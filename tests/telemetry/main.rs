@@ -145,7 +145,7 @@ nodes:
     assert_eq!(names, ["event", "flow hello", "node say"]);
     assert!(collected.metric_names().contains("greentic.event.duration"), "it was sent when the host stopped");
     drop(host);
-    assert!(telemetry.stop(Duration::from_secs(5)));
+    assert!(telemetry.stop(Duration::from_secs(30)));
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn what_a_collector_wants_comes_with_every_request() {
         host.handle_activity("t", Activity::text("hi").from_user("u")).await.unwrap();
         host.stop().await.unwrap();
         drop(host);
-        assert!(telemetry.stop(Duration::from_secs(5)));
+        assert!(telemetry.stop(Duration::from_secs(30)));
         let collected = collector.collected();
         assert!(!collected.traces().is_empty() && !collected.metric_names().is_empty());
         for head in &collected.heads {
@@ -235,7 +235,7 @@ async fn what_fails_is_marked_as_failed_up_to_its_event() {
     let host = common::host_of("tenant: t", &pack, set_up).await.unwrap();
     host.handle_activity("t", Activity::text("hi").from_user("u")).await.unwrap_err();
     host.stop().await.unwrap();
-    assert!(telemetry.stop(Duration::from_secs(5)));
+    assert!(telemetry.stop(Duration::from_secs(30)));
     let collected = collector.collected();
     let [trace] = collected.traces().try_into().unwrap();
     let tree = collected.tree(&trace, "");

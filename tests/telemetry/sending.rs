@@ -77,7 +77,7 @@ async fn a_reply_is_sent_in_the_trace_in_which_it_was_made() {
         }
     };
     courier.run(sent, Duration::from_secs(5)).await;
-    assert!(telemetry.stop(Duration::from_secs(5)));
+    assert!(telemetry.stop(Duration::from_secs(30)));
     let collected = collector.collected();
     let spans = collected.spans_of(TRACE);
     let [span] = spans.as_slice() else { panic!("{spans:?}") };

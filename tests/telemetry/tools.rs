@@ -122,7 +122,7 @@ async fn run(server: &Server) -> (Collected, String, String) {
     host.submit(event("s", json!({ "text": "canary" }))).await.unwrap().outcome().await.unwrap();
     let metrics = host.metrics().text().unwrap();
     host.stop().await.unwrap();
-    assert!(telemetry.stop(std::time::Duration::from_secs(5)));
+    assert!(telemetry.stop(std::time::Duration::from_secs(30)));
     (collector.collected(), metrics, std::fs::read_to_string(asked).unwrap())
 }
 

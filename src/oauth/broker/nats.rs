@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::AbortHandle;
 
 use super::Broker;
@@ -31,6 +31,9 @@ pub(super) const RESOURCE: &str = "oauth.token.resource";
 const CONNECT: Duration = Duration::from_secs(2);
 /// The longest pause between two attempts to connect.
 const MAX_PAUSE: Duration = Duration::from_secs(4);
+
+/// Results that are kept at once; what is told further waits.
+const AT_ONCE: usize = 64;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -110,11 +113,17 @@ impl Nats {
         let mut told = client.subscribe(subjects).await.map_err(|_| failed("it cannot be listened to"))?;
         let hearing = self.broker.clone();
         let listener = tokio::spawn(async move {
+            let places = Arc::new(Semaphore::new(AT_ONCE));
             while let Some(message) = told.next().await {
+                let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
                 let Some(broker) = hearing.upgrade() else { return };
-                if let Err(error) = broker.hear(&message.payload).await {
-                    tracing::warn!(target: crate::oauth::TARGET, tenant = %broker.tenant, %error, "what the broker tells is of no use");
-                }
+                let works = Arc::clone(&broker.works);
+                works.begin(async move {
+                    if let Err(error) = broker.hear(&message.payload).await {
+                        tracing::warn!(target: crate::oauth::TARGET, tenant = %broker.tenant, %error, "what the broker tells is of no use");
+                    }
+                    drop(place);
+                });
             }
         });
         *self.listener.lock() = Some(listener.abort_handle());
