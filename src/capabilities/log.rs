@@ -196,6 +196,19 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_record_holds_no_secret_wherever_it_is_cut() {
+        let function = Function { interface: "i", name: "f" };
+        let log = captured(|| {
+            for before in MAX_TEXT - 20..MAX_TEXT {
+                let mut ctx = context(&Limits::default());
+                ctx.given.note_text("canary-0123456789");
+                ctx.log(function, None, &format!("{}canary-0123456789", "x".repeat(before))).unwrap();
+            }
+        });
+        assert!(log.lines().count() == 20 && !log.contains("canary"), "{log}");
+    }
+
+    #[test]
     fn a_record_stays_one_harmless_line() {
         assert_eq!(printable("a\nb\u{1b}[31m\u{202e}ü"), "a\\nb\\u{1b}[31m\\u{202e}ü");
         assert_eq!(printable(&"x".repeat(10_000)).len(), MAX_TEXT);

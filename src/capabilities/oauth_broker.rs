@@ -188,12 +188,14 @@ mod tests {
 
     use crate::capabilities::context::tests::context;
     use crate::engine::limits::Limits;
+    use crate::oauth::MAX_CODE;
 
     #[test]
     fn whatever_may_be_a_token_is_hidden_and_nothing_else() {
         let ctx = context(&Limits::default());
         ctx.note_tokens("no tokens");
         ctx.note_code("short");
+        ctx.note_code(&"x".repeat(MAX_CODE + 1));
         assert!(ctx.given.is_empty());
         let deep = json!({"authed_user": {"tokens": ["canary-nested-token"], "id": "U1"}, "id_token": "canary-id-of-somebody"});
         ctx.note_tokens(&json!({"access_token": "canary-a", "extra": deep, "token_type": "Bearer"}).to_string());
